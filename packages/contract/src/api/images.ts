@@ -1,0 +1,45 @@
+/** Images and kernels, as the owner API shows them. */
+import { z } from 'zod';
+
+export const imageSchema = z.object({
+  name: z.string(),
+  /** "sha256:" and 64 hex digits of the read-only base file; null while the entry is only in the catalog */
+  digest: z.string().nullable(),
+  description: z.string(),
+  source: z.enum(['catalog', 'import']),
+  /** Bytes of the base file */
+  sizeBytes: z.number().nullable(),
+  createdAt: z.string().nullable(),
+  /** Names of the vms that were made from this digest */
+  usedBy: z.array(z.string()),
+  isDefault: z.boolean(),
+});
+
+export const kernelSchema = z.object({
+  name: z.string(),
+  digest: z.string().nullable(),
+  /** What `uname -r` says */
+  release: z.string().nullable(),
+  description: z.string(),
+  source: z.enum(['catalog', 'import']),
+  sizeBytes: z.number().nullable(),
+  createdAt: z.string().nullable(),
+  usedBy: z.array(z.string()),
+  isDefault: z.boolean(),
+});
+
+export const pullSchema = z.strictObject({ name: z.string(), force: z.boolean().default(false) });
+
+/** `path`s are absolute paths on the host, read with the daemon's own rights, which are the owner's. */
+export const imageImportSchema = z.strictObject({ name: z.string(), path: z.string() });
+export const kernelImportSchema = z.strictObject({
+  name: z.string(),
+  path: z.string(),
+  modulesPath: z.string().optional(),
+});
+
+export type Image = z.infer<typeof imageSchema>;
+export type Kernel = z.infer<typeof kernelSchema>;
+export type Pull = z.input<typeof pullSchema>;
+export type ImageImport = z.input<typeof imageImportSchema>;
+export type KernelImport = z.input<typeof kernelImportSchema>;

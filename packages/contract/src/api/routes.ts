@@ -1,0 +1,46 @@
+/**
+ * The owner API's table of routes: plain HTTP over the daemon's unix socket. Data only, so that the client can load it
+ * without the schemas; `endpoints.ts` says what goes in and out of each.
+ *
+ * `operation` answers 202 with `application/x-ndjson`, one OperationEvent a line; the work goes on when the caller
+ * leaves, except for an ephemeral vm. `frames` upgrades the connection to a stream of frames (`Upgrade: banger-frames`).
+ * `tar` carries a tar stream in the body.
+ */
+export const ROUTES = {
+  daemonStatus: { method: 'GET', path: '/v1/daemon', answers: 'json' },
+  daemonStop: { method: 'POST', path: '/v1/daemon/stop', answers: 'json' },
+
+  vmList: { method: 'GET', path: '/v1/vms', answers: 'json' },
+  vmCreate: { method: 'POST', path: '/v1/vms', answers: 'operation' },
+  vmShow: { method: 'GET', path: '/v1/vms/:vm', answers: 'json' },
+  vmSet: { method: 'PATCH', path: '/v1/vms/:vm', answers: 'operation' },
+  vmRemove: { method: 'POST', path: '/v1/vms/:vm/remove', answers: 'operation' },
+  vmStart: { method: 'POST', path: '/v1/vms/:vm/start', answers: 'operation' },
+  vmStop: { method: 'POST', path: '/v1/vms/:vm/stop', answers: 'operation' },
+  vmKill: { method: 'POST', path: '/v1/vms/:vm/kill', answers: 'operation' },
+  vmRestart: { method: 'POST', path: '/v1/vms/:vm/restart', answers: 'operation' },
+  vmExec: { method: 'POST', path: '/v1/vms/:vm/exec', answers: 'frames' },
+  vmSessions: { method: 'GET', path: '/v1/vms/:vm/sessions', answers: 'json' },
+  vmSessionEnd: { method: 'DELETE', path: '/v1/vms/:vm/sessions/:session', answers: 'json' },
+  vmFilesGet: { method: 'GET', path: '/v1/vms/:vm/files', answers: 'tar' },
+  vmFilesPut: { method: 'PUT', path: '/v1/vms/:vm/files', answers: 'json' },
+  vmStat: { method: 'GET', path: '/v1/vms/:vm/stat', answers: 'json' },
+  vmLogs: { method: 'GET', path: '/v1/vms/:vm/logs', answers: 'text' },
+
+  imageList: { method: 'GET', path: '/v1/images', answers: 'json' },
+  imageShow: { method: 'GET', path: '/v1/images/:image', answers: 'json' },
+  imagePull: { method: 'POST', path: '/v1/images/pull', answers: 'operation' },
+  imageImport: { method: 'POST', path: '/v1/images/import', answers: 'operation' },
+  imageRemove: { method: 'POST', path: '/v1/images/:image/remove', answers: 'operation' },
+
+  kernelList: { method: 'GET', path: '/v1/kernels', answers: 'json' },
+  kernelPull: { method: 'POST', path: '/v1/kernels/pull', answers: 'operation' },
+  kernelImport: { method: 'POST', path: '/v1/kernels/import', answers: 'operation' },
+  kernelRemove: { method: 'POST', path: '/v1/kernels/:kernel/remove', answers: 'operation' },
+
+  operationList: { method: 'GET', path: '/v1/operations', answers: 'json' },
+  operationWatch: { method: 'GET', path: '/v1/operations/:operation/events', answers: 'operation' },
+  operationCancel: { method: 'DELETE', path: '/v1/operations/:operation', answers: 'json' },
+} as const;
+
+export type RouteName = keyof typeof ROUTES;

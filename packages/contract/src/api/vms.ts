@@ -1,0 +1,93 @@
+/** Machines, as the owner API shows them. Sizes in bytes, times in ISO 8601. */
+import { z } from 'zod';
+import { execStartSchema, type sessionInfoSchema } from '../guest/messages.ts';
+
+export const MIB = 2 ** 20;
+
+const cpus = z.int().min(1).max(64);
+const memoryBytes = z
+  .int()
+  .min(64 * MIB)
+  .max(4096 * 1024 * MIB);
+const diskBytes = z
+  .int()
+  .min(64 * MIB)
+  .max(64 * 1024 * 1024 * MIB);
+
+export const vmCreateSchema = z.strictObject({
+  /** A readable one is generated when it is left out */
+  name: z.string().optional(),
+  image: z.string().optional(),
+  kernel: z.string().optional(),
+  cpus: cpus.optional(),
+  memoryBytes: memoryBytes.optional(),
+  diskBytes: diskBytes.optional(),
+  /** Start it at once */
+  start: z.boolean().default(false),
+  /** Remove it when the connection that watches this operation closes, or when the daemon ends */
+  ephemeral: z.boolean().default(false),
+});
+
+export const vmSetSchema = z.strictObject({
+  cpus: cpus.optional(),
+  memoryBytes: memoryBytes.optional(),
+  diskBytes: diskBytes.optional(),
+});
+
+export const vmStopSchema = z.strictObject({
+  /** How long the guest may take to shut down before it is killed */
+  timeoutMs: z.int().min(0).max(3_600_000).default(30_000),
+});
+
+export const vmRemoveSchema = z.strictObject({
+  /** Kill it first when it runs */
+  force: z.boolean().default(false),
+});
+
+const stopReason = z.enum([
+  'new', // never started
+  'shut-down', // the guest shut down as it was asked to
+  'guest', // the guest shut down or reset itself
+  'killed', // kill, or stop after the time limit
+  'crashed', // the hypervisor ended, the guest panicked, or the host went down
+]);
+
+export const vmStateSchema = z.discriminatedUnion('is', [
+  z.object({ is: z.literal('creating') }),
+  z.object({ is: z.literal('stopped'), why: stopReason, at: z.string() }),
+  z.object({ is: z.literal('starting') }),
+  z.object({ is: z.literal('running'), since: z.string(), pid: z.int(), driver: z.string(), accel: z.string() }),
+  z.object({ is: z.literal('stopping') }),
+  z.object({ is: z.literal('removing') }),
+]);
+
+export const vmSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  state: vmStateSchema,
+  /** Why the last start failed, or what ended it unasked; null when all went well */
+  fault: z.object({ code: z.string(), message: z.string(), at: z.string() }).nullable(),
+  image: z.object({ name: z.string(), digest: z.string() }),
+  kernel: z.object({ name: z.string(), digest: z.string() }),
+  cpus: z.int(),
+  memoryBytes: z.number(),
+  diskBytes: z.number(),
+  /** What the disk file really takes on the host */
+  diskAllocatedBytes: z.number(),
+  ephemeral: z.boolean(),
+  createdAt: z.string(),
+});
+
+/** Body of the request that upgrades to a stream of frames; the agent's START, without what only the agent knows. */
+export const execRequestSchema = execStartSchema;
+
+export type Vm = z.infer<typeof vmSchema>;
+export type VmState = z.infer<typeof vmStateSchema>;
+export type StopReason = z.infer<typeof stopReason>;
+export type VmCreate = z.input<typeof vmCreateSchema>;
+export type VmSet = z.input<typeof vmSetSchema>;
+export type VmStop = z.input<typeof vmStopSchema>;
+export type VmRemove = z.input<typeof vmRemoveSchema>;
+export type Session = z.infer<typeof sessionInfoSchema>;
+/** `how` is null when the vm was not running */
+export type StopResult = { how: 'shut-down' | 'killed' | null };

@@ -1,0 +1,110 @@
+/**
+ * Every failure that banger reports, in one table.
+ *
+ * A code is stable: programs and tests match on it. `status` is the HTTP status of the owner API, `exit` the exit code
+ * of the command line (the numbers are those of sysexits.h; 126 and 127 are the shell's). docs/errors.md is made from
+ * this table and checked against it.
+ */
+type ErrorEntry = { status: number; exit: number; meaning: string };
+
+export const ERRORS = {
+  // What the caller asked for
+  USAGE: { status: 400, exit: 64, meaning: 'The command line is not understood.' },
+  BAD_REQUEST: { status: 400, exit: 65, meaning: 'A request does not have the form that the API asks for.' },
+  BAD_NAME: { status: 400, exit: 65, meaning: 'A name does not follow the rules for names.' },
+  BAD_SIZE: { status: 400, exit: 65, meaning: 'A size, count or duration is not understood or out of bounds.' },
+  CONFIG_INVALID: { status: 400, exit: 78, meaning: 'The config file has an unknown key or a wrong value.' },
+  ROUTE_NOT_FOUND: { status: 404, exit: 70, meaning: 'The daemon does not have this route.' },
+
+  // Machines
+  VM_NOT_FOUND: { status: 404, exit: 66, meaning: 'No vm has this name or id.' },
+  VM_EXISTS: { status: 409, exit: 65, meaning: 'Another vm already has this name.' },
+  VM_WRONG_STATE: { status: 409, exit: 65, meaning: 'The vm is not in a state that allows this.' },
+  VM_BOOT_FAILED: { status: 500, exit: 70, meaning: 'The vm ended or reported a fault before its agent was ready.' },
+  VM_BOOT_TIMEOUT: { status: 504, exit: 70, meaning: 'The vm ran, but its agent did not say hello in time.' },
+  VM_LOST: { status: 500, exit: 70, meaning: 'The vm ended, or its agent went away, while it was in use.' },
+  NOT_ENOUGH_MEMORY: { status: 507, exit: 71, meaning: 'The host does not have the memory that the vm asks for.' },
+  DISK_FULL: { status: 507, exit: 74, meaning: 'The host filesystem does not have the space that this needs.' },
+  DISK_SHRINK: { status: 400, exit: 65, meaning: "A vm's disk can grow but not shrink." },
+
+  // Images and kernels
+  IMAGE_NOT_FOUND: { status: 404, exit: 66, meaning: 'No image has this name or digest.' },
+  IMAGE_IN_USE: { status: 409, exit: 65, meaning: 'A vm still needs this image.' },
+  IMAGE_INVALID: { status: 400, exit: 65, meaning: 'A file is not a root filesystem that banger can use.' },
+  IMAGE_BUILD_FAILED: { status: 500, exit: 70, meaning: 'The tool that makes the image failed.' },
+  KERNEL_NOT_FOUND: { status: 404, exit: 66, meaning: 'No kernel has this name.' },
+  KERNEL_IN_USE: { status: 409, exit: 65, meaning: 'A vm still needs this kernel.' },
+  KERNEL_INVALID: { status: 400, exit: 65, meaning: 'A file is not a kernel that banger can boot.' },
+  KERNEL_FETCH_FAILED: { status: 500, exit: 69, meaning: 'The kernel package could not be fetched.' },
+
+  // The host
+  TOOL_MISSING: { status: 500, exit: 69, meaning: 'A program that banger needs is not installed.' },
+  TOOL_TOO_OLD: {
+    status: 500,
+    exit: 69,
+    meaning: 'A program that banger needs is installed in a version that is too old.',
+  },
+  HYPERVISOR_FAILED: { status: 500, exit: 70, meaning: 'The hypervisor could not be started or controlled.' },
+  NETWORK_FAILED: { status: 500, exit: 70, meaning: "The vm's network could not be set up." },
+  PATH_TOO_LONG: { status: 500, exit: 78, meaning: 'A socket path would be longer than the system allows.' },
+  FILE_NOT_FOUND: { status: 404, exit: 66, meaning: 'A file on the host does not exist or cannot be read.' },
+
+  // Inside the guest
+  AGENT_PROTOCOL: { status: 502, exit: 76, meaning: 'The guest agent said something that is not in the protocol.' },
+  COMMAND_NOT_FOUND: { status: 404, exit: 127, meaning: 'The guest does not have this command.' },
+  COMMAND_NOT_EXECUTABLE: { status: 400, exit: 126, meaning: 'The guest has the file, but cannot run it.' },
+  GUEST_PATH: { status: 404, exit: 66, meaning: 'A path inside the guest does not exist or cannot be used this way.' },
+  GUEST_REFUSED: { status: 400, exit: 65, meaning: 'The guest agent refused a request.' },
+  SESSION_NOT_FOUND: { status: 404, exit: 66, meaning: 'The vm has no session with this id.' },
+
+  // The daemon
+  DAEMON_UNREACHABLE: { status: 503, exit: 69, meaning: 'The daemon does not run and could not be started.' },
+  DAEMON_ALREADY_RUNNING: { status: 409, exit: 75, meaning: 'Another daemon holds the lock of this state folder.' },
+  STATE_TOO_NEW: { status: 500, exit: 78, meaning: 'The state was written by a newer version of banger.' },
+  STATE_UNREADABLE: { status: 500, exit: 78, meaning: 'The state database cannot be read.' },
+  OPERATION_NOT_FOUND: { status: 404, exit: 66, meaning: 'No operation has this id, or it ended too long ago.' },
+  CANCELLED: { status: 409, exit: 130, meaning: 'The operation was cancelled and undone.' },
+  INTERNAL: { status: 500, exit: 70, meaning: 'A fault in banger itself.' },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** What travels between programs, and what `--json` prints. */
+export type WireError = { code: ErrorCode; message: string; hint?: string; details?: Record<string, unknown> };
+
+type ErrorParts = { message: string; hint?: string; details?: Record<string, unknown>; cause?: unknown };
+
+export class BangerError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly details: Record<string, unknown> | undefined;
+
+  constructor(code: ErrorCode, { message, hint, details, cause }: ErrorParts) {
+    super(message, { cause });
+    this.name = 'BangerError';
+    this.code = code;
+    this.hint = hint;
+    this.details = details;
+  }
+
+  toWire(): WireError {
+    return {
+      code: this.code,
+      message: this.message,
+      ...(this.hint !== undefined && { hint: this.hint }),
+      ...(this.details !== undefined && { details: this.details }),
+    };
+  }
+
+  static fromWire(wire: WireError): BangerError {
+    const code = wire.code in ERRORS ? wire.code : 'INTERNAL';
+    return new BangerError(code, wire);
+  }
+}
+
+/** Whatever was thrown, as one of our errors; what is not ours becomes INTERNAL with the original as its cause. */
+export function toBangerError(thrown: unknown): BangerError {
+  if (thrown instanceof BangerError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new BangerError('INTERNAL', { message, cause: thrown });
+}

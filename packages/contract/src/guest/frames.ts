@@ -1,0 +1,72 @@
+/**
+ * Frames of a command's two-way stream: one byte of type, four of payload length (big endian), the payload.
+ * The same frames travel between command line and daemon and between daemon and agent. See docs/agent-protocol.md.
+ */
+import { BangerError } from '../errors.ts';
+
+export const MAX_FRAME_PAYLOAD_BYTES = 65_536;
+const HEADER_BYTES = 5;
+
+export const FRAME = {
+  START: 0x01,
+  ATTACH: 0x02,
+  STDIN: 0x03,
+  STDIN_END: 0x04,
+  RESIZE: 0x05,
+  SIGNAL: 0x06,
+  STARTED: 0x81,
+  STDOUT: 0x82,
+  STDERR: 0x83,
+  EXIT: 0x84,
+  FAILED: 0x85,
+} as const;
+
+export type FrameType = (typeof FRAME)[keyof typeof FRAME];
+export type Frame = { type: FrameType; payload: Buffer };
+
+const TYPES = new Set<number>(Object.values(FRAME));
+
+export function encodeFrame(type: FrameType, payload: Uint8Array | string = ''): Buffer {
+  const body = typeof payload === 'string' ? Buffer.from(payload) : payload;
+  if (body.length > MAX_FRAME_PAYLOAD_BYTES) throw protocolError(`a frame of ${body.length} bytes is too long to send`);
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length);
+  frame[0] = type;
+  frame.writeUInt32BE(body.length, 1);
+  frame.set(body, HEADER_BYTES);
+  return frame;
+}
+
+/** Splits a chunk of any size into frames. */
+export function* encodeChunks(type: FrameType, chunk: Buffer): Generator<Buffer> {
+  for (let at = 0; at < chunk.length; at += MAX_FRAME_PAYLOAD_BYTES) {
+    yield encodeFrame(type, chunk.subarray(at, at + MAX_FRAME_PAYLOAD_BYTES));
+  }
+}
+
+/** Takes bytes as they arrive and gives whole frames. Throws AGENT_PROTOCOL on an unknown type or a length out of bounds. */
+export class FrameReader {
+  #pending: Buffer = Buffer.alloc(0);
+
+  push(bytes: Buffer): Frame[] {
+    let rest = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
+    const frames: Frame[] = [];
+    while (rest.length >= HEADER_BYTES) {
+      const type = rest[0] as number;
+      const lengthBytes = rest.readUInt32BE(1);
+      if (!TYPES.has(type)) throw protocolError(`there is no frame of type 0x${type.toString(16)}`);
+      if (lengthBytes > MAX_FRAME_PAYLOAD_BYTES) throw protocolError(`a frame announces ${lengthBytes} bytes`);
+      if (rest.length < HEADER_BYTES + lengthBytes) break;
+      frames.push({ type: type as FrameType, payload: rest.subarray(HEADER_BYTES, HEADER_BYTES + lengthBytes) });
+      rest = rest.subarray(HEADER_BYTES + lengthBytes);
+    }
+    this.#pending = rest;
+    return frames;
+  }
+}
+
+function protocolError(what: string): BangerError {
+  return new BangerError('AGENT_PROTOCOL', {
+    message: `The command's stream is broken: ${what}.`,
+    hint: 'The guest may be hostile or damaged; "banger vm logs" shows its console.',
+  });
+}

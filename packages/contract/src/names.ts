@@ -1,0 +1,38 @@
+/** Checked names. A branded string was checked once, where it entered; nobody checks it again. */
+import { BangerError } from './errors.ts';
+
+declare const brand: unique symbol;
+type Branded<Name extends string> = string & { readonly [brand]: Name };
+
+/** Lower-case letters, digits and inner hyphens, at most 63: a DNS label, since `<name>.vm` is a host name. */
+export type VmName = Branded<'VmName'>;
+/** What the daemon gives each vm: 12 lower-case hex digits. Never reused. */
+export type VmId = Branded<'VmId'>;
+/** Names of images and kernels: letters, digits, and inner `.`, `_`, `-`. */
+export type CatalogName = Branded<'CatalogName'>;
+
+const VM_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const VM_ID = /^[0-9a-f]{12}$/;
+const CATALOG_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9._-]{0,98}[a-zA-Z0-9])?$/;
+
+export function parseVmName(text: string): VmName {
+  if (VM_NAME.test(text) && !VM_ID.test(text)) return text as VmName;
+  throw new BangerError('BAD_NAME', {
+    message: `"${text.slice(0, 80)}" is not a name for a vm.`,
+    hint: VM_ID.test(text)
+      ? 'Twelve hex digits are what an id looks like; choose a name that is not one.'
+      : 'Use 1 to 63 lower-case letters, digits and hyphens, with a letter or digit at both ends.',
+  });
+}
+
+export function isVmId(text: string): text is VmId {
+  return VM_ID.test(text);
+}
+
+export function parseCatalogName(text: string): CatalogName {
+  if (CATALOG_NAME.test(text) && !text.includes('..')) return text as CatalogName;
+  throw new BangerError('BAD_NAME', {
+    message: `"${text.slice(0, 80)}" is not a name for an image or a kernel.`,
+    hint: 'Use 1 to 100 letters, digits, dots, underscores and hyphens, with a letter or digit at both ends.',
+  });
+}
