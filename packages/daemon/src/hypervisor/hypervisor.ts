@@ -1,0 +1,59 @@
+/**
+ * The port that every driver fills: start a machine, find it again, end it.
+ *
+ * A driver knows nothing of images, agents or users. It is given a finished plan, hands over the byte stream of the
+ * agent's port, and says when and why the machine ended. Machines outlive the daemon: `adopt` finds one again from what
+ * `launch` recorded. driver-suite.ts holds every driver to this.
+ */
+import type { Duplex } from 'node:stream';
+import type { ProcessRef } from '../platform/processes.ts';
+import type { Task } from '../platform/task.ts';
+
+export type Drive = { path: string; readOnly: boolean };
+
+export type MachinePlan = {
+  vmId: string;
+  /** Holds the sockets and pid files of this run; short, since socket paths are limited to 107 bytes */
+  runtimeFolder: string;
+  cpus: number;
+  memoryBytes: number;
+  kernelPath: string;
+  initramfsPath: string;
+  kernelArguments: string[];
+  /** In order: the first is the guest's /dev/vda */
+  drives: Drive[];
+  /** The socket of a user-mode network peer (passt), or no network */
+  networkSocket: string | null;
+  /** The serial console is appended here */
+  consolePath: string;
+  /** What the hypervisor itself prints is appended here */
+  logPath: string;
+};
+
+/** What is written down to find the machine again. */
+export type MachineRef = ProcessRef & { driver: string; accel: Accel; runtimeFolder: string };
+
+export type Accel = 'kvm' | 'tcg';
+
+/** `guest`: the guest shut down or reset itself; `host`: it was told to quit or was killed; `lost`: anything else */
+export type MachineExit = { by: 'guest' | 'host' | 'lost'; detail: string };
+
+export type Machine = {
+  ref: MachineRef;
+  /** Resolves once, when the machine no longer runs */
+  exited: Promise<MachineExit>;
+  /** A new connection to the agent's port; the one before it ends. Opening it says nothing about the guest. */
+  openAgentStream(): Promise<Duplex>;
+  /** Ends it at once and waits until it is gone. Safe to repeat. */
+  kill(): Promise<void>;
+  /** Lets go of it without touching it: the daemon ends, the machine goes on. */
+  release(): void;
+};
+
+export type Driver = {
+  name: string;
+  /** Throws TOOL_MISSING, TOOL_TOO_OLD or HYPERVISOR_FAILED; nothing of the machine is left then. */
+  launch(task: Task, plan: MachinePlan): Promise<Machine>;
+  /** Null when it no longer runs, or does not answer as the machine that it should be. */
+  adopt(ref: MachineRef): Promise<Machine | null>;
+};

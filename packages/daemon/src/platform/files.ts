@@ -1,0 +1,75 @@
+/** Files, so that a power cut leaves either the old or the new, and sizes as the filesystem counts them. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { Task } from './task.ts';
+
+/** A folder that only the owner can look into. */
+export async function makePrivateFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+}
+
+export async function removeTree(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+}
+
+export async function listFolder(path: string): Promise<string[]> {
+  try {
+    return await readdir(path);
+  } catch (fault) {
+    if ((fault as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw fault;
+  }
+}
+
+export async function writeFileDurably(path: string, content: string | Uint8Array): Promise<void> {
+  const partial = `${path}.partial`;
+  await writeFile(partial, content, { mode: 0o600, flush: true });
+  await rename(partial, path);
+  await syncPath(dirname(path));
+}
+
+/** Moves a finished file or folder into place, and makes both the content and the name durable. */
+export async function moveDurably(from: string, to: string): Promise<void> {
+  await syncPath(from);
+  await rename(from, to);
+  await syncPath(dirname(to));
+}
+
+async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** What a sparse file really takes; 0 when it does not exist. */
+export async function allocatedBytes(path: string): Promise<number> {
+  try {
+    return (await stat(path)).blocks * 512;
+  } catch {
+    return 0;
+  }
+}
+
+/** What an ordinary user may still write on the filesystem that holds `path`. */
+export async function freeBytes(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(path);
+  return bavail * bsize;
+}
+
+/** "sha256:" and 64 hex digits. */
+export async function digestFile(task: Task, path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash, { signal: task.signal });
+  return `sha256:${hash.digest('hex')}`;
+}
+
+export function isNoSpace(fault: unknown): boolean {
+  const code = (fault as NodeJS.ErrnoException | undefined)?.code;
+  return code === 'ENOSPC' || code === 'EDQUOT' || /No space left on device|Disk quota exceeded/.test(String(fault));
+}

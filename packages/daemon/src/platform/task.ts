@@ -1,0 +1,68 @@
+/**
+ * What everything that waits takes first: cancellation, and the lines that the user sees.
+ *
+ * `task.step('make the disk')` begins a step and ends the one before. `task.check()` throws CANCELLED once the caller
+ * has given up; `task.signal` does the same for whatever takes an AbortSignal.
+ */
+import { BangerError } from '@banger/contract/errors.ts';
+
+type TaskEvent =
+  | { is: 'step'; step: string }
+  | { is: 'progress'; done: number; total: number | null; unit: 'bytes' | 'items' }
+  | { is: 'note'; text: string };
+
+export class Task {
+  readonly signal: AbortSignal;
+  readonly #report: (event: TaskEvent) => void;
+
+  constructor(signal: AbortSignal, report: (event: TaskEvent) => void) {
+    this.signal = signal;
+    this.#report = report;
+  }
+
+  /** Work that nobody watches and nobody cancels: undoing, reconciling, tests. */
+  static background(): Task {
+    return new Task(new AbortController().signal, () => {});
+  }
+
+  step(step: string): void {
+    this.check();
+    this.#report({ is: 'step', step });
+  }
+
+  progress(done: number, total: number | null, unit: 'bytes' | 'items'): void {
+    this.#report({ is: 'progress', done, total, unit });
+  }
+
+  note(text: string): void {
+    this.#report({ is: 'note', text });
+  }
+
+  check(): void {
+    if (this.signal.aborted) throw cancelled();
+  }
+
+  /** The same reports, with a deadline or another reason to stop added. */
+  withSignal(signal: AbortSignal): Task {
+    return new Task(AbortSignal.any([this.signal, signal]), this.#report);
+  }
+
+  /** Waits for `promise`, but no longer than the caller wants it. */
+  async race<Value>(promise: Promise<Value>): Promise<Value> {
+    this.check();
+    let onAbort = () => {};
+    const aborted = new Promise<never>((_resolve, reject) => {
+      onAbort = () => reject(cancelled());
+      this.signal.addEventListener('abort', onAbort, { once: true });
+    });
+    try {
+      return await Promise.race([promise, aborted]);
+    } finally {
+      this.signal.removeEventListener('abort', onAbort);
+    }
+  }
+}
+
+function cancelled(): BangerError {
+  return new BangerError('CANCELLED', { message: 'Cancelled; everything begun was undone.' });
+}
