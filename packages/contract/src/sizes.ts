@@ -1,4 +1,7 @@
-/** Bytes as people write and read them. Units are binary: 1K is 1024 bytes; `8G`, `8GiB` and `8GB` are the same. */
+/**
+ * Bytes and durations as people write and read them. Units of bytes are binary: 1K is 1024 bytes; `8G`, `8GiB` and
+ * `8GB` are the same.
+ */
 import { BangerError } from './errors.ts';
 
 const UNITS = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 } as const;
@@ -42,4 +45,18 @@ export function formatDuration(durationMs: number): string {
   if (durationMs < 60_000) return `${(durationMs / 1000).toFixed(1)} s`;
   const seconds = Math.round(durationMs / 1000);
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;
+}
+
+const DURATIONS_MS = { ms: 1, '': 1000, s: 1000, m: 60_000, min: 60_000, h: 3_600_000 } as const;
+
+/** Parses "500ms", "30s" or "2m" to milliseconds; a bare number is seconds, and "0" is allowed. Throws BAD_SIZE. */
+export function parseDurationMs(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|)$/.exec(text.trim());
+  const durationMs = match ? Math.round(Number(match[1]) * DURATIONS_MS[match[2] as keyof typeof DURATIONS_MS]) : -1;
+  if (durationMs >= 0 && Number.isSafeInteger(durationMs)) return durationMs;
+  throw new BangerError('BAD_SIZE', {
+    message: `"${text}" is not a duration.`,
+    hint: 'Write a number of seconds, or one with a unit, such as 500ms, 30s or 2m.',
+    details: { text },
+  });
 }

@@ -4,7 +4,7 @@
  *
  * `operation` answers 202 with `application/x-ndjson`, one OperationEvent a line; the work goes on when the caller
  * leaves, except for an ephemeral vm. `frames` upgrades the connection to a stream of frames (`Upgrade: banger-frames`).
- * `tar` carries a tar stream in the body.
+ * `tar` carries a tar stream in the body. A route that does not say what it `takes` takes JSON, or nothing.
  */
 export const ROUTES = {
   daemonStatus: { method: 'GET', path: '/v1/daemon', answers: 'json' },
@@ -23,7 +23,7 @@ export const ROUTES = {
   vmSessions: { method: 'GET', path: '/v1/vms/:vm/sessions', answers: 'json' },
   vmSessionEnd: { method: 'DELETE', path: '/v1/vms/:vm/sessions/:session', answers: 'json' },
   vmFilesGet: { method: 'GET', path: '/v1/vms/:vm/files', answers: 'tar' },
-  vmFilesPut: { method: 'PUT', path: '/v1/vms/:vm/files', answers: 'json' },
+  vmFilesPut: { method: 'PUT', path: '/v1/vms/:vm/files', takes: 'tar', answers: 'json' },
   vmStat: { method: 'GET', path: '/v1/vms/:vm/stat', answers: 'json' },
   vmLogs: { method: 'GET', path: '/v1/vms/:vm/logs', answers: 'text' },
 

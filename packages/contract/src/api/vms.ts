@@ -11,7 +11,7 @@ const memoryBytes = z
   .max(4096 * 1024 * MIB);
 const diskBytes = z
   .int()
-  .min(64 * MIB)
+  .min(256 * MIB)
   .max(64 * 1024 * 1024 * MIB);
 
 export const vmCreateSchema = z.strictObject({

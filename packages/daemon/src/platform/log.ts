@@ -10,5 +10,7 @@ export function createLog(write: (line: string) => void): Log {
 }
 
 function describe(cause: unknown): string {
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  if (!(cause instanceof Error)) return String(cause);
+  const own = cause.stack ?? cause.message;
+  return cause.cause === undefined ? own : `${own}\n  caused by ${describe(cause.cause)}`;
 }

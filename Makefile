@@ -1,0 +1,28 @@
+# Thin names for the scripts; each says what it does.
+.PHONY: setup demo check test smoke bench
+
+NODE = node_modules/.bin/node
+
+setup:
+	@scripts/setup
+
+demo: setup
+	@bin/banger kernel pull debian
+	@bin/banger image pull debian
+	@bin/banger vm run --rm -- sh -c 'uname -a; cat /etc/os-release'
+
+check: setup
+	@scripts/check
+
+test: setup
+	@scripts/check
+	@scripts/setup-test-data
+	@$(NODE) scripts/test.ts
+
+smoke: setup
+	@scripts/setup-test-data
+	@$(NODE) scripts/test.ts smoke
+
+bench: setup
+	@scripts/setup-test-data
+	@$(NODE) test/bench/run.ts

@@ -1,0 +1,57 @@
+//! The boot, from a bare kernel to a machine that can run commands.
+
+use std::time::Duration;
+
+use crate::boot_failure::BootFailure;
+use crate::command_line::CommandLine;
+use crate::handshake::{AgentInfo, InitKind};
+use crate::port::Port;
+use crate::{clock, disk, identity, image_init, kernel_modules, mounts, network, trace};
+
+pub struct Machine {
+    pub port: Port,
+    pub info: AgentInfo,
+    /// The image's init, when it has one
+    pub image_init: Option<&'static str>,
+}
+
+pub fn boot(command_line: &CommandLine) -> Result<Machine, BootFailure> {
+    kernel_modules::load_all()?;
+    trace::mark("modules");
+    let config = command_line.boot_config()?;
+    clock::catch_up(config.unix_ms);
+
+    mounts::mount_image(&config.image_drive)?;
+    trace::mark("image");
+    mounts::mount_disk(&config.disk_drive)?;
+    trace::mark("disk");
+    let modules = config.modules_drive.as_deref().map(mounts::mount_modules).transpose()?;
+    let folders = disk::open_folders()?;
+    trace::mark("folders");
+    mounts::mount_overlay()?;
+    trace::mark("overlay");
+
+    mounts::switch_root()?;
+    // From here on every path is the machine's own.
+    disk::attach_folders(&folders)?;
+    if let Some(modules) = modules {
+        kernel_modules::attach(&modules)?;
+    }
+    trace::mark("root");
+    identity::write(&config)?;
+    network::configure(config.network.as_ref())?;
+    trace::mark("network");
+
+    let image_init = image_init::find();
+    match image_init {
+        Some(_) => image_init::prepare_systemd(),
+        None => mounts::share_mounts(),
+    }
+    let port = Port::open_when_there(Duration::from_secs(10))?;
+    let info = AgentInfo::of_this_machine(if image_init.is_some() { InitKind::Image } else { InitKind::Agent });
+    trace::mark("booted");
+    if command_line.is_traced {
+        trace::print();
+    }
+    Ok(Machine { port, info, image_init })
+}

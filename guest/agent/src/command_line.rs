@@ -1,0 +1,124 @@
+//! What the host asked for on the kernel command line: the mode, the boot configuration, tracing.
+
+use std::net::Ipv4Addr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+
+use crate::boot_failure::{BootFailure, ToBootFailure};
+
+#[derive(Default)]
+pub struct CommandLine {
+    pub is_floor: bool,
+    pub is_traced: bool,
+    encoded_config: Option<String>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct BootConfig {
+    v: u32,
+    pub hostname: String,
+    pub machine_id: String,
+    pub image_drive: String,
+    pub disk_drive: String,
+    pub modules_drive: Option<String>,
+    pub network: Option<NetworkConfig>,
+    pub unix_ms: u64,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+pub struct NetworkConfig {
+    pub address: Ipv4Addr,
+    pub prefix: u8,
+    pub gateway: Ipv4Addr,
+    pub dns: Vec<Ipv4Addr>,
+}
+
+impl CommandLine {
+    pub fn parse(text: &str) -> Self {
+        let mut line = Self::default();
+        for word in text.split_ascii_whitespace() {
+            match word.split_once('=') {
+                Some(("banger.boot", config)) => line.encoded_config = Some(config.to_owned()),
+                Some(("banger.mode", mode)) => line.is_floor = mode == "floor",
+                Some(("banger.trace", value)) => line.is_traced = value == "1",
+                _ => {}
+            }
+        }
+        line
+    }
+
+    pub fn boot_config(&self) -> Result<BootConfig, BootFailure> {
+        const CODE: &str = "CONFIG_INVALID";
+        let encoded = self
+            .encoded_config
+            .as_ref()
+            .ok_or_else(|| BootFailure::new(CODE, "the kernel command line has no banger.boot"))?;
+        let json = URL_SAFE_NO_PAD.decode(encoded).or_fail(CODE, "banger.boot is not base64url")?;
+        let config: BootConfig = serde_json::from_slice(&json).or_fail(CODE, "banger.boot")?;
+        config.check().map_err(|problem| BootFailure::new(CODE, problem))?;
+        Ok(config)
+    }
+}
+
+impl BootConfig {
+    fn check(&self) -> Result<(), String> {
+        let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_drive =
+            |name: &str| !name.is_empty() && name.len() <= 16 && name.bytes().all(|b| b.is_ascii_alphanumeric());
+        let is_host = |name: &str| {
+            (1..=63).contains(&name.len())
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+        };
+        if self.v != 1 {
+            return Err(format!("version {} of banger.boot is not known to this agent", self.v));
+        }
+        if !is_host(&self.hostname) {
+            return Err("hostname is not a host name".to_owned());
+        }
+        if self.machine_id.len() != 32 || !is_hex(&self.machine_id) {
+            return Err("machineId is not 32 hex digits".to_owned());
+        }
+        let drives = [Some(&self.image_drive), Some(&self.disk_drive), self.modules_drive.as_ref()];
+        if !drives.into_iter().flatten().all(|name| is_drive(name)) {
+            return Err("a drive is not a device name".to_owned());
+        }
+        match &self.network {
+            Some(network) if network.prefix > 32 => Err("network.prefix is above 32".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Vector {
+        encoded: String,
+        decoded: BootConfig,
+    }
+
+    #[test]
+    fn the_shared_sample_is_understood() {
+        let vector: Vector =
+            serde_json::from_str(include_str!("../../../packages/contract/vectors/boot-config.json")).unwrap();
+        let line = CommandLine::parse(&format!("console=ttyS0 quiet banger.boot={} banger.trace=1\n", vector.encoded));
+        assert!(line.is_traced && !line.is_floor);
+        assert_eq!(line.boot_config().unwrap(), vector.decoded);
+    }
+
+    #[test]
+    fn a_wrong_configuration_is_refused_with_a_reason() {
+        let missing = CommandLine::parse("quiet").boot_config().unwrap_err();
+        assert_eq!(missing.code, "CONFIG_INVALID");
+        assert!(CommandLine::parse("banger.boot=%%%").boot_config().is_err());
+        let sideways = r#"{"v":1,"hostname":"web","machineId":"0123456789abcdef0123456789abcdef",
+            "imageDrive":"../vda","diskDrive":"vdb","modulesDrive":null,"network":null,"unixMs":1}"#;
+        let line = CommandLine::parse(&format!("banger.boot={}", URL_SAFE_NO_PAD.encode(sideways)));
+        assert!(line.boot_config().unwrap_err().message.contains("drive"));
+    }
+}

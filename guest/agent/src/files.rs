@@ -1,0 +1,137 @@
+//! `/v1/files` and `/v1/stat`: files in and out of the machine. The work on the guest's disk runs off the runtime, and
+//! talks to it through short queues.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use http::{HeaderValue, StatusCode};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::http_answers::{Answer, Refusal, response, send_body};
+use crate::session::off_the_runtime;
+use crate::users::find_user;
+use crate::{tar_in, tar_out};
+
+/// Pieces on their way between the disk and the stream
+const QUEUE_PIECES: usize = 4;
+
+pub async fn stat(query: &str) -> Result<Answer, Refusal> {
+    let path = path_in(query)?;
+    off_the_runtime(move || {
+        let there = fs::metadata(&path).map_err(|error| Refusal::of_io(&error, "the path"))?;
+        let kind = kind_of(&there);
+        Ok(Answer::Json(json!({ "kind": kind, "sizeBytes": there.len(), "mode": there.mode() & 0o7777 })))
+    })
+    .await
+}
+
+/// Answers with a tar stream of what is at the path.
+pub async fn send(query: &str, respond: &mut SendResponse<Bytes>) -> Result<(), Refusal> {
+    let path = path_in(query)?;
+    let (path, kind) = off_the_runtime(move || {
+        let there = fs::symlink_metadata(&path).map_err(|error| Refusal::of_io(&error, "the path"))?;
+        Ok((path, kind_of(&there)))
+    })
+    .await?;
+    if kind == "other" {
+        return Err(Refusal::bad_request("the path is neither a file, a folder nor a symbolic link"));
+    }
+    let mut response = response(StatusCode::OK);
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/x-tar"));
+    response.headers_mut().insert("banger-kind", HeaderValue::from_static(kind));
+    let Ok(mut stream) = respond.send_response(response, false) else { return Ok(()) };
+
+    let (pieces, mut queue) = mpsc::channel(QUEUE_PIECES);
+    let packing = tokio::task::spawn_blocking(move || tar_out::pack(&path, pieces));
+    while let Some(piece) = queue.recv().await {
+        if send_body(&mut stream, piece).await.is_err() {
+            return Ok(()); // the host wants no more; the packing ends when its queue is gone
+        }
+    }
+    match packing.await {
+        Ok(Ok(())) => drop(stream.send_data(Bytes::new(), true)),
+        // Too late for an error answer: a stream that is reset is not taken for a whole one.
+        _ => stream.send_reset(Reason::INTERNAL_ERROR),
+    }
+    Ok(())
+}
+
+/// Unpacks the body, a tar stream, in the folder.
+pub async fn receive(query: &str, mut body: RecvStream) -> Result<Answer, Refusal> {
+    let folder = path_in(query)?;
+    let owner = parameter(query, "owner")?;
+    let (pieces, queue) = mpsc::channel::<io::Result<Bytes>>(QUEUE_PIECES);
+    let unpacking = tokio::spawn(off_the_runtime(move || {
+        let owner = owner.map(|name| find_user(Some(&name))).transpose()?;
+        tar_in::unpack(&folder, owner.as_ref(), queue)
+    }));
+    while let Some(piece) = body.data().await {
+        let piece = piece.map_err(|error| io::Error::new(io::ErrorKind::ConnectionReset, error));
+        let count = piece.as_ref().map_or(0, Bytes::len);
+        if pieces.send(piece).await.is_err() {
+            break; // the unpacking has ended, and says why
+        }
+        let _ = body.flow_control().release_capacity(count);
+    }
+    drop(pieces);
+    unpacking.await.unwrap_or_else(|error| Err(Refusal::new("INTERNAL", error.to_string())))?;
+    Ok(Answer::NoContent)
+}
+
+fn kind_of(there: &fs::Metadata) -> &'static str {
+    match there.file_type() {
+        kind if kind.is_file() => "file",
+        kind if kind.is_dir() => "directory",
+        kind if kind.is_symlink() => "symlink",
+        _ => "other",
+    }
+}
+
+fn path_in(query: &str) -> Result<PathBuf, Refusal> {
+    let path = parameter(query, "path")?.ok_or_else(|| Refusal::bad_request("path is missing"))?;
+    if !path.starts_with('/') || path.contains('\0') {
+        return Err(Refusal::bad_request("path is not absolute"));
+    }
+    Ok(Path::new(&path).to_path_buf())
+}
+
+fn parameter(query: &str, name: &str) -> Result<Option<String>, Refusal> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let value = pairs.find(|(key, _)| *key == name).map(|(_, value)| value);
+    value.map(decode_percent).transpose()
+}
+
+fn decode_percent(text: &str) -> Result<String, Refusal> {
+    let wrong = || Refusal::bad_request("the query is not percent-encoded UTF-8");
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let mut digit = || rest.next().and_then(|digit| (digit as char).to_digit(16)).ok_or_else(wrong);
+        bytes.push(if byte == b'%' { (digit()? * 16 + digit()?) as u8 } else { byte });
+    }
+    String::from_utf8(bytes).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_taken_from_the_query() {
+        assert_eq!(path_in("owner=root&path=%2Fa%20b%2fc+d").unwrap(), Path::new("/a b/c+d"));
+        assert_eq!(parameter("path=/x&owner=mia", "owner").unwrap().as_deref(), Some("mia"));
+    }
+
+    #[test]
+    fn paths_that_are_none_are_refused() {
+        for query in ["", "path=relative", "path=/a%00b", "path=/%zz", "path=/%2", "path=/%ff"] {
+            assert_eq!(path_in(query).unwrap_err().code, "BAD_REQUEST");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! `banger.mode=floor`: the least that a machine can do, to measure how fast any machine can be and to see whether a
+//! hypervisor really runs one.
+
+use std::time::Duration;
+
+use crate::console;
+use crate::handshake::{AgentInfo, Heard, InitKind, Scanner, ready_line};
+use crate::kernel_modules;
+use crate::port::Port;
+
+pub fn run() -> ! {
+    let port = kernel_modules::load_all().and_then(|()| Port::open_when_there(Duration::from_secs(10)));
+    match port {
+        Ok(port) => answer_until_bye(&port),
+        Err(failure) => failure.report_and_reset(),
+    }
+    console::reset_machine()
+}
+
+fn answer_until_bye(port: &Port) {
+    let info = AgentInfo::of_this_machine(InitKind::Agent);
+    let mut scanner = Scanner::default();
+    let mut buffer = vec![0; 32 * 1024];
+    loop {
+        let Some(count) = port.read(&mut buffer).ok().filter(|&count| count > 0) else {
+            port.wait_for_change(Duration::from_secs(3600));
+            continue;
+        };
+        for heard in scanner.hear_all(&buffer[..count]) {
+            match heard {
+                // A host that hung up asks again.
+                Heard::Hello { nonce, .. } => drop(port.write(ready_line(&nonce, &info).as_bytes())),
+                Heard::Bye => return,
+                Heard::Preface => {}
+            }
+        }
+    }
+}

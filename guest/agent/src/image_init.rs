@@ -1,0 +1,60 @@
+//! The image's own init: whether it has one, what systemd should leave alone in a vm, and becoming it.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::{console, sys};
+
+const CANDIDATES: [&str; 4] = ["/sbin/init", "/usr/sbin/init", "/lib/systemd/systemd", "/usr/lib/systemd/systemd"];
+
+/// Units that wait for something a vm does not have, or that cost a fresh machine time: consoles nobody sits at,
+/// networks that are already there, mount options that are ours, housekeeping.
+const MASKED_UNITS: [&str; 11] = [
+    "getty@tty1.service",
+    "console-getty.service",
+    "serial-getty@ttyS0.service",
+    "systemd-networkd-wait-online.service",
+    "NetworkManager-wait-online.service",
+    "systemd-firstboot.service",
+    "systemd-remount-fs.service",
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+];
+
+/// The path of an init that would do something. Busybox is one only with scripts to run: without them it starts
+/// terminals on consoles that are not there.
+pub fn find() -> Option<&'static str> {
+    let init = CANDIDATES.into_iter().find(|path| is_executable(path))?;
+    let real = fs::canonicalize(init).unwrap_or_default();
+    let is_busybox = real.file_name().is_some_and(|name| name == "busybox");
+    let has_scripts = ["/sbin/openrc", "/etc/init.d/rcS"].iter().any(|script| is_executable(script));
+    (!is_busybox || has_scripts).then_some(init)
+}
+
+/// Masks for this boot only; the image's own files stay as they are.
+pub fn prepare_systemd() {
+    let folder = Path::new("/run/systemd/system");
+    // `/run/systemd/system` also tells programs that systemd runs, so it is made only where it will.
+    if !CANDIDATES[2..].iter().any(|path| is_executable(path)) || fs::create_dir_all(folder).is_err() {
+        return;
+    }
+    for unit in MASKED_UNITS {
+        let _ = symlink("/dev/null", folder.join(unit));
+    }
+}
+
+pub fn become_init(path: &str) -> ! {
+    sys::reset_signals();
+    let error = Command::new(path).env_clear().env("TERM", "linux").exec();
+    console::say(&format!("{path} could not be started: {error}"));
+    console::reset_machine()
+}
+
+fn is_executable(path: &str) -> bool {
+    fs::metadata(path).is_ok_and(|there| there.is_file() && there.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,83 @@
+//! The guest agent: `/init` of the initramfs that every vm boots with. It puts the machine together from the image and
+//! the vm's disk, hands it over to the image's init (or stays as a small supervisor), and answers the host.
+
+mod boot;
+mod boot_failure;
+mod clock;
+mod command_line;
+mod console;
+mod disk;
+mod exec;
+mod files;
+mod floor;
+mod forward;
+mod frames;
+mod handshake;
+mod http_answers;
+mod identity;
+mod image_init;
+mod kernel_modules;
+mod mounts;
+mod network;
+mod output;
+mod port;
+mod port_stream;
+mod process;
+mod pty;
+mod routes;
+mod scrollback;
+mod serve;
+mod session;
+mod session_output;
+mod sessions;
+mod shutdown;
+mod start_request;
+mod stats;
+mod supervisor;
+mod sys;
+mod tar_in;
+mod tar_out;
+mod trace;
+mod users;
+
+use std::process::ExitCode;
+
+use command_line::CommandLine;
+use rustix::process::Pid;
+
+fn main() -> ExitCode {
+    if rustix::process::getpid() != Pid::INIT {
+        println!("banger-agent {}: the /init of a banger vm", env!("CARGO_PKG_VERSION"));
+        return ExitCode::FAILURE;
+    }
+    console::report_panics();
+    mounts::mount_kernel_filesystems();
+    trace::mark("init");
+
+    let command_line = CommandLine::parse(&std::fs::read_to_string("/proc/cmdline").unwrap_or_default());
+    if command_line.is_floor {
+        floor::run()
+    }
+    match boot::boot(&command_line) {
+        Ok(machine) => hand_over(machine),
+        Err(failure) => failure.report_and_reset(),
+    }
+}
+
+/// Splits in two: the agent answers the host as a child, and PID 1 becomes the image's init or our supervisor.
+fn hand_over(machine: boot::Machine) -> ! {
+    match sys::fork_single_threaded() {
+        Ok(sys::Fork::Child) => serve::run(machine.port, machine.info),
+        Ok(sys::Fork::Parent { child_pid }) => {
+            drop(machine.port);
+            match machine.image_init {
+                Some(init) => image_init::become_init(init),
+                None => supervisor::run(child_pid),
+            }
+        }
+        Err(error) => {
+            console::say(&format!("boot failed: FORK_FAILED {error}"));
+            console::reset_machine()
+        }
+    }
+}

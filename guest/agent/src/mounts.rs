@@ -1,0 +1,151 @@
+//! The mounts that make a machine: the kernel's own filesystems, the image, the disk, and the overlay of both.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::CWD;
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_change, mount_move, move_mount,
+    open_tree,
+};
+
+use crate::boot_failure::{BootFailure, ToBootFailure};
+use crate::disk;
+
+pub const IMAGE: &str = "/banger/image";
+pub const DISK: &str = "/banger/disk";
+const MODULES: &str = "/banger/modules";
+const NEW_ROOT: &str = "/banger/root";
+
+/// A driver finds its device after the module is loaded, in its own time.
+const DRIVE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// `/proc`, `/sys`, `/dev` and `/run` as systemd wants to find them. What fails here is missed later, with a reason.
+pub fn mount_kernel_filesystems() {
+    let none = MountFlags::empty();
+    let strict = MountFlags::NOSUID | MountFlags::NODEV;
+    let mounts = [
+        ("proc", "/proc", strict | MountFlags::NOEXEC, c""),
+        ("sysfs", "/sys", strict | MountFlags::NOEXEC, c""),
+        ("devtmpfs", "/dev", MountFlags::NOSUID, c"mode=755"),
+        ("devpts", "/dev/pts", MountFlags::NOSUID | MountFlags::NOEXEC, c"gid=5,mode=620,ptmxmode=666"),
+        ("tmpfs", "/dev/shm", strict, c"mode=1777"),
+        ("tmpfs", "/run", strict | MountFlags::STRICTATIME, c"mode=755"),
+        ("cgroup2", "/sys/fs/cgroup", strict | MountFlags::NOEXEC, c"nsdelegate,memory_recursiveprot"),
+    ];
+    for (kind, target, flags, options) in mounts {
+        let _ = fs::create_dir_all(target);
+        let _ = mount(kind, target, kind, none | flags, options);
+    }
+    for (target, link) in [
+        ("/proc/self/fd", "/dev/fd"),
+        ("/proc/self/fd/0", "/dev/stdin"),
+        ("/proc/self/fd/1", "/dev/stdout"),
+        ("/proc/self/fd/2", "/dev/stderr"),
+    ] {
+        let _ = symlink(target, link);
+    }
+}
+
+/// The image, whose kind nobody told us.
+pub fn mount_image(drive: &str) -> Result<(), BootFailure> {
+    let device = wait_for_drive(drive).ok_or_else(|| missing("IMAGE_DRIVE_MISSING", drive))?;
+    make_folder(IMAGE)?;
+    let kinds = [("squashfs", c""), ("erofs", c""), ("ext4", c"noload")];
+    let mut problems = Vec::new();
+    for (kind, options) in kinds {
+        match mount(&device, IMAGE, kind, MountFlags::RDONLY, options) {
+            Ok(()) => return Ok(()),
+            Err(error) => problems.push(format!("{kind}: {error}")),
+        }
+    }
+    Err(BootFailure::new("IMAGE_UNREADABLE", format!("{device} could not be mounted, {}", problems.join(", "))))
+}
+
+/// The vm's own disk, grown to the size of its file.
+pub fn mount_disk(drive: &str) -> Result<(), BootFailure> {
+    let device = wait_for_drive(drive).ok_or_else(|| missing("DISK_DRIVE_MISSING", drive))?;
+    make_folder(DISK)?;
+    mount(&device, DISK, "ext4", MountFlags::NOATIME, c"errors=remount-ro").or_fail("DISK_UNREADABLE", &device)?;
+    disk::grow(drive).or_fail("DISK_UNREADABLE", "growing the disk")
+}
+
+/// The modules of this kernel, for `modprobe` in the machine.
+pub fn mount_modules(drive: &str) -> Result<OwnedFd, BootFailure> {
+    const CODE: &str = "MODULES_DRIVE_UNREADABLE";
+    let device = wait_for_drive(drive).ok_or_else(|| missing("MODULES_DRIVE_MISSING", drive))?;
+    make_folder(MODULES)?;
+    mount(&device, MODULES, "squashfs", MountFlags::RDONLY, c"").or_fail(CODE, &device)?;
+    detached_copy(MODULES).or_fail(CODE, MODULES)
+}
+
+pub fn mount_overlay() -> Result<(), BootFailure> {
+    for folder in [&format!("{DISK}/upper"), &format!("{DISK}/work"), NEW_ROOT] {
+        make_folder(folder)?;
+    }
+    let options = format!(
+        "lowerdir={IMAGE},upperdir={DISK}/upper,workdir={DISK}/work,redirect_dir=on,index=off,metacopy=off,xino=auto\0"
+    );
+    let options = std::ffi::CStr::from_bytes_with_nul(options.as_bytes()).or_fail("OVERLAY_FAILED", "options")?;
+    mount("overlay", NEW_ROOT, "overlay", MountFlags::empty(), options).or_fail("OVERLAY_FAILED", "mounting the root")
+}
+
+/// A mount of `folder` that is nowhere yet. It can be attached after the switch to the new root, when paths already
+/// mean what they mean in the machine: an image's symbolic links cannot lead it astray.
+pub fn detached_copy(folder: &str) -> rustix::io::Result<OwnedFd> {
+    open_tree(CWD, folder, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)
+}
+
+pub fn attach(tree: &OwnedFd, target: &str) -> Result<(), BootFailure> {
+    make_folder(target)?;
+    move_mount(tree, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).or_fail("MOUNT_FAILED", target)
+}
+
+/// Makes the overlay `/`, and gives back the memory of the initramfs.
+pub fn switch_root() -> Result<(), BootFailure> {
+    const CODE: &str = "SWITCH_ROOT_FAILED";
+    for folder in ["/proc", "/sys", "/dev", "/run"] {
+        let target = format!("{NEW_ROOT}{folder}");
+        // In an image this can be anything, but a mount point it must be.
+        if !fs::symlink_metadata(&target).is_ok_and(|there| there.is_dir()) {
+            let _ = fs::remove_file(&target);
+            make_folder(&target)?;
+        }
+        mount_move(folder, &target).or_fail(CODE, folder)?;
+    }
+    let _ = fs::remove_file("/init");
+    let _ = fs::remove_dir_all("/modules");
+    rustix::process::chdir(NEW_ROOT).or_fail(CODE, NEW_ROOT)?;
+    mount_move(".", "/").or_fail(CODE, "moving the root")?;
+    rustix::process::chroot(".").or_fail(CODE, "chroot")?;
+    rustix::process::chdir("/").or_fail(CODE, "chdir")
+}
+
+/// Containers expect mounts to spread into their namespaces, as systemd sets them up.
+pub fn share_mounts() {
+    let _ = mount_change("/", MountPropagationFlags::SHARED | MountPropagationFlags::REC);
+}
+
+pub fn make_folder(path: &str) -> Result<(), BootFailure> {
+    fs::create_dir_all(path).or_fail("MOUNT_FAILED", path)
+}
+
+fn wait_for_drive(drive: &str) -> Option<String> {
+    let device = format!("/dev/{drive}");
+    let deadline = Instant::now() + DRIVE_PATIENCE;
+    while !Path::new(&device).exists() {
+        if Instant::now() > deadline {
+            return None;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Some(device)
+}
+
+fn missing(code: &'static str, drive: &str) -> BootFailure {
+    BootFailure::new(code, format!("/dev/{drive} did not appear within {} s", DRIVE_PATIENCE.as_secs()))
+}

@@ -1,0 +1,91 @@
+//! The table of requests.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::{Method, Request, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::exec::Signal;
+use crate::handshake::AgentInfo;
+use crate::http_answers::{Answer, Refusal, read_json, response, send_answer};
+use crate::process::signal_number;
+use crate::sessions::Sessions;
+use crate::{clock, exec, files, forward, shutdown, stats, trace};
+
+pub struct Agent {
+    pub info: AgentInfo,
+    pub sessions: Arc<Sessions>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Clock {
+    unix_ms: u64,
+}
+
+pub async fn answer(agent: Arc<Agent>, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+    let (head, mut body) = request.into_parts();
+    if head.method == Method::CONNECT {
+        return forward::run(&head.uri, body, respond).await;
+    }
+    let path = head.uri.path().to_owned();
+    let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let query = head.uri.query().unwrap_or_default();
+    let answer = match (head.method.as_str(), &segments[..]) {
+        ("GET", ["v1", "health"]) => Ok(health(&agent)),
+        ("POST", ["v1", "exec"]) => {
+            if let Ok(client) = respond.send_response(response(StatusCode::OK), false) {
+                exec::run(agent, body, client).await;
+            }
+            return;
+        }
+        ("GET", ["v1", "sessions"]) => Ok(Answer::Json(json!({ "sessions": agent.sessions.list() }))),
+        ("POST", ["v1", "sessions", id, "signal"]) => signal(&agent, id, &mut body).await,
+        ("DELETE", ["v1", "sessions", id]) => agent.sessions.get(id).map(|session| {
+            session.close();
+            agent.sessions.forget(id);
+            Answer::NoContent
+        }),
+        ("GET", ["v1", "files"]) => match files::send(query, &mut respond).await {
+            Ok(()) => return,
+            Err(refusal) => Err(refusal),
+        },
+        ("PUT", ["v1", "files"]) => files::receive(query, body).await,
+        ("GET", ["v1", "stat"]) => files::stat(query).await,
+        ("GET", ["v1", "stats"]) => stats::measure().await,
+        ("POST", ["v1", "clock"]) => set_clock(&mut body).await,
+        ("POST", ["v1", "shutdown"]) => match read_json(&mut body).await {
+            Ok(order) => {
+                send_answer(&mut respond, Ok(Answer::Accepted));
+                return shutdown::run(&agent, order).await;
+            }
+            Err(refusal) => Err(refusal),
+        },
+        (method, _) => Err(Refusal::new("NOT_FOUND", format!("there is no {method} {path}"))),
+    };
+    send_answer(&mut respond, answer);
+}
+
+fn health(agent: &Agent) -> Answer {
+    let mut health = serde_json::to_value(&agent.info).unwrap_or_default();
+    health["uptimeMs"] = trace::uptime_ms().into();
+    health["sessions"] = agent.sessions.count().into();
+    Answer::Json(health)
+}
+
+async fn signal(agent: &Agent, id: &str, body: &mut RecvStream) -> Result<Answer, Refusal> {
+    let Signal { signal } = read_json(body).await?;
+    let number = signal_number(&signal)?;
+    agent.sessions.get(id)?.process.signal_group(number);
+    Ok(Answer::NoContent)
+}
+
+async fn set_clock(body: &mut RecvStream) -> Result<Answer, Refusal> {
+    let Clock { unix_ms } = read_json(body).await?;
+    clock::set(unix_ms).map_err(|error| Refusal::of_io(&error, "setting the clock"))?;
+    Ok(Answer::NoContent)
+}

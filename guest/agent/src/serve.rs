@@ -1,0 +1,103 @@
+//! The agent at work: greets the host, serves one HTTP/2 session after the other, for ever.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use h2::server;
+
+use crate::handshake::{AgentInfo, Heard, Scanner, ready_line};
+use crate::port::Port;
+use crate::port_stream::{Gathered, LivePort, PortStream};
+use crate::routes::{self, Agent};
+use crate::sessions::Sessions;
+use crate::{clock, console, sys};
+
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+const STREAM_LIMIT: u32 = 256;
+
+pub fn run(port: Port, info: AgentInfo) -> ! {
+    become_lasting();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(64).build();
+    let ended = runtime.and_then(|runtime| runtime.block_on(serve(port, info)));
+    console::say(&format!("the agent cannot go on: {ended:?}"));
+    std::process::exit(1)
+}
+
+/// The agent answers until the very end: not stopped by what ends other programs, and last to go when memory is short.
+fn become_lasting() {
+    // systemd spares processes whose name begins with "@" when it kills all others at shutdown.
+    let _ = sys::set_process_title("@banger-agent");
+    let _ = rustix::thread::set_name(c"banger-agent");
+    let _ = rustix::process::setsid();
+    sys::ignore_signals(&[libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGPIPE]);
+    let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
+}
+
+async fn serve(port: Port, info: AgentInfo) -> io::Result<()> {
+    let port = Arc::new(LivePort::new(port)?);
+    let agent = Arc::new(Agent { sessions: Sessions::new(&info.boot_id), info });
+    loop {
+        let beginning = greet(&port, &agent.info).await?;
+        let (stream, gathered) = PortStream::new(port.clone(), beginning);
+        // However a session ends, the next one begins with a hello.
+        let _ = serve_session(stream, gathered, &agent).await;
+    }
+}
+
+/// Answers hellos until a session begins; returns its first bytes.
+async fn greet(port: &LivePort, info: &AgentInfo) -> io::Result<Vec<u8>> {
+    let mut scanner = Scanner::default();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let count = port.read(&mut buffer).await?;
+        if count == 0 {
+            scanner.forget();
+            port.changed().await;
+        }
+        let mut rest = &buffer[..count];
+        while let Some(heard) = scanner.hear(&mut rest) {
+            match heard {
+                Heard::Hello { nonce, unix_ms } => {
+                    clock::catch_up(unix_ms);
+                    // A host that hung up in the meantime says hello again.
+                    let _ = port.write_all(ready_line(&nonce, info).as_bytes()).await;
+                }
+                Heard::Preface => return Ok([b"PRI * HTTP/2.0\r\n", rest].concat()),
+                Heard::Bye => {}
+            }
+        }
+    }
+}
+
+async fn serve_session(stream: PortStream, gathered: Gathered, agent: &Arc<Agent>) -> Result<(), h2::Error> {
+    let handshake = server::Builder::new()
+        .initial_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_concurrent_streams(STREAM_LIMIT)
+        .max_send_buffer_size(STREAM_WINDOW_BYTES as usize)
+        .max_local_error_reset_streams(None)
+        .handshake::<_, Bytes>(stream);
+    let mut connection = sending(&gathered, handshake).await?;
+    while let Some(request) = sending(&gathered, connection.accept()).await {
+        let (request, respond) = request?;
+        tokio::spawn(routes::answer(agent.clone(), request, respond));
+    }
+    sending(&gathered, poll_fn(|context| connection.poll_closed(context))).await
+}
+
+/// Does a piece of HTTP/2's work, and sends what it wrote after each turn.
+async fn sending<T>(gathered: &Gathered, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    poll_fn(|context| {
+        let done = work.as_mut().poll(context);
+        match gathered.poll_send(context) {
+            // A host that is gone is seen by the reading side as well.
+            Poll::Ready(_) | Poll::Pending => done,
+        }
+    })
+    .await
+}

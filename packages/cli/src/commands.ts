@@ -1,0 +1,364 @@
+/**
+ * The table of commands. Help, docs/cli.md, the checking of arguments, suggestions and completion are made from it;
+ * `load-command.ts` says which file does the work of each.
+ */
+
+/**
+ * What a flag's value is, and so what the command gets: `text` a string, `size` bytes, `duration` milliseconds,
+ * `count` a whole number of at least 1, `lines` a whole number of at least 0, `switch` true or false.
+ */
+export type FlagType = 'switch' | 'text' | 'size' | 'duration' | 'count' | 'lines';
+
+export type FlagSpec = {
+  type: FlagType;
+  short?: string;
+  /** What stands for the value in help */
+  placeholder?: string;
+  summary: string;
+  /** May be given more than once */
+  many?: true;
+};
+
+export type ArgumentSpec = { name: string; summary: string; optional?: true; many?: true };
+
+export type CommandSpec = {
+  summary: string;
+  /** Paragraphs below the usage line */
+  details?: readonly string[];
+  arguments?: readonly ArgumentSpec[];
+  /** What comes after `--`: a command for the guest */
+  command?: 'optional' | 'required';
+  flags?: Readonly<Record<string, FlagSpec>>;
+  examples: readonly { does: string; line: string }[];
+  /** Words that people try for this command; used for suggestions only */
+  alsoTried?: readonly string[];
+};
+
+/** Every command takes these. */
+export const COMMON_FLAGS = {
+  json: { type: 'switch', summary: 'Print one JSON document instead of text, and no progress' },
+  quiet: { type: 'switch', short: 'q', summary: 'No progress and no notes; only results and errors' },
+  help: { type: 'switch', short: 'h', summary: 'Show the help of this command' },
+} as const satisfies Record<string, FlagSpec>;
+
+const vm = { name: 'vm', summary: 'Name or id of a vm' } as const;
+const vms = { ...vm, many: true } as const;
+
+const size = {
+  cpus: { type: 'count', placeholder: 'n', summary: 'Virtual CPUs' },
+  memory: { type: 'size', placeholder: 'size', summary: 'Memory, such as 512M or 2G' },
+  'disk-size': { type: 'size', placeholder: 'size', summary: 'Size of the disk, such as 8G; it takes what is written' },
+} as const;
+
+const create = {
+  name: { type: 'text', placeholder: 'name', summary: 'Name of the vm; a readable one is made up when it is left out' },
+  image: { type: 'text', placeholder: 'image', summary: 'Image to start from; see "banger image ls"' },
+  kernel: { type: 'text', placeholder: 'kernel', summary: 'Kernel to boot; see "banger kernel ls"' },
+  ...size,
+} as const;
+
+const exec = {
+  env: { type: 'text', short: 'e', placeholder: 'K=V', many: true, summary: 'Set a variable; K alone passes yours on' },
+  cwd: { type: 'text', short: 'w', placeholder: 'path', summary: "Folder to start in; else the user's home" },
+  user: { type: 'text', short: 'u', placeholder: 'name', summary: 'User inside the vm; else root' },
+  tty: { type: 'switch', short: 't', summary: 'Give the command a terminal' },
+  'no-tty': { type: 'switch', summary: 'Give it none, even when it would get one' },
+} as const;
+
+const stopTimeout = {
+  type: 'duration',
+  placeholder: 'time',
+  summary: 'How long the guest may take to shut down before it is killed; 30s unless said',
+} as const;
+
+export const COMMANDS = {
+  'vm run': {
+    summary: 'Create and start a vm, and run a command or a shell in it',
+    details: [
+      'Without a command it opens a shell on a terminal. With one, stdin, stdout and stderr are passed through apart, ' +
+        "signals reach the command, and its exit code becomes banger's (128 + n when signal n ended it). A command " +
+        'gets no terminal unless --tty says so.',
+      'The vm goes on running afterwards, unless --rm removes it.',
+    ],
+    command: 'optional',
+    flags: {
+      ...create,
+      rm: { type: 'switch', summary: 'Remove the vm when the command has ended or banger is gone' },
+      detach: { type: 'switch', short: 'd', summary: 'Leave the vm (and the command) running; print its name' },
+      ...exec,
+    },
+    examples: [
+      { does: 'A shell in a fresh vm', line: 'banger vm run' },
+      { does: 'One command, nothing left afterwards', line: 'banger vm run --rm -- uname -a' },
+      { does: 'A larger vm with a name', line: 'banger vm run --name big --cpus 4 --memory 8G --disk-size 40G' },
+    ],
+    alsoTried: ['vm new', 'run'],
+  },
+  'vm create': {
+    summary: 'Create a vm without starting it',
+    flags: { ...create, start: { type: 'switch', summary: 'Start it too' } },
+    examples: [{ does: 'A vm for later', line: 'banger vm create --name web --memory 2G' }],
+    alsoTried: ['vm add', 'create'],
+  },
+  'vm start': {
+    summary: 'Start vms and wait until they answer',
+    arguments: [vms],
+    examples: [{ does: 'Start one', line: 'banger vm start web' }],
+    alsoTried: ['vm up', 'vm boot', 'start'],
+  },
+  'vm stop': {
+    summary: 'Let vms shut down; kill them after a time limit',
+    details: ['Says which of the two it was.'],
+    arguments: [vms],
+    flags: { timeout: stopTimeout },
+    examples: [{ does: 'Give it two minutes', line: 'banger vm stop web --timeout 2m' }],
+    alsoTried: ['vm down', 'vm halt', 'vm shutdown', 'stop'],
+  },
+  'vm kill': {
+    summary: 'End vms at once, as if the power went',
+    arguments: [vms],
+    examples: [{ does: 'End one that hangs', line: 'banger vm kill web' }],
+    alsoTried: ['kill'],
+  },
+  'vm restart': {
+    summary: 'Stop and start vms',
+    arguments: [vms],
+    flags: { timeout: stopTimeout },
+    examples: [{ does: 'Restart one', line: 'banger vm restart web' }],
+    alsoTried: ['vm reboot', 'vm reset', 'restart'],
+  },
+  'vm rm': {
+    summary: 'Remove vms with their disks',
+    arguments: [vms],
+    flags: { force: { type: 'switch', short: 'f', summary: 'Also those that run: they are killed first' } },
+    examples: [{ does: 'Remove two, running or not', line: 'banger vm rm --force web db' }],
+    alsoTried: ['vm remove', 'vm delete', 'vm del', 'vm destroy', 'rm'],
+  },
+  'vm ls': {
+    summary: 'List the vms',
+    examples: [
+      { does: 'All of them', line: 'banger vm ls' },
+      {
+        does: 'Names of the running ones',
+        line: `banger vm ls --json | jq -r '.vms[] | select(.state.is=="running").name'`,
+      },
+    ],
+    alsoTried: ['vm list', 'vm ps', 'ls', 'ps', 'list'],
+  },
+  'vm show': {
+    summary: 'Show everything about a vm',
+    arguments: [vm],
+    examples: [{ does: 'One vm', line: 'banger vm show web' }],
+    alsoTried: ['vm inspect', 'vm info', 'vm status', 'vm get'],
+  },
+  'vm set': {
+    summary: 'Change CPUs, memory or disk size of a stopped vm',
+    details: ['A disk can grow, not shrink.'],
+    arguments: [vm],
+    flags: size,
+    examples: [{ does: 'More of everything', line: 'banger vm set web --cpus 4 --memory 4G --disk-size 20G' }],
+    alsoTried: ['vm update', 'vm edit', 'vm resize'],
+  },
+  'vm exec': {
+    summary: 'Run a command in a running vm',
+    details: [
+      'stdin, stdout and stderr are passed through apart, signals reach the command, and its exit code becomes ' +
+        "banger's (128 + n when signal n ended it). With --tty it runs on a terminal instead.",
+      'Without a command it opens a shell on a terminal.',
+      'With --detach it goes on without you: the id of its session is printed; see "vm attach".',
+    ],
+    arguments: [vm],
+    command: 'optional',
+    flags: { detach: { type: 'switch', short: 'd', summary: 'Start it and leave; print its session' }, ...exec },
+    examples: [
+      { does: 'A command', line: 'banger vm exec web -- ls -la /etc' },
+      { does: 'A shell', line: 'banger vm exec web' },
+      { does: 'From your stdin to a file in there', line: 'banger vm exec web -- tee /root/notes < notes' },
+      { does: 'Something long', line: 'banger vm exec --detach web -- make world' },
+    ],
+    alsoTried: ['vm ssh', 'vm shell', 'vm sh', 'exec', 'ssh', 'shell'],
+  },
+  'vm sessions': {
+    summary: 'List the commands that run in a vm, or end one',
+    arguments: [vm],
+    flags: {
+      end: { type: 'text', placeholder: 'session', summary: 'End this session: hang up, terminate, then kill' },
+    },
+    examples: [
+      { does: 'What runs in there', line: 'banger vm sessions web' },
+      { does: 'End one', line: 'banger vm sessions web --end 3f9c' },
+    ],
+    alsoTried: ['vm session', 'vm jobs', 'sessions'],
+  },
+  'vm attach': {
+    summary: 'Join a detached command again, with its latest output',
+    details: [
+      'On a terminal, Ctrl-] leaves it running. A command without a terminal goes on when you press Ctrl-\\ ' +
+        '(SIGQUIT) or end banger; Ctrl-C reaches the command.',
+    ],
+    arguments: [vm, { name: 'session', summary: 'Its id; see "banger vm sessions"' }],
+    examples: [{ does: 'Join again', line: 'banger vm attach web 3f9c' }],
+    alsoTried: ['attach'],
+  },
+  'vm cp': {
+    summary: 'Copy files and folders into and out of a vm',
+    details: [
+      'One side is <vm>:<absolute path>, the other a path on the host, or "-" for a tar stream on stdin or stdout.',
+      'A file becomes the file that is named, or goes into the folder that is named. A folder becomes the folder that ' +
+        'is named, or, when that exists, goes into it; "folder/." copies what is inside.',
+      'What comes out of a vm belongs to you, without setuid bits; devices, and links that lead out of what is ' +
+        'copied, are left out.',
+    ],
+    arguments: [
+      { name: 'source', summary: '<vm>:<path>, a path, or -' },
+      { name: 'destination', summary: '<vm>:<path>, a path, or -' },
+    ],
+    examples: [
+      { does: 'Into a vm', line: 'banger vm cp ./src web:/root/' },
+      { does: 'Out of one', line: 'banger vm cp web:/var/log/syslog .' },
+      { does: 'As a tar stream', line: 'banger vm cp web:/etc - | tar t' },
+    ],
+    alsoTried: ['vm copy', 'vm scp', 'cp', 'copy'],
+  },
+  'vm logs': {
+    summary: "Show a vm's console",
+    arguments: [vm],
+    flags: {
+      follow: { type: 'switch', short: 'f', summary: 'Go on with what comes' },
+      tail: { type: 'lines', short: 'n', placeholder: 'n', summary: 'Only the last n lines' },
+    },
+    examples: [{ does: 'Watch it boot', line: 'banger vm logs --follow web' }],
+    alsoTried: ['vm log', 'vm console', 'logs'],
+  },
+
+  'image ls': {
+    summary: 'List the images, those to pull included',
+    examples: [{ does: 'All of them', line: 'banger image ls' }],
+    alsoTried: ['image list', 'images'],
+  },
+  'image pull': {
+    summary: 'Fetch or build an image of the catalog',
+    arguments: [{ name: 'image', summary: 'Its name in the catalog' }],
+    flags: { force: { type: 'switch', short: 'f', summary: 'Again, although it is there' } },
+    examples: [{ does: 'The default image', line: 'banger image pull debian' }],
+    alsoTried: ['image fetch', 'image get', 'pull'],
+  },
+  'image import': {
+    summary: 'Make an image from a root filesystem tarball',
+    arguments: [
+      { name: 'image', summary: 'The name that it gets' },
+      { name: 'tarball', summary: 'A tar file, plain or compressed' },
+    ],
+    examples: [{ does: 'From a tarball', line: 'banger image import busybox ./busybox.tar.gz' }],
+    alsoTried: ['image add', 'image load'],
+  },
+  'image show': {
+    summary: 'Show everything about an image',
+    arguments: [{ name: 'image', summary: 'Its name or digest' }],
+    examples: [{ does: 'One image', line: 'banger image show debian' }],
+    alsoTried: ['image inspect', 'image info'],
+  },
+  'image rm': {
+    summary: 'Remove images that no vm needs',
+    arguments: [{ name: 'image', summary: 'Its name or digest', many: true }],
+    examples: [{ does: 'Remove one', line: 'banger image rm busybox' }],
+    alsoTried: ['image remove', 'image delete', 'rmi'],
+  },
+
+  'kernel ls': {
+    summary: 'List the kernels, those to pull included',
+    examples: [{ does: 'All of them', line: 'banger kernel ls' }],
+    alsoTried: ['kernel list', 'kernels'],
+  },
+  'kernel pull': {
+    summary: 'Fetch a kernel of the catalog',
+    arguments: [{ name: 'kernel', summary: 'Its name in the catalog' }],
+    flags: { force: { type: 'switch', short: 'f', summary: 'Again, although it is there' } },
+    examples: [{ does: 'The default kernel', line: 'banger kernel pull debian' }],
+    alsoTried: ['kernel fetch', 'kernel get'],
+  },
+  'kernel import': {
+    summary: 'Add a kernel from a vmlinuz or vmlinux file',
+    arguments: [
+      { name: 'kernel', summary: 'The name that it gets' },
+      { name: 'file', summary: 'A vmlinuz or vmlinux' },
+    ],
+    flags: {
+      modules: { type: 'text', placeholder: 'folder', summary: 'Its modules: the folder that has modules.dep in it' },
+    },
+    examples: [{ does: 'Your own build', line: 'banger kernel import mine ./vmlinux --modules ./lib/modules/6.12.1' }],
+    alsoTried: ['kernel add', 'kernel load'],
+  },
+  'kernel rm': {
+    summary: 'Remove kernels that no vm needs',
+    arguments: [{ name: 'kernel', summary: 'Its name', many: true }],
+    examples: [{ does: 'Remove one', line: 'banger kernel rm mine' }],
+    alsoTried: ['kernel remove', 'kernel delete'],
+  },
+
+  'daemon start': {
+    summary: 'Start the daemon, unless it runs',
+    details: ['Other commands start it by themselves when they need it.'],
+    examples: [{ does: 'Start it and see why it does not', line: 'banger daemon start' }],
+    alsoTried: ['daemon run'],
+  },
+  'daemon stop': {
+    summary: 'Stop the daemon; vms go on running',
+    details: ['The next daemon finds them again. Vms of "vm run --rm" are removed.'],
+    examples: [{ does: 'After an upgrade', line: 'banger daemon stop' }],
+    alsoTried: ['daemon kill', 'daemon restart'],
+  },
+  'daemon status': {
+    summary: 'Say whether the daemon runs, without starting it',
+    details: ['The exit code is 69 when it does not.'],
+    examples: [{ does: 'In a script', line: 'banger daemon status --quiet || echo not running' }],
+    alsoTried: ['daemon show', 'daemon info', 'status'],
+  },
+
+  version: {
+    summary: 'Show the version',
+    examples: [{ does: 'For a bug report', line: 'banger version' }],
+  },
+  help: {
+    summary: 'Show the help of banger, of a group or of a command',
+    arguments: [{ name: 'words', summary: 'A group, a command', optional: true, many: true }],
+    examples: [{ does: 'All about running', line: 'banger help vm run' }],
+  },
+} as const satisfies Record<string, CommandSpec>;
+
+/** The first words of two-word commands, in the order in which help shows them. */
+export const GROUPS = {
+  vm: 'Machines',
+  image: 'Root filesystems that vms start from',
+  kernel: 'Kernels that vms boot',
+  daemon: 'The program that does the work',
+} as const;
+
+export type CommandName = keyof typeof COMMANDS;
+
+type ValueOf<Type extends FlagType> = Type extends 'switch' ? boolean : Type extends 'text' ? string : number;
+type FlagsOf<Flags> = {
+  -readonly [Name in keyof Flags]: Flags[Name] extends { type: infer Type extends FlagType; many: true }
+    ? ValueOf<Type>[]
+    : Flags[Name] extends { type: 'switch' }
+      ? boolean
+      : Flags[Name] extends { type: infer Type extends FlagType }
+        ? ValueOf<Type> | undefined
+        : never;
+};
+type ArgumentsOf<Arguments> = Arguments extends readonly (infer Each extends ArgumentSpec)[]
+  ? { [One in Each as One['name']]: One extends { many: true } ? string[] : string }
+  : Record<never, never>;
+
+/** What a command gets: its arguments and flags as the table says, parsed. */
+export type Input<Name extends CommandName> = {
+  arguments: ArgumentsOf<(typeof COMMANDS)[Name] extends { arguments: infer Arguments } ? Arguments : []>;
+  flags: FlagsOf<typeof COMMON_FLAGS> &
+    ((typeof COMMANDS)[Name] extends { flags: infer Flags } ? FlagsOf<Flags> : Record<never, never>);
+  /** What came after `--`; null when there was no `--` */
+  command: string[] | null;
+};
+
+export function specOf(name: CommandName): CommandSpec {
+  return COMMANDS[name];
+}

@@ -1,0 +1,22 @@
+import { formatSize } from '@banger/contract/sizes.ts';
+import type { Run } from '../../load-command.ts';
+import { formatAge, renderFacts } from '../../output/table.ts';
+
+export const run: Run<'image show'> = async (cli, input) => {
+  const image = await cli.client.imageShow({ image: input.arguments.image });
+  if (cli.isJson) {
+    cli.printJson(image);
+    return 0;
+  }
+  const facts: [string, string][] = [
+    ['name', image.isDefault ? `${image.name} (default)` : image.name],
+    ['description', image.description],
+    ['source', image.source],
+    ['digest', image.digest ?? `not pulled; "banger image pull ${image.name}" fetches it`],
+    ['size', image.sizeBytes === null ? '-' : formatSize(image.sizeBytes)],
+    ['created', formatAge(image.createdAt, Date.now())],
+    ['used by', image.usedBy.length === 0 ? 'no vm' : image.usedBy.join(', ')],
+  ];
+  cli.print(renderFacts(facts));
+  return 0;
+};

@@ -1,0 +1,152 @@
+import { realpathSync, statSync } from 'node:fs';
+import { basename, dirname, normalize, resolve } from 'node:path/posix';
+import { BangerError } from '@banger/contract/errors.ts';
+import { formatSize } from '@banger/contract/sizes.ts';
+import type { ByteStream } from '@banger/sdk/connect.ts';
+import type { Cli } from '../../cli.ts';
+import { type CopyCount, packFiles } from '../../copy/pack-files.ts';
+import { type Kind, parseSide, planCopy, type Side } from '../../copy/plan-copy.ts';
+import { readTar } from '../../copy/tar-format.ts';
+import { unpackFiles } from '../../copy/unpack-files.ts';
+import { openGuestOutput } from '../../guest-output.ts';
+import type { Run } from '../../load-command.ts';
+import { EXIT_BROKEN_PIPE } from '../../output/terminal.ts';
+
+type GuestSide = Extract<Side, { is: 'guest' }>;
+type Copy = { cli: Cli; signal: AbortSignal; count: CopyCount };
+
+/** As many links in a row as Linux follows */
+const MAX_LINKS = 40;
+
+export const run: Run<'vm cp'> = async (cli, input) => {
+  const source = parseSide(input.arguments.source);
+  const destination = parseSide(input.arguments.destination);
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stopping.abort());
+  const copy: Copy = { cli, signal: stopping.signal, count: { files: 0, bytes: 0, skipped: 0 } };
+
+  if (source.is === 'guest' && destination.is === 'host') await copyOut(copy, source, destination.path);
+  else if (source.is === 'guest' && destination.is === 'stream') return streamOut(copy, source);
+  else if (source.is === 'host' && destination.is === 'guest') await copyIn(copy, source.path, destination);
+  else if (source.is === 'stream' && destination.is === 'guest') await streamIn(copy, destination);
+  else {
+    throw new BangerError('USAGE', {
+      message: 'One side of "banger vm cp" is in a vm, the other on the host.',
+      hint: 'Write one of them as <vm>:/path, such as web:/root/notes.',
+    });
+  }
+  if (cli.isJson) cli.printJson(copy.count);
+  else if (source.is !== 'stream') cli.note(describeCount(copy.count));
+  return 0;
+};
+
+async function copyIn({ cli, signal, count }: Copy, sourcePath: string, to: GuestSide): Promise<void> {
+  const path = resolve(cli.cwd, sourcePath);
+  const kind = hostKind(path);
+  if (kind === null) throw missing(path);
+  const { folder, name } = planCopy({
+    source: { path: withEnding(path, sourcePath), kind },
+    destination: {
+      path: to.path,
+      kind: await guestKind(cli, to.vm, to.path),
+      parentKind: await guestKind(cli, to.vm, dirname(normalize(to.path))),
+    },
+  });
+  await cli.client.vmFilesPut({ vm: to.vm, path: folder, tar: packFiles({ path, name, count }) }, { signal });
+}
+
+async function copyOut({ cli, signal, count }: Copy, from: GuestSide, destinationPath: string): Promise<void> {
+  const kind = await guestKind(cli, from.vm, from.path);
+  if (kind === null) throw new BangerError('GUEST_PATH', { message: `${from.vm} has no ${from.path}.` });
+  const path = resolve(cli.cwd, destinationPath);
+  const { folder, name } = planCopy({
+    source: from.path === '/' ? { path: '/.', kind } : { path: from.path, kind },
+    destination: { path: withEnding(path, destinationPath), kind: hostKind(path), parentKind: hostKind(dirname(path)) },
+  });
+  const { tar, base } = await openFollowingLinks(cli, signal, from);
+  // The user's own links on the way to the folder are theirs to choose; below it none is followed.
+  await unpackFiles(tar, { folder: realpathSync(folder), base, name, count });
+}
+
+/** What was named may be a link inside the guest: then what it points to is wanted, by the guest's own idea of it. */
+async function openFollowingLinks(
+  cli: Cli,
+  signal: AbortSignal,
+  { vm, path }: GuestSide,
+): Promise<{ tar: AsyncIterable<Uint8Array>; base: string }> {
+  let wanted = cleanGuestPath(path);
+  for (let links = 0; links < MAX_LINKS; links++) {
+    const base = basename(wanted);
+    if (base === '') {
+      throw new BangerError('GUEST_PATH', {
+        message: 'The whole root of a vm cannot be copied.',
+        hint: `Name folders below it, or use "banger vm exec ${vm} -- tar c --one-file-system /".`,
+      });
+    }
+    const target = await linkTarget(await cli.client.vmFilesGet({ vm, path: wanted }, { signal }));
+    if (target === null) return { tar: await cli.client.vmFilesGet({ vm, path: wanted }, { signal }), base };
+    wanted = resolve(dirname(wanted), target);
+  }
+  throw new BangerError('GUEST_PATH', { message: `${path} is a link that leads in a circle.` });
+}
+
+async function linkTarget(tar: ByteStream): Promise<string | null> {
+  try {
+    for await (const entry of readTar(tar)) return entry.type === 'symlink' ? entry.target : null;
+    return null;
+  } finally {
+    tar.close();
+  }
+}
+
+async function streamOut({ cli, signal }: Copy, from: GuestSide): Promise<number> {
+  const tar = await cli.client.vmFilesGet({ vm: from.vm, path: cleanGuestPath(from.path) }, { signal });
+  const stdout = openGuestOutput(1);
+  return Promise.race([write(), stdout.broken.then(() => EXIT_BROKEN_PIPE)]);
+
+  async function write(): Promise<number> {
+    for await (const bytes of tar) await stdout.write(bytes);
+    await stdout.flush();
+    return 0;
+  }
+}
+
+async function streamIn({ cli, signal }: Copy, to: GuestSide): Promise<void> {
+  await cli.client.vmFilesPut({ vm: to.vm, path: cleanGuestPath(to.path), tar: process.stdin }, { signal });
+}
+
+function hostKind(path: string): Kind {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return null;
+  return found.isFile() ? 'file' : found.isDirectory() ? 'directory' : 'other';
+}
+
+async function guestKind(cli: Cli, vm: string, path: string): Promise<Kind> {
+  try {
+    const { kind } = await cli.client.vmStat({ vm, path: cleanGuestPath(path) });
+    return kind === 'symlink' ? 'other' : kind;
+  } catch (error) {
+    if (error instanceof BangerError && error.code === 'GUEST_PATH') return null;
+    throw error;
+  }
+}
+
+function cleanGuestPath(path: string): string {
+  const clean = normalize(path).replace(/\/+$/, '');
+  return clean === '' ? '/' : clean;
+}
+
+/** `resolve` drops what the ending of a path says: "folder/" and "folder/.". */
+function withEnding(path: string, written: string): string {
+  if (/(^|\/)\.$/.test(written)) return `${path}/.`;
+  return written.endsWith('/') && path !== '/' ? `${path}/` : path;
+}
+
+function describeCount({ files, bytes, skipped }: CopyCount): string {
+  const left = skipped === 0 ? '' : `; ${skipped} left out (devices, or links that lead out of the copy)`;
+  return `${files} ${files === 1 ? 'file' : 'files'} · ${formatSize(bytes)} copied${left}`;
+}
+
+function missing(path: string): BangerError {
+  return new BangerError('FILE_NOT_FOUND', { message: `${path} does not exist.`, details: { path } });
+}

@@ -1,0 +1,25 @@
+import type { VmCreate } from '@banger/contract/api/vms.ts';
+import { parseCatalogName, parseVmName } from '@banger/contract/names.ts';
+import type { Input } from '../../commands.ts';
+import type { Run } from '../../load-command.ts';
+import { watchOperation } from '../../watch-operation.ts';
+
+export const run: Run<'vm create'> = async (cli, { flags }) => {
+  const vm = await watchOperation(cli, cli.client.vmCreate({ ...vmCreateBody(flags), start: flags.start }));
+  if (cli.isJson) cli.printJson(vm);
+  else cli.print(`${vm.name}\n`);
+  return 0;
+};
+
+/** Only what was said: the daemon knows the defaults. */
+export function vmCreateBody(flags: Omit<Input<'vm create'>['flags'], 'start'>): VmCreate {
+  const { name, image, kernel, cpus, memory, 'disk-size': diskSize } = flags;
+  return {
+    ...(name !== undefined && { name: parseVmName(name) }),
+    ...(image !== undefined && { image: image.startsWith('sha256:') ? image : parseCatalogName(image) }),
+    ...(kernel !== undefined && { kernel: parseCatalogName(kernel) }),
+    ...(cpus !== undefined && { cpus }),
+    ...(memory !== undefined && { memoryBytes: memory }),
+    ...(diskSize !== undefined && { diskBytes: diskSize }),
+  };
+}

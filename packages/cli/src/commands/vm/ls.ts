@@ -1,0 +1,28 @@
+import { formatSize } from '@banger/contract/sizes.ts';
+import { describeState } from '../../describe-vm.ts';
+import type { Run } from '../../load-command.ts';
+import { formatAge, renderTable } from '../../output/table.ts';
+
+const HEADINGS = ['NAME', 'STATE', 'IMAGE', 'CPUS', 'MEMORY', 'DISK', 'ON HOST', 'CREATED'];
+
+export const run: Run<'vm ls'> = async (cli) => {
+  const { vms } = await cli.client.vmList();
+  if (cli.isJson) {
+    cli.printJson({ vms });
+    return 0;
+  }
+  const nowMs = Date.now();
+  const rows = vms.map((vm) => [
+    vm.name,
+    describeState(vm.state) + (vm.fault === null ? '' : ` (${vm.fault.code})`),
+    vm.image.name,
+    String(vm.cpus),
+    formatSize(vm.memoryBytes),
+    formatSize(vm.diskBytes),
+    formatSize(vm.diskAllocatedBytes),
+    formatAge(vm.createdAt, nowMs),
+  ]);
+  cli.print(renderTable(HEADINGS, rows));
+  if (vms.length === 0 && cli.terminal.isStdoutTty) cli.note('There is no vm yet; "banger vm run" makes one.');
+  return 0;
+};

@@ -1,0 +1,76 @@
+/** Create and start a vm, run one command or a shell in it, give its exit code; with --rm leave nothing behind. */
+import type { Vm } from '@banger/contract/api/vms.ts';
+import { BangerError } from '@banger/contract/errors.ts';
+import type { Cli } from '../../cli.ts';
+import type { Input } from '../../commands.ts';
+import { planExec } from '../../exec-request.ts';
+import { followGuestCommand, type Outcome, startDetached, terminalSize } from '../../guest-command.ts';
+import type { Run } from '../../load-command.ts';
+import { watchOperation } from '../../watch-operation.ts';
+import { vmCreateBody } from './create.ts';
+
+export const run: Run<'vm run'> = async (cli, input) => {
+  const { flags, command } = input;
+  if (flags.rm && flags.detach) {
+    throw new BangerError('USAGE', {
+      message: '--rm and --detach exclude each other: the vm would be removed as soon as banger ends.',
+      hint: 'Leave one of them out.',
+    });
+  }
+  const start = planExec({ command, flags, terminal: cli.terminal, env: cli.env, size: terminalSize });
+
+  const creating = cli.client.vmCreate({ ...vmCreateBody(flags), start: true, ephemeral: flags.rm });
+  let name: string | null = null;
+  try {
+    const vm = await watchOperation(cli, creating, {
+      isBrief: true,
+      onEvent: (event) => {
+        if (event.is === 'begun') name = event.operation.subject;
+        // Prepared while the machine boots, so that nothing is left to do when it is ready
+        if (event.is === 'done') name = event.result ? (event.result as Vm).name : name;
+      },
+    });
+    if (flags.detach) return await leaveRunning(cli, vm, input, start);
+
+    const outcome = await follow(cli, vm.name, start);
+    if (!flags.rm) sayItRuns(cli, vm);
+    if (cli.isJson) cli.complain(JSON.stringify({ vm: vm.name, exit: outcome.exit }));
+    return outcome.exitCode;
+  } finally {
+    if (flags.rm && name !== null) await removeQuietly(cli, name);
+    creating.close();
+  }
+};
+
+async function follow(cli: Cli, vm: string, start: ReturnType<typeof planExec>): Promise<Outcome> {
+  const stream = await cli.client.vmExec({ vm });
+  return followGuestCommand(stream, {
+    begin: (to) => to.start(start),
+    hasTty: start.tty !== null,
+    hasStdin: start.stdin,
+  });
+}
+
+async function leaveRunning(
+  cli: Cli,
+  vm: Vm,
+  { command }: Input<'vm run'>,
+  start: ReturnType<typeof planExec>,
+): Promise<number> {
+  const session = command === null ? null : await startDetached(await cli.client.vmExec({ vm: vm.name }), start);
+  if (cli.isJson) cli.printJson({ vm, session: session?.id ?? null });
+  else cli.print(session === null ? `${vm.name}\n` : `${vm.name} ${session.id}\n`);
+  return 0;
+}
+
+/** Also after a failure or Ctrl-C. What this cannot do, the daemon does when the lease closes. */
+async function removeQuietly(cli: Cli, vm: string): Promise<void> {
+  await cli.client
+    .vmRemove({ vm, force: true })
+    .result()
+    .catch(() => {}); // it is gone already, or the daemon is; then it removes what is ephemeral at its next start
+}
+
+function sayItRuns(cli: Cli, { name }: Vm): void {
+  cli.note(`${name} goes on running: "banger vm exec ${name}" enters it, "banger vm rm --force ${name}" removes it.`);
+}

@@ -1,0 +1,23 @@
+import { BangerError } from '@banger/contract/errors.ts';
+import { describeSize } from '../../describe-vm.ts';
+import type { Run } from '../../load-command.ts';
+import { watchOperation } from '../../watch-operation.ts';
+
+export const run: Run<'vm set'> = async (cli, input) => {
+  const { cpus, memory, 'disk-size': diskSize } = input.flags;
+  const change = {
+    ...(cpus !== undefined && { cpus }),
+    ...(memory !== undefined && { memoryBytes: memory }),
+    ...(diskSize !== undefined && { diskBytes: diskSize }),
+  };
+  if (Object.keys(change).length === 0) {
+    throw new BangerError('USAGE', {
+      message: '"banger vm set" needs something to change.',
+      hint: 'Give --cpus, --memory or --disk-size.',
+    });
+  }
+  const vm = await watchOperation(cli, cli.client.vmSet({ vm: input.arguments.vm, ...change }));
+  if (cli.isJson) cli.printJson(vm);
+  else cli.print(`${vm.name}: ${describeSize(vm)}\n`);
+  return 0;
+};

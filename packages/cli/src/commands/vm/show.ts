@@ -1,0 +1,36 @@
+import type { Vm } from '@banger/contract/api/vms.ts';
+import { formatSize } from '@banger/contract/sizes.ts';
+import { describeSize, describeState } from '../../describe-vm.ts';
+import type { Run } from '../../load-command.ts';
+import { formatAge, renderFacts } from '../../output/table.ts';
+
+export const run: Run<'vm show'> = async (cli, input) => {
+  const vm = await cli.client.vmShow({ vm: input.arguments.vm });
+  if (cli.isJson) cli.printJson(vm);
+  else cli.print(renderFacts(factsOf(vm, Date.now())));
+  return 0;
+};
+
+function factsOf(vm: Vm, nowMs: number): [string, string][] {
+  const { state, fault } = vm;
+  const facts: [string, string][] = [
+    ['name', vm.name],
+    ['id', vm.id],
+    ['state', describeState(state)],
+  ];
+  if (state.is === 'running') {
+    facts.push(['since', formatAge(state.since, nowMs)]);
+    facts.push(['driver', `${state.driver} (${state.accel}), process ${state.pid}`]);
+  }
+  if (state.is === 'stopped' && state.why !== 'new') facts.push(['stopped', formatAge(state.at, nowMs)]);
+  if (fault !== null) facts.push(['fault', `${fault.message} (${fault.code}), ${formatAge(fault.at, nowMs)}`]);
+  facts.push(
+    ['image', `${vm.image.name} ${vm.image.digest}`],
+    ['kernel', `${vm.kernel.name} ${vm.kernel.digest}`],
+    ['size', describeSize(vm)],
+    ['disk on host', formatSize(vm.diskAllocatedBytes)],
+    ['created', formatAge(vm.createdAt, nowMs)],
+  );
+  if (vm.ephemeral) facts.push(['lasts', 'as long as the command that made it']);
+  return facts;
+}

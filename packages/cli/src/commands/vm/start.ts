@@ -1,0 +1,9 @@
+import { describeState } from '../../describe-vm.ts';
+import { forEach } from '../../each-vm.ts';
+import type { Run } from '../../load-command.ts';
+
+export const run: Run<'vm start'> = (cli, input) =>
+  forEach(cli, input.arguments.vm, {
+    begin: (vm) => cli.client.vmStart({ vm }),
+    describe: ({ state }) => describeState(state),
+  });

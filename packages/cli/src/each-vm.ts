@@ -1,0 +1,43 @@
+/** The same for each of the things that were named: side by side, and a failure of one does not stop the others. */
+import { toBangerError, type WireError } from '@banger/contract/errors.ts';
+import type { OperationStream } from '@banger/sdk/operation-stream.ts';
+import type { Cli } from './cli.ts';
+import { reportError } from './report-error.ts';
+import { watchOperation } from './watch-operation.ts';
+
+type Work<Result> = {
+  begin: (name: string) => OperationStream<Result>;
+  /** "shut down": said on stdout as "web: shut down" */
+  describe: (result: Result) => string;
+};
+
+type Row<Result> = { name: string; result: Result } | { name: string; error: WireError };
+
+/** Gives the exit code: that of the first failure. */
+export async function forEach<Result>(cli: Cli, names: string[], { begin, describe }: Work<Result>): Promise<number> {
+  if (names.length === 1 && !cli.isJson) {
+    const [name] = names as [string];
+    const result = await watchOperation(cli, begin(name));
+    cli.print(`${name}: ${describe(result)}\n`);
+    return 0;
+  }
+
+  let exitCode = 0;
+  const unique = [...new Set(names)];
+  const rows = await Promise.all(unique.map(workOn));
+  if (cli.isJson) cli.printJson({ results: rows });
+  return exitCode;
+
+  async function workOn(name: string): Promise<Row<Result>> {
+    try {
+      const result = await watchOperation(cli, begin(name), { prefix: `${name}: ` });
+      if (!cli.isJson) cli.print(`${name}: ${describe(result)}\n`);
+      return { name, result };
+    } catch (thrown) {
+      const report = reportError(thrown);
+      exitCode ||= report.exitCode;
+      if (!cli.isJson) cli.complain(report.text.trimEnd());
+      return { name, error: toBangerError(thrown).toWire() };
+    }
+  }
+}

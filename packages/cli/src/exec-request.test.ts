@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ExecFlags, planExec } from './exec-request.ts';
+
+const flags: ExecFlags = { env: [], cwd: undefined, user: undefined, tty: false, 'no-tty': false, detach: false };
+const onTerminal = { isStdinTty: true, isStdoutTty: true, isStderrTty: true, isLive: true, hasColour: true };
+const inPipe = { isStdinTty: false, isStdoutTty: false, isStderrTty: false, isLive: false, hasColour: false };
+const env = { TERM: 'xterm', COLORTERM: 'truecolor', LANG: 'de_DE.UTF-8', SECRET: 's' };
+const size = () => ({ cols: 100, rows: 30 });
+const plan = (over: Partial<ExecFlags>, command: string[] | null, terminal = onTerminal) =>
+  planExec({ command, flags: { ...flags, ...over }, terminal, env, size });
+
+test('a shell on a terminal gets a terminal of that size and type, and nothing else of the environment', () => {
+  const { argv, tty, env: sent } = plan({}, null);
+  assert.deepEqual([argv, tty, sent], [[], size(), { TERM: 'xterm', COLORTERM: 'truecolor' }]);
+});
+
+test('a shell in a pipe, and a command, get none unless it is asked for', () => {
+  assert.equal(plan({}, null, inPipe).tty, null);
+  assert.deepEqual(plan({}, ['ls']).env, {});
+  assert.equal(plan({}, ['ls']).tty, null);
+  assert.deepEqual(plan({ tty: true }, ['top'], inPipe).tty, size());
+  assert.equal(plan({ 'no-tty': true }, null).tty, null);
+  assert.throws(() => plan({ tty: true, 'no-tty': true }, null), { code: 'USAGE' });
+});
+
+test('a variable is set, or passed on by its name when there is one', () => {
+  assert.deepEqual(plan({ env: ['A=b=c', 'E=', 'SECRET', 'NONE'] }, ['env']).env, { A: 'b=c', E: '', SECRET: 's' });
+  assert.throws(() => plan({ env: ['=x'] }, ['env']), { code: 'USAGE' });
+});
+
+test('a detached command keeps its session and reads nothing', () => {
+  const { keep, stdin } = plan({ detach: true }, ['make']);
+  assert.deepEqual([keep, stdin], [true, false]);
+});

@@ -1,0 +1,229 @@
+/**
+ * One command in a guest, from its start to its exit: bytes both ways, signals, the terminal. What `vm run`, `vm exec`
+ * and `vm attach` have in common.
+ */
+import { BangerError, ERRORS, type ErrorCode } from '@banger/contract/errors.ts';
+import { FRAME, type Frame } from '@banger/contract/guest/frames.ts';
+import type { AgentFailure, ExecExit, ExecStart, ExecStarted } from '@banger/contract/guest/messages.ts';
+import type { FrameStream } from '@banger/sdk/frame-stream.ts';
+import { openGuestOutput } from './guest-output.ts';
+import { cleanLine } from './output/clean-text.ts';
+import { EXIT_BROKEN_PIPE } from './output/terminal.ts';
+
+export type GuestCommand = {
+  /** Sends the first frame */
+  begin: (stream: FrameStream) => Promise<void>;
+  hasTty: boolean;
+  hasStdin: boolean;
+  /** Leave, rather than forward, at Ctrl-] on a terminal, and at these signals: the command goes on without us */
+  canLeave?: boolean;
+  onStarted?: (started: ExecStarted) => void;
+};
+
+/** `exit` null: we left, and the command goes on or was hung up; `exitCode` is ours in any case. */
+export type Outcome = { exit: ExecExit | null; exitCode: number };
+
+const FORWARDED = ['INT', 'TERM', 'HUP', 'QUIT', 'USR1', 'USR2'] as const;
+type SignalName = (typeof FORWARDED)[number];
+const SIGNAL_NUMBERS: Record<SignalName, number> = { HUP: 1, INT: 2, QUIT: 3, USR1: 10, USR2: 12, TERM: 15 };
+
+/** So many interrupts within so long mean that the guest does not listen */
+const PRESSES_TO_LEAVE = 3;
+const PRESSES_WITHIN_MS = 2000;
+const LEAVE_KEY = 0x1d; // Ctrl-]
+
+export async function followGuestCommand(stream: FrameStream, command: GuestCommand): Promise<Outcome> {
+  const stdout = openGuestOutput(1);
+  const stderr = openGuestOutput(2);
+  const left = Promise.withResolvers<Outcome>();
+  const leave = (exitCode: number) => left.resolve({ exit: null, exitCode });
+  stdout.broken.then(() => leave(EXIT_BROKEN_PIPE));
+  stderr.broken.then(() => leave(EXIT_BROKEN_PIPE));
+
+  const stopSignals = handleSignals(stream, command, leave);
+  let stopInput = () => {};
+  try {
+    await command.begin(stream);
+    return await Promise.race([left.promise, readFrames()]);
+  } finally {
+    stopInput();
+    stopSignals();
+    stream.close();
+  }
+
+  async function readFrames(): Promise<Outcome> {
+    for await (const { type, payload } of stream.frames()) {
+      switch (type) {
+        case FRAME.STARTED:
+          command.onStarted?.(readJson<ExecStarted>(payload));
+          stopInput = command.hasTty ? passTerminal(stream, command, leave) : passStdin(stream, command);
+          break;
+        case FRAME.STDOUT:
+          await stdout.write(payload);
+          break;
+        case FRAME.STDERR:
+          await stderr.write(payload);
+          break;
+        case FRAME.EXIT: {
+          await Promise.all([stdout.flush(), stderr.flush()]);
+          const exit = readJson<ExecExit>(payload);
+          return { exit, exitCode: await exitCodeOf(exit) };
+        }
+        case FRAME.FAILED:
+          throw failureOf(readJson<AgentFailure>(payload));
+        default:
+          throw protocolError(`it sent a frame of type 0x${type.toString(16)} the wrong way`);
+      }
+    }
+    throw new BangerError('VM_LOST', {
+      message: 'The connection to the command broke before it ended.',
+      hint: '"banger vm show" says how the vm is, "banger vm logs" shows its console.',
+    });
+  }
+}
+
+/** Starts a command that goes on without us; gives its session. */
+export async function startDetached(stream: FrameStream, start: ExecStart): Promise<ExecStarted> {
+  try {
+    await stream.start({ ...start, keep: true });
+    const first: IteratorResult<Frame, void> = await stream.frames().next();
+    if (first.done)
+      throw new BangerError('VM_LOST', { message: 'The connection broke before the command was started.' });
+    if (first.value.type === FRAME.FAILED) throw failureOf(readJson<AgentFailure>(first.value.payload));
+    if (first.value.type !== FRAME.STARTED) throw protocolError('it did not begin with STARTED');
+    return readJson<ExecStarted>(first.value.payload);
+  } finally {
+    stream.close();
+  }
+}
+
+function handleSignals(stream: FrameStream, { hasTty, canLeave }: GuestCommand, leave: (exitCode: number) => void) {
+  let pressedMs: number[] = [];
+  const handlers = FORWARDED.map((name) => [`SIG${name}`, () => onSignal(name)] as const);
+  for (const [signal, handler] of handlers) process.on(signal, handler);
+  return () => {
+    for (const [signal, handler] of handlers) process.off(signal, handler);
+  };
+
+  function onSignal(name: SignalName): void {
+    // A terminal that is gone, or somebody who wants this program to end; the guest hangs up what has no keeper.
+    const endsUs =
+      (hasTty && (name === 'HUP' || name === 'TERM')) || (canLeave && name !== 'INT' && !name.startsWith('USR'));
+    if (endsUs || isUnheard(name)) leave(128 + SIGNAL_NUMBERS[name]);
+    else void stream.sendJson(FRAME.SIGNAL, { signal: name });
+  }
+
+  function isUnheard(name: SignalName): boolean {
+    if (name !== 'INT' && name !== 'TERM') return false;
+    const nowMs = Date.now();
+    pressedMs = [...pressedMs.filter((atMs) => nowMs - atMs < PRESSES_WITHIN_MS), nowMs];
+    return pressedMs.length >= PRESSES_TO_LEAVE;
+  }
+}
+
+/** stdin as it is, at the guest's pace. */
+function passStdin(stream: FrameStream, { hasStdin }: GuestCommand): () => void {
+  if (!hasStdin) return () => {};
+  let isStopped = false;
+  void pump();
+  return () => {
+    isStopped = true;
+    process.stdin.destroy();
+  };
+
+  async function pump(): Promise<void> {
+    try {
+      for await (const chunk of process.stdin) {
+        if (isStopped) return;
+        await stream.stdin(chunk as Buffer);
+      }
+    } catch {
+      // A stdin that cannot be read (closed, or a folder) is an empty one.
+    }
+    if (!isStopped) await stream.endStdin();
+  }
+}
+
+/** The whole terminal: every key goes to the guest, every change of size too. */
+function passTerminal(stream: FrameStream, { canLeave }: GuestCommand, leave: (exitCode: number) => void): () => void {
+  const { stdin, stdout } = process;
+  const isRaw = stdin.isTTY === true;
+  const restore = () => {
+    if (isRaw) stdin.setRawMode(false);
+  };
+  if (isRaw) stdin.setRawMode(true);
+  process.on('exit', restore); // whatever ends us
+  let last = '';
+  const resize = () => {
+    const size = JSON.stringify(terminalSize());
+    if (size === last) return;
+    last = size;
+    void stream.sendJson(FRAME.RESIZE, terminalSize());
+  };
+  stdout.on('resize', resize);
+  resize();
+
+  stdin.on('data', onKeys);
+  stdin.once('end', onEnd);
+  return () => {
+    stdin.off('data', onKeys);
+    stdin.off('end', onEnd);
+    stdin.pause();
+    stdout.off('resize', resize);
+    process.off('exit', restore);
+    restore();
+  };
+
+  function onKeys(keys: Buffer): void {
+    const at = canLeave ? keys.indexOf(LEAVE_KEY) : -1;
+    if (at >= 0) {
+      leave(0);
+      return;
+    }
+    stdin.pause();
+    stream.stdin(keys).then(() => stdin.resume());
+  }
+
+  function onEnd(): void {
+    void stream.endStdin();
+  }
+}
+
+export function terminalSize(): { cols: number; rows: number } {
+  const { columns, rows } = process.stdout.isTTY ? process.stdout : process.stderr;
+  return { cols: Math.min(4096, columns || 80), rows: Math.min(4096, rows || 24) };
+}
+
+async function exitCodeOf(exit: ExecExit): Promise<number> {
+  if ('code' in exit) return exit.code;
+  const { constants } = await import('node:os');
+  const number = constants.signals[`SIG${exit.signal}` as NodeJS.Signals] ?? 0;
+  return 128 + number;
+}
+
+/** The agent's codes, in the words of banger's table. */
+const CODE_OF_AGENT: Record<string, ErrorCode> = {
+  CWD_NOT_FOUND: 'GUEST_PATH',
+  NOT_FOUND: 'SESSION_NOT_FOUND',
+};
+
+function failureOf({ code, message }: AgentFailure): BangerError {
+  const known = code in ERRORS ? (code as ErrorCode) : (CODE_OF_AGENT[code] ?? 'GUEST_REFUSED');
+  return new BangerError(known, {
+    message: cleanLine(message).slice(0, 1024),
+    ...(known === 'COMMAND_NOT_FOUND' && { hint: 'A command is looked up in the PATH of its user inside the vm.' }),
+    details: { code },
+  });
+}
+
+function readJson<Message>(payload: Buffer): Message {
+  try {
+    return JSON.parse(payload.toString()) as Message;
+  } catch {
+    throw protocolError('it sent a frame that is not JSON');
+  }
+}
+
+function protocolError(what: string): BangerError {
+  return new BangerError('AGENT_PROTOCOL', { message: `The guest does not keep to the protocol: ${what}.` });
+}

@@ -1,0 +1,55 @@
+/**
+ * stdout and stderr for a guest's bytes: they wait for a slow reader without stopping the program, and say when the
+ * reader is gone.
+ */
+import { constants, fstatSync, openSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
+
+export type GuestOutput = {
+  /** Resolves when more can be taken */
+  write: (bytes: Uint8Array) => Promise<void>;
+  /** Resolves when everything has been handed to the system, or the reader is gone */
+  flush: () => Promise<void>;
+  /** Resolves when the reader is gone */
+  broken: Promise<void>;
+};
+
+export function openGuestOutput(fd: 1 | 2): GuestOutput {
+  const stream = reopenPipe(fd) ?? (fd === 1 ? process.stdout : process.stderr);
+  const gone = Promise.withResolvers<void>();
+  let isGone = false;
+  const onGone = () => {
+    isGone = true;
+    gone.resolve();
+  };
+  if (stream !== process.stdout && stream !== process.stderr) stream.on('error', onGone);
+  return { write, flush, broken: gone.promise };
+
+  async function write(bytes: Uint8Array): Promise<void> {
+    if (!isGone && !stream.write(bytes)) await drain();
+  }
+
+  async function flush(): Promise<void> {
+    while (!isGone && stream.writableLength > 0) await drain();
+  }
+
+  function drain(): Promise<void> {
+    return Promise.race([new Promise<void>((resolve) => stream.once('drain', resolve)), gone.promise]);
+  }
+}
+
+/**
+ * Node writes to the pipe of its own stdout with blocking calls: while the reader sleeps, no signal would be forwarded.
+ * Opening the pipe anew gives a description of our own, which can be non-blocking without the other writers of that
+ * pipe noticing.
+ */
+function reopenPipe(fd: number): Writable | null {
+  try {
+    if (!fstatSync(fd).isFIFO()) return null;
+    const own = openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
+    return new Socket({ fd: own, readable: false, writable: true });
+  } catch {
+    return null; // somebody else's pipe, or no /proc: Node's own stream does it, only less smoothly
+  }
+}

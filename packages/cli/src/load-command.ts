@@ -1,0 +1,44 @@
+/** Which file does the work of each command. They are loaded one at a time, so that a small command starts fast. */
+import type { Cli } from './cli.ts';
+import type { CommandName, Input } from './commands.ts';
+
+/** Does the work and gives the exit code; nothing is 0. */
+export type Run<Name extends CommandName> = (cli: Cli, input: Input<Name>) => Promise<number | undefined>;
+
+type Loaders = { [Name in CommandName]: () => Promise<{ run: Run<Name> }> };
+
+const LOADERS: Loaders = {
+  'vm run': () => import('./commands/vm/run.ts'),
+  'vm create': () => import('./commands/vm/create.ts'),
+  'vm start': () => import('./commands/vm/start.ts'),
+  'vm stop': () => import('./commands/vm/stop.ts'),
+  'vm kill': () => import('./commands/vm/kill.ts'),
+  'vm restart': () => import('./commands/vm/restart.ts'),
+  'vm rm': () => import('./commands/vm/rm.ts'),
+  'vm ls': () => import('./commands/vm/ls.ts'),
+  'vm show': () => import('./commands/vm/show.ts'),
+  'vm set': () => import('./commands/vm/set.ts'),
+  'vm exec': () => import('./commands/vm/exec.ts'),
+  'vm sessions': () => import('./commands/vm/sessions.ts'),
+  'vm attach': () => import('./commands/vm/attach.ts'),
+  'vm cp': () => import('./commands/vm/cp.ts'),
+  'vm logs': () => import('./commands/vm/logs.ts'),
+  'image ls': () => import('./commands/image/ls.ts'),
+  'image pull': () => import('./commands/image/pull.ts'),
+  'image import': () => import('./commands/image/import.ts'),
+  'image show': () => import('./commands/image/show.ts'),
+  'image rm': () => import('./commands/image/rm.ts'),
+  'kernel ls': () => import('./commands/kernel/ls.ts'),
+  'kernel pull': () => import('./commands/kernel/pull.ts'),
+  'kernel import': () => import('./commands/kernel/import.ts'),
+  'kernel rm': () => import('./commands/kernel/rm.ts'),
+  'daemon start': () => import('./commands/daemon/start.ts'),
+  'daemon stop': () => import('./commands/daemon/stop.ts'),
+  'daemon status': () => import('./commands/daemon/status.ts'),
+  version: () => import('./commands/version.ts'),
+  help: () => import('./commands/help.ts'),
+};
+
+export async function loadCommand<Name extends CommandName>(name: Name): Promise<Run<Name>> {
+  return (await LOADERS[name]()).run;
+}

@@ -1,0 +1,29 @@
+/** What kind of terminal, if any, is at the three standard streams. */
+import { isatty } from 'node:tty';
+
+/** The exit code when the reader of our output is gone: 128 + SIGPIPE, as for any program of a pipeline */
+export const EXIT_BROKEN_PIPE = 141;
+
+export type Terminal = {
+  isStdinTty: boolean;
+  isStdoutTty: boolean;
+  isStderrTty: boolean;
+  /** stderr may redraw a line */
+  isLive: boolean;
+  /** stderr may be coloured */
+  hasColour: boolean;
+};
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export function describeTerminal(env: Environment, isTty: (fd: number) => boolean = isatty): Terminal {
+  const isStderrTty = isTty(2);
+  const isLive = isStderrTty && env.TERM !== 'dumb' && env.TERM !== '';
+  return {
+    isStdinTty: isTty(0),
+    isStdoutTty: isTty(1),
+    isStderrTty,
+    isLive,
+    hasColour: isLive && !env.NO_COLOR,
+  };
+}

@@ -1,0 +1,197 @@
+/** Argv to a command and its input, as the table says. Everything that is not in the table is refused. */
+import { parseArgs } from 'node:util';
+import { BangerError } from '@banger/contract/errors.ts';
+import { parseDurationMs, parseSizeBytes } from '@banger/contract/sizes.ts';
+import {
+  COMMANDS,
+  COMMON_FLAGS,
+  type CommandName,
+  type CommandSpec,
+  type FlagSpec,
+  GROUPS,
+  specOf,
+} from './commands.ts';
+import { nearest } from './suggest.ts';
+
+/** Input as the table describes it; `Input<Name>` is its type for one command. */
+export type AnyInput = {
+  arguments: Record<string, string | string[]>;
+  flags: Record<string, unknown>;
+  command: string[] | null;
+};
+
+export type Parsed =
+  | { is: 'command'; name: CommandName; input: AnyInput }
+  /** Help was asked for; `words` are a group, a command, or nothing */
+  | { is: 'help'; words: string[] };
+
+type Token = ReturnType<typeof tokensOf>[number];
+
+export function parseArguments(argv: readonly string[]): Parsed {
+  const end = argv.indexOf('--');
+  const words = end < 0 ? argv : argv.slice(0, end);
+  const command = end < 0 ? null : argv.slice(end + 1);
+
+  if (words.length === 0 || isHelp(words[0])) return { is: 'help', words: [] };
+  if (words[0] === '--version' || words[0] === '-V') return parseArguments(['version', ...words.slice(1)]);
+  const { name, rest } = findCommand(words);
+  if (name === null) return { is: 'help', words: [words[0] as string] };
+  if (name === 'help') return { is: 'help', words: rest.filter((word) => !word.startsWith('-')) };
+
+  const spec = specOf(name);
+  const allFlags: Record<string, FlagSpec> = { ...COMMON_FLAGS, ...spec.flags };
+  const tokens = tokensOf(rest, allFlags);
+  if (tokens.some((token) => token.kind === 'option' && token.name === 'help'))
+    return { is: 'help', words: name.split(' ') };
+
+  const flags = readFlags(name, allFlags, tokens);
+  const values = tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : []));
+  return {
+    is: 'command',
+    name,
+    input: { flags, arguments: readPositionals(name, spec, values), command: checkCommand(name, spec, command) },
+  };
+}
+
+/** `name` null: only a group was given. */
+function findCommand(words: readonly string[]): { name: CommandName | null; rest: readonly string[] } {
+  const [first = '', second] = words;
+  if (Object.hasOwn(COMMANDS, first)) return { name: first as CommandName, rest: words.slice(1) };
+  if (first.startsWith('-')) throw usage(`There is no flag ${first} before a command.`, 'See "banger help".');
+  if (!Object.hasOwn(GROUPS, first)) throw usage(`There is no command "${first}".`, suggestCommand(first, second));
+  if (second === undefined || isHelp(second)) return { name: null, rest: [] };
+  const both = `${first} ${second}`;
+  if (Object.hasOwn(COMMANDS, both)) return { name: both as CommandName, rest: words.slice(2) };
+  throw usage(`There is no command "${both}".`, suggestCommand(both));
+}
+
+/** The nearest command, by its own name or by the words that people try for it. */
+function suggestCommand(typed: string, next?: string): string {
+  const meant = new Map<string, string>();
+  for (const group of Object.keys(GROUPS)) meant.set(group, group);
+  for (const [name, spec] of Object.entries<CommandSpec>(COMMANDS)) {
+    for (const word of [...(spec.alsoTried ?? []), name]) meant.set(word, name);
+  }
+  const found = nearest(typed, meant.keys());
+  if (found === null) return 'See "banger help".';
+  const name = meant.get(found) as string;
+  const isGroup = Object.hasOwn(GROUPS, name);
+  const whole = isGroup && next !== undefined && Object.hasOwn(COMMANDS, `${name} ${next}`) ? `${name} ${next}` : name;
+  return `Did you mean "banger ${whole}"?`;
+}
+
+function tokensOf(words: readonly string[], flags: Record<string, FlagSpec>) {
+  const options = Object.fromEntries(
+    Object.entries(flags).map(([name, { type, short }]) => [
+      name,
+      { type: type === 'switch' ? ('boolean' as const) : ('string' as const), ...(short !== undefined && { short }) },
+    ]),
+  );
+  return parseArgs({ args: [...words], options, strict: false, allowPositionals: true, tokens: true }).tokens;
+}
+
+function readFlags(command: CommandName, specs: Record<string, FlagSpec>, tokens: Token[]): Record<string, unknown> {
+  const flags: Record<string, unknown> = {};
+  for (const [name, { type, many }] of Object.entries(specs))
+    flags[name] = many ? [] : type === 'switch' ? false : undefined;
+
+  for (const token of tokens) {
+    if (token.kind !== 'option') continue;
+    const spec = Object.hasOwn(specs, token.name) ? specs[token.name] : undefined;
+    if (spec === undefined) throw unknownFlag(command, token.rawName, specs);
+    const value = readFlagValue(token.rawName, spec, token.value);
+    if (spec.many) (flags[token.name] as unknown[]).push(value);
+    else if (spec.type !== 'switch' && flags[token.name] !== undefined) throw usage(`${token.rawName} is given twice.`);
+    else flags[token.name] = value;
+  }
+  return flags;
+}
+
+function readFlagValue(rawName: string, { type, placeholder }: FlagSpec, text: string | undefined): unknown {
+  if (type === 'switch') {
+    if (text === undefined) return true;
+    throw usage(`${rawName} takes no value, but "${text}" was given.`);
+  }
+  if (text === undefined || text === '') throw usage(`${rawName} needs a value: ${rawName} <${placeholder}>.`);
+  switch (type) {
+    case 'text':
+      return text;
+    case 'size':
+      return readSize(rawName, text);
+    case 'duration':
+      return parseDurationMs(text);
+    case 'count':
+      return readWhole(rawName, text, 1);
+    case 'lines':
+      return readWhole(rawName, text, 0);
+  }
+}
+
+/** A bare number could be bytes, as in the API, or MiB, as in other programs: the reader should not have to know. */
+function readSize(rawName: string, text: string): number {
+  if (!/^\s*[\d.]+\s*$/.test(text)) return parseSizeBytes(text);
+  throw new BangerError('BAD_SIZE', {
+    message: `${rawName} ${text} does not say in which unit.`,
+    hint: `Write ${rawName} ${text}M or ${rawName} ${text}G.`,
+    details: { text },
+  });
+}
+
+function readWhole(rawName: string, text: string, least: number): number {
+  const value = Number(text);
+  if (/^\d{1,9}$/.test(text) && value >= least) return value;
+  throw new BangerError('BAD_SIZE', {
+    message: `${rawName} ${text}: this is not a whole number of at least ${least}.`,
+    details: { text },
+  });
+}
+
+function readPositionals(name: CommandName, spec: CommandSpec, values: string[]): Record<string, string | string[]> {
+  const found: Record<string, string | string[]> = {};
+  const left = [...values];
+  for (const argument of spec.arguments ?? []) {
+    if (left.length === 0 && !argument.optional) {
+      throw usage(`"banger ${name}" needs <${argument.name}>: ${lowerFirst(argument.summary)}.`, usageHint(name));
+    }
+    if (left.includes('')) throw usage(`<${argument.name}> is empty.`, usageHint(name));
+    found[argument.name] = argument.many ? left.splice(0) : (left.shift() ?? '');
+  }
+  if (left.length > 0) {
+    const hint = spec.command
+      ? `A command for the guest comes after "--": banger ${name} … -- ${left.join(' ')}`
+      : usageHint(name);
+    throw usage(`"banger ${name}" does not take "${left[0]}".`, hint);
+  }
+  return found;
+}
+
+function checkCommand(name: CommandName, spec: CommandSpec, command: string[] | null): string[] | null {
+  if (command === null) return null;
+  if (spec.command === undefined) throw usage(`"banger ${name}" takes no command after "--".`, usageHint(name));
+  if (command.length === 0) throw usage('There is no command after "--".', usageHint(name));
+  return command;
+}
+
+function unknownFlag(command: CommandName, rawName: string, specs: Record<string, FlagSpec>): BangerError {
+  const found = rawName.startsWith('--') ? nearest(rawName.slice(2), Object.keys(specs)) : null;
+  return usage(
+    `"banger ${command}" has no flag ${rawName}.`,
+    found === null ? usageHint(command) : `Did you mean --${found}?`,
+  );
+}
+
+function usageHint(command: CommandName): string {
+  return `See "banger ${command} --help".`;
+}
+
+function isHelp(word: string | undefined): boolean {
+  return word === '--help' || word === '-h';
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+function usage(message: string, hint?: string): BangerError {
+  return new BangerError('USAGE', { message, ...(hint !== undefined && { hint }) });
+}

@@ -1,0 +1,155 @@
+/**
+ * Start the daemon, detached, and wait for what it says on file descriptor 3: one JSON line, `{"ready":true}` or
+ * `{"error":…}`. Its output goes to daemon.log in the state folder.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { connect } from 'node:net';
+import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { BangerError, type WireError } from '@banger/contract/errors.ts';
+import type { BangerPaths } from '@banger/contract/paths.ts';
+
+const DAEMON_MAIN = fileURLToPath(new URL('../../daemon/src/main.ts', import.meta.url));
+
+/** Reconciling after a crash is part of starting, and may take a while */
+const START_LIMIT_MS = 120_000;
+/** How long another starter's daemon may take to listen */
+const OTHER_STARTER_LIMIT_MS = 10_000;
+const MAX_LINE_BYTES = 65_536;
+const LOG_LINES = 10;
+
+type StartParts = { paths: BangerPaths; socketPath: string; daemonMain?: string };
+
+export async function startDaemon({ paths, socketPath, daemonMain = DAEMON_MAIN }: StartParts): Promise<void> {
+  const logPath = `${paths.state}/daemon.log`;
+  const log = openLog(paths.state, logPath);
+  const logStartBytes = fstatSync(log).size;
+  try {
+    const answer = await firstLine(spawnDaemon(daemonMain, log));
+    if (answer === null) throw diedSilently(logPath, readFrom(logPath, logStartBytes));
+    const said = readAnswer(answer);
+    if (said.is === 'ready') return;
+    if (said.error.code !== 'DAEMON_ALREADY_RUNNING') throw BangerError.fromWire(said.error);
+    await waitForOther(socketPath, BangerError.fromWire(said.error));
+  } finally {
+    closeSync(log);
+  }
+}
+
+function openLog(stateFolder: string, logPath: string): number {
+  try {
+    mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+    return openSync(logPath, 'a', 0o600);
+  } catch (cause) {
+    throw new BangerError('DAEMON_UNREACHABLE', {
+      message: `The daemon cannot be started: its log ${logPath} cannot be written (${(cause as Error).message}).`,
+      hint: 'Set XDG_STATE_HOME to a folder of yours, or give yourself this one.',
+      cause,
+    });
+  }
+}
+
+function spawnDaemon(daemonMain: string, log: number): ChildProcess {
+  return spawn(process.execPath, [daemonMain, 'serve'], {
+    detached: true, // a session of its own: Ctrl-C and the end of the terminal do not reach it
+    cwd: '/',
+    stdio: ['ignore', log, log, 'pipe'],
+  });
+}
+
+/** Null when the daemon ended, or closed the descriptor, before it said anything. */
+async function firstLine(daemon: ChildProcess): Promise<string | null> {
+  const pipe = daemon.stdio[3] as Readable;
+  const failure = new Promise<never>((_, reject) => {
+    daemon.once('error', (cause) =>
+      reject(
+        new BangerError('DAEMON_UNREACHABLE', { message: `The daemon cannot be started: ${cause.message}.`, cause }),
+      ),
+    );
+  });
+  const limit = new AbortController();
+  const tooLate = delay(START_LIMIT_MS, undefined, { signal: limit.signal }).then(() => {
+    throw new BangerError('DAEMON_UNREACHABLE', {
+      message: `The daemon was started, but was not ready after ${START_LIMIT_MS / 1000} s.`,
+      hint: 'Its log is daemon.log in the state folder.',
+    });
+  });
+  tooLate.catch(() => {}); // aborted when the line came
+  try {
+    return await Promise.race([readLine(pipe), failure, tooLate]);
+  } finally {
+    limit.abort();
+    pipe.destroy();
+    daemon.unref();
+  }
+}
+
+async function readLine(pipe: Readable): Promise<string | null> {
+  let text = '';
+  for await (const chunk of pipe) {
+    text += String(chunk);
+    const end = text.indexOf('\n');
+    if (end >= 0) return text.slice(0, end);
+    if (text.length > MAX_LINE_BYTES) return text;
+  }
+  return null;
+}
+
+type Said = { is: 'ready' } | { is: 'failed'; error: WireError };
+
+function readAnswer(line: string): Said {
+  try {
+    const said = JSON.parse(line) as { ready?: boolean; error?: WireError };
+    if (said.ready === true) return { is: 'ready' };
+    if (said.error !== undefined) return { is: 'failed', error: said.error };
+  } catch {
+    // told below, with what it said
+  }
+  throw new BangerError('DAEMON_UNREACHABLE', {
+    message: `The daemon said something that is not understood when it started: ${line.slice(0, 200)}`,
+  });
+}
+
+/** Another command started a daemon at the same moment and won: it listens soon. */
+async function waitForOther(socketPath: string, lost: BangerError): Promise<void> {
+  const deadlineMs = Date.now() + OTHER_STARTER_LIMIT_MS;
+  while (Date.now() < deadlineMs) {
+    if (await isListening(socketPath)) return;
+    await delay(50);
+  }
+  throw lost;
+}
+
+export function isListening(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
+
+function readFrom(path: string, startBytes: number): string {
+  const file = openSync(path, 'r');
+  try {
+    const lengthBytes = Math.max(0, fstatSync(file).size - startBytes);
+    const tail = Buffer.alloc(Math.min(lengthBytes, MAX_LINE_BYTES));
+    const got = readSync(file, tail, 0, tail.length, startBytes + lengthBytes - tail.length);
+    return tail.toString('utf8', 0, got);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function diedSilently(logPath: string, said: string): BangerError {
+  const lines = said.trimEnd().split('\n').slice(-LOG_LINES).filter(Boolean);
+  return new BangerError('DAEMON_UNREACHABLE', {
+    message: `The daemon ended before it was ready${lines.length === 0 ? ', and said nothing' : '; its last words:'}`,
+    hint: `Its log is ${logPath}.`,
+    details: { console: lines },
+  });
+}

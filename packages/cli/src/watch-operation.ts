@@ -1,0 +1,68 @@
+/** Follow an operation: show how it goes, let Ctrl-C cancel it, give its result. */
+import type { OperationEvent } from '@banger/contract/api/operations.ts';
+import { BangerError } from '@banger/contract/errors.ts';
+import type { OperationStream } from '@banger/sdk/operation-stream.ts';
+import type { Cli } from './cli.ts';
+import { createProgress, type Progress } from './output/progress.ts';
+
+type WatchOptions = {
+  /** Leave nothing of the live view behind */
+  isBrief?: boolean;
+  /** Said before each line, when several operations go on at once */
+  prefix?: string;
+  onEvent?: (event: OperationEvent) => void;
+};
+
+/** Give up at once; the daemon finishes or undoes the rest by itself. */
+const EXIT_INTERRUPTED = 130;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+export async function watchOperation<Result>(
+  cli: Cli,
+  operation: OperationStream<Result>,
+  { isBrief = false, prefix, onEvent = () => {} }: WatchOptions = {},
+): Promise<Result> {
+  const progress = createProgressFor(cli, isBrief, prefix);
+  let isInterrupted = false;
+  const interrupt = () => {
+    if (isInterrupted) {
+      progress.end();
+      process.exit(EXIT_INTERRUPTED);
+    }
+    isInterrupted = true;
+    progress.note('Cancelling and undoing; once more leaves at once.');
+    operation.cancel().catch(() => {}); // it ended in this moment: its last event tells
+  };
+  for (const signal of SIGNALS) process.on(signal, interrupt);
+  try {
+    const result = await operation.result((event) => {
+      progress.onEvent(event);
+      onEvent(event);
+    });
+    if (isInterrupted) throw tooLate();
+    return result;
+  } finally {
+    progress.end();
+    for (const signal of SIGNALS) process.off(signal, interrupt);
+  }
+}
+
+function createProgressFor({ terminal, isQuiet }: Cli, isBrief: boolean, prefix?: string): Progress {
+  return createProgress({
+    // Several at once would redraw one another's line
+    view: isQuiet ? 'none' : terminal.isLive && prefix === undefined ? 'live' : 'plain',
+    hasColour: terminal.hasColour,
+    isBrief,
+    ...(prefix !== undefined && { prefix }),
+    write: (text) => void process.stderr.write(text),
+    now: Date.now,
+    columns: () => process.stderr.columns ?? 80,
+  });
+}
+
+function tooLate(): BangerError {
+  return new BangerError('CANCELLED', {
+    message: 'Interrupted, but it was done before it could be cancelled.',
+    hint: 'What was asked for is there; "banger vm ls" shows it.',
+  });
+}

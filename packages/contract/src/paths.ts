@@ -1,0 +1,66 @@
+/**
+ * Where banger keeps its things: the XDG folders, each with `/banger`. Pure: the caller hands in what it knows of the
+ * environment, so that a run with all variables pointed elsewhere touches nothing of the user's.
+ */
+import { BangerError } from './errors.ts';
+
+/** The kernel's limit for the path of a unix socket, without the closing zero */
+const MAX_SOCKET_PATH_BYTES = 107;
+
+export type BangerPaths = {
+  config: string;
+  state: string;
+  data: string;
+  cache: string;
+  /** Sockets and what else may go when the host restarts */
+  runtime: string;
+};
+
+type PathParts = {
+  env: Readonly<Record<string, string | undefined>>;
+  uid: number;
+  /** The user's home folder, for variables that are not set */
+  home: string;
+  /** Whether a folder exists and belongs to this user */
+  isOwnFolder: (path: string) => boolean;
+};
+
+export function bangerPaths({ env, uid, home, isOwnFolder }: PathParts): BangerPaths {
+  const state = `${folder('XDG_STATE_HOME') ?? `${home}/.local/state`}/banger`;
+  return {
+    config: `${folder('XDG_CONFIG_HOME') ?? `${home}/.config`}/banger`,
+    state,
+    data: `${folder('XDG_DATA_HOME') ?? `${home}/.local/share`}/banger`,
+    cache: `${folder('XDG_CACHE_HOME') ?? `${home}/.cache`}/banger`,
+    runtime: runtimeFolder(),
+  };
+
+  /** The XDG specification: a variable that is empty or not absolute is ignored. */
+  function folder(variable: string): string | null {
+    const path = env[variable];
+    return path?.startsWith('/') ? path.replace(/\/+$/, '') : null;
+  }
+
+  function runtimeFolder(): string {
+    const given = folder('XDG_RUNTIME_DIR');
+    if (given !== null) return `${given}/banger`;
+    // A login by su or from cron has no variable, but systemd's folder may be there: daemon and CLI must agree on it.
+    const usual = `/run/user/${uid}`;
+    return isOwnFolder(usual) ? `${usual}/banger` : `${state}/run`;
+  }
+}
+
+export function daemonSocketPath(paths: BangerPaths): string {
+  return checkSocketPath(`${paths.runtime}/daemon.sock`);
+}
+
+/** Gives the path back, or throws PATH_TOO_LONG: the kernel would refuse it with an error that says nothing. */
+export function checkSocketPath(path: string): string {
+  const lengthBytes = new TextEncoder().encode(path).length;
+  if (lengthBytes <= MAX_SOCKET_PATH_BYTES) return path;
+  throw new BangerError('PATH_TOO_LONG', {
+    message: `The socket path ${path} has ${lengthBytes} bytes; the system allows ${MAX_SOCKET_PATH_BYTES}.`,
+    hint: 'Set XDG_RUNTIME_DIR to a folder with a shorter path.',
+    details: { path },
+  });
+}

@@ -1,0 +1,23 @@
+/** Routes of the daemon itself and of its operations. */
+import type { DaemonStatus } from '@banger/contract/api/system.ts';
+import type { Operations } from '../operations/operations.ts';
+import type { Handlers } from './handlers.ts';
+
+type SystemRoutes = Extract<keyof Handlers, `daemon${string}` | `operation${string}`>;
+type Parts = { operations: Operations; status: () => Promise<DaemonStatus>; requestStop: () => void };
+
+export function systemHandlers({ operations, status, requestStop }: Parts): Handlers<SystemRoutes> {
+  return {
+    daemonStatus: () => status(),
+    daemonStop: () => {
+      requestStop();
+      return {};
+    },
+    operationList: () => ({ operations: operations.list() }),
+    operationWatch: (call) => ({ operation: operations.find(call.param('operation')) }),
+    operationCancel: (call) => {
+      operations.cancel(call.param('operation'));
+      return {};
+    },
+  };
+}

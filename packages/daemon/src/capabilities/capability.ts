@@ -1,0 +1,29 @@
+/**
+ * A unit of host integration that hooks into a vm's life.
+ *
+ * Each hook has its opposite, which is safe to repeat and safe when the hook never ran: it is how a failed step is
+ * undone, and how reconcile tidies up after a daemon that was killed.
+ */
+import type { BootConfig } from '@banger/contract/guest/messages.ts';
+import type { Drive } from '../hypervisor/hypervisor.ts';
+import type { Task } from '../platform/task.ts';
+import type { VmRecord } from '../store/records/vms.ts';
+
+/** What a capability adds to the machine that is about to be launched. */
+export type Contribution = {
+  drives?: Drive[];
+  networkSocket?: string;
+  network?: BootConfig['network'];
+};
+
+export type Capability = {
+  name: string;
+  /** Makes what lasts as long as the vm */
+  create?(task: Task, vm: VmRecord): Promise<void>;
+  remove?(vm: VmRecord): Promise<void>;
+  /** Makes what lasts as long as one run of it */
+  prepare?(task: Task, vm: VmRecord): Promise<Contribution>;
+  release?(vm: VmRecord): Promise<void>;
+  /** Follows a change of cpus, memory or disk size of a stopped vm; `vm` is the new record */
+  resize?(task: Task, vm: VmRecord, before: VmRecord): Promise<void>;
+};

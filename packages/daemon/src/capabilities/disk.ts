@@ -1,0 +1,67 @@
+/**
+ * The vm's one writable disk: a sparse ext4 file. It is formatted small, since that takes milliseconds whatever its size;
+ * the agent grows the filesystem to the size of the file at the next start.
+ */
+import { stat, truncate, writeFile } from 'node:fs/promises';
+import { BangerError } from '@banger/contract/errors.ts';
+import { formatSize } from '@banger/contract/sizes.ts';
+import { freeBytes, isNoSpace, makePrivateFolder, removeTree } from '../platform/files.ts';
+import { runProcess } from '../platform/run-process.ts';
+import type { Task } from '../platform/task.ts';
+import type { VmFolders } from '../store/vm-folders.ts';
+import type { Capability } from './capability.ts';
+
+/** Below this much free space no new disk is made: the guest would meet a full disk within its first minutes */
+const MIN_FREE_BYTES = 256 * 1024 * 1024;
+/** Also the smallest disk that the API accepts */
+const FORMAT_BYTES = 256 * 1024 * 1024;
+const MKFS_OPTIONS =
+  '-q -F -m 0 -b 4096 -J size=32 -L banger -E lazy_itable_init=1,lazy_journal_init=1,nodiscard'.split(' ');
+
+export function createDiskCapability({ folders }: { folders: VmFolders }): Capability {
+  return { name: 'disk', create, remove, prepare, resize };
+
+  async function create(task: Task, { id, diskBytes }: { id: string; diskBytes: number }): Promise<void> {
+    const { data, disk } = folders.of(id);
+    try {
+      await makePrivateFolder(data);
+      const free = await freeBytes(data);
+      if (free < MIN_FREE_BYTES) throw diskFull(data, free);
+      await writeFile(disk, '', { mode: 0o600 });
+      await truncate(disk, FORMAT_BYTES);
+      await runProcess(task, ['mkfs.ext4', ...MKFS_OPTIONS, disk]);
+      await truncate(disk, diskBytes);
+    } catch (fault) {
+      throw isNoSpace(fault) ? diskFull(data, 0, fault) : fault;
+    }
+  }
+
+  async function remove({ id }: { id: string }): Promise<void> {
+    await removeTree(folders.of(id).data);
+  }
+
+  async function prepare(_task: Task, { id }: { id: string }) {
+    return { drives: [{ path: folders.of(id).disk, readOnly: false }] };
+  }
+
+  async function resize(_task: Task, { id, diskBytes }: { id: string; diskBytes: number }): Promise<void> {
+    const { disk } = folders.of(id);
+    const { size } = await stat(disk);
+    if (diskBytes < size) {
+      throw new BangerError('DISK_SHRINK', {
+        message: `The disk has ${formatSize(size)}; it cannot shrink to ${formatSize(diskBytes)}.`,
+        hint: 'A disk takes only what is written to it: a large one costs nothing until it is used.',
+      });
+    }
+    await truncate(disk, diskBytes);
+  }
+}
+
+function diskFull(path: string, free: number, cause?: unknown): BangerError {
+  return new BangerError('DISK_FULL', {
+    message: `The filesystem of ${path} has ${formatSize(free)} left; a new disk needs ${formatSize(MIN_FREE_BYTES)}.`,
+    hint: 'Free some space, or remove vms and images that you no longer need.',
+    details: { path, freeBytes: free },
+    cause,
+  });
+}

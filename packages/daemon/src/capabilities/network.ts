@@ -1,0 +1,18 @@
+/** User-mode network: a peer process of its own for each run of a vm. */
+import type { UserNetwork } from '../network/passt.ts';
+import type { VmFolders } from '../store/vm-folders.ts';
+import type { Capability } from './capability.ts';
+
+export function createNetworkCapability(parts: { folders: VmFolders; userNetwork: UserNetwork }): Capability {
+  const { folders, userNetwork } = parts;
+  return {
+    name: 'network',
+    async prepare(task, { id }) {
+      const { socketPath, network } = await userNetwork.connect(task, folders.of(id).runtime);
+      return { networkSocket: socketPath, network };
+    },
+    async release({ id }) {
+      await userNetwork.release(folders.of(id).runtime);
+    },
+  };
+}

@@ -1,0 +1,119 @@
+/**
+ * Builds every service and hands it its parts: the one place that knows who gets what, and in which order the daemon
+ * comes up and goes down.
+ */
+import { join } from 'node:path';
+import type { DaemonStatus } from '@banger/contract/api/system.ts';
+import { VERSION } from '@banger/contract/version.ts';
+import { listen } from './api/api-server.ts';
+import { createApp } from './api/app.ts';
+import { createExecUpgrade } from './api/exec-upgrade.ts';
+import { imageHandlers } from './api/images.ts';
+import { systemHandlers } from './api/system.ts';
+import { vmHandlers } from './api/vms.ts';
+import { createDiskCapability } from './capabilities/disk.ts';
+import { createNetworkCapability } from './capabilities/network.ts';
+import { createQemuDriver } from './hypervisor/qemu/qemu.ts';
+import { createImages } from './images/images.ts';
+import { createKernels } from './kernels/kernels.ts';
+import { createUserNetwork } from './network/passt.ts';
+import { createOperations } from './operations/operations.ts';
+import { makePrivateFolder } from './platform/files.ts';
+import { readHost } from './platform/host.ts';
+import type { Log } from './platform/log.ts';
+import { takeSingleInstanceLock } from './platform/single-instance.ts';
+import type { Settings } from './settings.ts';
+import { openStore } from './store/store.ts';
+import { createVmFolders } from './store/vm-folders.ts';
+import { createVms } from './vms/vms.ts';
+
+const CANCEL_TIMEOUT_MS = 15_000;
+
+export type Daemon = { stop(): Promise<void> };
+
+/** Throws DAEMON_ALREADY_RUNNING, STATE_TOO_NEW or STATE_UNREADABLE; nothing was changed then. */
+export async function startDaemon(settings: Settings, log: Log, requestStop: () => void): Promise<Daemon> {
+  const { paths, tools } = settings;
+  const now = () => new Date();
+  const startedAt = now().toISOString();
+  for (const folder of [paths.state, paths.data, paths.cache, paths.runtime]) await makePrivateFolder(folder);
+  const lock = takeSingleInstanceLock(join(paths.state, 'lock.sqlite'));
+  const store = openStore(join(paths.state, 'state.sqlite'));
+
+  const usedBy = (of: 'imageDigest' | 'kernelDigest') => (digest: string) =>
+    store.vms.list().flatMap((vm) => (vm[of] === digest ? [vm.name as string] : []));
+  const services = { catalogFolder: settings.catalogFolder, log, now };
+  const images = createImages({
+    ...services,
+    records: store.images,
+    folder: join(paths.data, 'images'),
+    usedBy: usedBy('imageDigest'),
+  });
+  const kernels = createKernels({
+    ...services,
+    records: store.kernels,
+    folder: join(paths.data, 'kernels'),
+    cacheFolder: paths.cache,
+    agentPath: settings.agentPath,
+    usedBy: usedBy('kernelDigest'),
+  });
+  const folders = createVmFolders({ dataFolder: paths.data, runtimeFolder: paths.runtime });
+  const userNetwork = createUserNetwork({ passtPath: tools.passt, pastaPath: tools.pasta, isRoot: settings.isRoot, log });
+  const driver = createQemuDriver({ qemuPath: tools.qemu, log, accel: async () => 'tcg' });
+  const capabilities = [createDiskCapability({ folders }), createNetworkCapability({ folders, userNetwork })];
+  const vms = createVms({
+    records: store.vms,
+    folders,
+    capabilities,
+    driver,
+    images,
+    kernels,
+    log,
+    now,
+    readHost,
+    bootTimeoutMs: settings.bootTimeoutMs,
+  });
+  const operations = createOperations({ log, now });
+
+  await vms.reconcile();
+  await Promise.all([images.sweep(), kernels.sweep()]);
+
+  const handlers = {
+    ...vmHandlers({ vms, operations }),
+    ...imageHandlers({ images, kernels, operations }),
+    ...systemHandlers({ operations, status, requestStop }),
+  };
+  const server = await listen({
+    app: createApp(handlers, log),
+    execUpgrade: createExecUpgrade({ vms, log }),
+    folder: paths.runtime,
+    socketPath: settings.socketPath,
+  });
+  log.info(`listening on ${settings.socketPath}, version ${VERSION}, pid ${process.pid}`);
+  return { stop };
+
+  async function status(): Promise<DaemonStatus> {
+    const all = store.vms.list();
+    return {
+      version: VERSION,
+      pid: process.pid,
+      startedAt,
+      memoryBytes: process.memoryUsage.rss(),
+      vms: { total: all.length, running: all.filter((vm) => vm.state.is === 'running').length },
+      paths,
+    };
+  }
+
+  /** Undoes what is under way and lets go of the machines, which go on. */
+  async function stop(): Promise<void> {
+    log.info('stopping');
+    server.close();
+    await operations.cancelAll(AbortSignal.timeout(CANCEL_TIMEOUT_MS));
+    await vms.removeEphemeral();
+    vms.releaseAll();
+    server.closeAllConnections();
+    store.close();
+    lock[Symbol.dispose]();
+    log.info('stopped');
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * A guest, seen from the host: what its agent can be asked.
+ *
+ * Everything here takes a Task, has a deadline, and throws a BangerError. Nothing that the guest says is believed
+ * beyond the schemas in contract/guest. Streams are handed over as they are: the frames of a command and the tar files
+ * pass through the daemon unread.
+ */
+import { type ClientHttp2Stream, constants } from 'node:http2';
+import type { Duplex, Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { BangerError } from '@banger/contract/errors.ts';
+import { encodeFrame, FRAME, MAX_FRAME_PAYLOAD_BYTES } from '@banger/contract/guest/frames.ts';
+import {
+  type AgentInfo,
+  type ExecStart,
+  type GuestStat,
+  guestStatSchema,
+  type SessionInfo,
+  sessionsSchema,
+} from '@banger/contract/guest/messages.ts';
+import { z } from 'zod';
+import type { Task } from '../platform/task.ts';
+import { agentLost } from './agent-errors.ts';
+import { AgentSession } from './agent-session.ts';
+import { greetAgent } from './handshake.ts';
+import { type CommandOutput, collectOutput, type RunOptions } from './run-command.ts';
+
+export type { CommandOutput, RunOptions } from './run-command.ts';
+
+const STALLED_TRANSFER_MS = 120_000;
+
+const statsSchema = z.object({
+  memoryTotalBytes: z.number(),
+  memoryAvailableBytes: z.number(),
+  diskTotalBytes: z.number(),
+  diskFreeBytes: z.number(),
+  load1: z.number(),
+  uptimeMs: z.number(),
+});
+export type GuestStats = z.infer<typeof statsSchema>;
+const kindSchema = z.enum(['file', 'directory', 'symlink']);
+export type TarKind = z.infer<typeof kindSchema>;
+
+/** Waits for the agent's hello. Throws VM_BOOT_FAILED, AGENT_PROTOCOL, or CANCELLED when the task's time is up. */
+export async function connectGuest(task: Task, stream: Duplex, now: () => number = Date.now): Promise<Guest> {
+  const info = await greetAgent(task, stream, now);
+  return new Guest(info, await AgentSession.open(stream));
+}
+
+export class Guest {
+  readonly info: AgentInfo;
+  /** Resolves with the reason when the agent can no longer be asked */
+  readonly closed: Promise<string>;
+  readonly #session: AgentSession;
+
+  constructor(info: AgentInfo, session: AgentSession) {
+    this.info = info;
+    this.#session = session;
+    this.closed = session.closed;
+  }
+
+  get isClosed(): boolean {
+    return this.#session.isClosed;
+  }
+
+  /** Lets go of the agent; commands without `keep` end. */
+  close(): void {
+    this.#session.close();
+  }
+
+  /** The command's two-way stream of frames, after START. Destroying it ends the command, unless it is kept. */
+  async exec(task: Task, start: ExecStart): Promise<Duplex> {
+    return this.#openFrames(task, FRAME.START, JSON.stringify(start));
+  }
+
+  /** Joins a session: first its scrollback, then what comes. Whoever was attached before is cut off. */
+  async attach(task: Task, id: string): Promise<Duplex> {
+    return this.#openFrames(task, FRAME.ATTACH, JSON.stringify({ id }));
+  }
+
+  /** The same, for a caller who speaks frames itself: START or ATTACH is the first that it writes. */
+  openFrames(): ClientHttp2Stream {
+    const stream = this.#session.begin({ method: 'POST', path: '/v1/exec' });
+    // Without this a stream that is destroyed ends as if all were well, and the agent lets the command run on.
+    stream.once('close', () => stream.close(constants.NGHTTP2_CANCEL));
+    return stream;
+  }
+
+  /** Runs a command of the daemon's own and collects what it prints, up to a bound. */
+  async run(task: Task, argv: string[], options: RunOptions = {}): Promise<CommandOutput> {
+    const { user = null, cwd = null, env = {}, stdin } = options;
+    const start = { argv, env, cwd, user, tty: null, stdin: stdin !== undefined, keep: false };
+    return collectOutput(task, await this.exec(task, start), options);
+  }
+
+  async sessions(task: Task): Promise<SessionInfo[]> {
+    const { sessions } = await this.#session.ask(task, { method: 'GET', path: '/v1/sessions' }, sessionsSchema);
+    return sessions;
+  }
+
+  async signalSession(task: Task, id: string, signal: string): Promise<void> {
+    const path = `${sessionPath(id)}/signal`;
+    await this.#session.tell(task, { method: 'POST', path, body: { signal }, notFound: 'SESSION_NOT_FOUND' });
+  }
+
+  async endSession(task: Task, id: string): Promise<void> {
+    await this.#session.tell(task, { method: 'DELETE', path: sessionPath(id), notFound: 'SESSION_NOT_FOUND' });
+  }
+
+  async statPath(task: Task, path: string): Promise<GuestStat> {
+    return this.#session.ask(task, { method: 'GET', path: `/v1/stat?${query({ path })}` }, guestStatSchema);
+  }
+
+  /** A file or folder as a tar stream, whose names begin with its base name. Destroying it stops the guest's work. */
+  async readTar(task: Task, path: string): Promise<{ kind: TarKind; tar: Readable }> {
+    const request = { method: 'GET', path: `/v1/files?${query({ path })}` } as const;
+    const { stream, headers } = await this.#session.open(task, request);
+    const kind = kindSchema.safeParse(headers['banger-kind']).data ?? 'file';
+    stream.setTimeout(STALLED_TRANSFER_MS, () => stream.destroy(agentLost('a transfer stalled')));
+    return { kind, tar: stream };
+  }
+
+  /** Unpacks a tar stream in a folder of the guest, which must exist. */
+  async writeTar(task: Task, folder: string, tar: Readable, owner?: string): Promise<void> {
+    const path = `/v1/files?${query({ path: folder, ...(owner !== undefined && { owner }) })}`;
+    const stream = this.#session.begin({ method: 'PUT', path });
+    stream.setTimeout(STALLED_TRANSFER_MS, () => stream.destroy(agentLost('a transfer stalled')));
+    const answered = new Promise<void>((resolve) => stream.once('response', () => resolve()));
+    const sent = pipeline(tar, stream, { signal: task.signal, end: true });
+    sent.catch(() => {}); // the agent's answer says more, when there is one
+    await Promise.race([answered, sent.catch(() => answered), this.closed]);
+    await this.#session.answerTo(task, stream);
+  }
+
+  async stats(task: Task): Promise<GuestStats> {
+    return this.#session.ask(task, { method: 'GET', path: '/v1/stats' }, statsSchema);
+  }
+
+  async setClock(task: Task, unixMs: number): Promise<void> {
+    await this.#session.tell(task, { method: 'POST', path: '/v1/clock', body: { unixMs } });
+  }
+
+  /** Returns once the guest has begun; the machine's end tells the rest. */
+  async shutdown(task: Task, how: 'poweroff' | 'reboot'): Promise<void> {
+    await this.#session.tell(task, { method: 'POST', path: '/v1/shutdown', body: { how } });
+  }
+
+  async #openFrames(task: Task, type: typeof FRAME.START | typeof FRAME.ATTACH, json: string): Promise<Duplex> {
+    if (Buffer.byteLength(json) > MAX_FRAME_PAYLOAD_BYTES) throw commandTooLong();
+    const stream = this.openFrames();
+    stream.write(encodeFrame(type, json));
+    await this.#session.answerTo(task, stream);
+    return stream;
+  }
+}
+
+function sessionPath(id: string): string {
+  return `/v1/sessions/${encodeURIComponent(id)}`;
+}
+
+function query(values: Record<string, string>): string {
+  return Object.entries(values)
+    .map(([key, value]) => `${key}=${encodeURIComponent(value)}`)
+    .join('&');
+}
+
+function commandTooLong(): BangerError {
+  return new BangerError('BAD_REQUEST', {
+    message: `The command with its environment is longer than ${MAX_FRAME_PAYLOAD_BYTES / 1024} KiB.`,
+    hint: 'Put it in a file, copy that with "banger vm cp", and run the file.',
+  });
+}

@@ -1,0 +1,138 @@
+/**
+ * What every driver promises, as tests. A driver's own test file calls this with a way to make plans; the fake
+ * hypervisor is held to the same, so that tests against it say something about the real ones.
+ */
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { findByArgument, isAlive } from '../platform/processes.ts';
+import { Task } from '../platform/task.ts';
+import type { Driver, Machine, MachinePlan } from './hypervisor.ts';
+
+export type DriverHarness = {
+  driver: Driver;
+  /** Everything of a plan but its folders; the guest needs an agent that answers hello */
+  plan: Pick<MachinePlan, 'kernelPath' | 'initramfsPath' | 'kernelArguments' | 'cpus' | 'memoryBytes'>;
+  /** Waits until the agent of this machine has answered */
+  greet(machine: Machine): Promise<void>;
+  /** Makes the guest end by itself; null when the harness has no way to ask it */
+  endGuest: ((machine: Machine) => Promise<void>) | null;
+};
+
+export function testDriver(name: string, harness: DriverHarness, options: { skip?: string | false } = {}): void {
+  const story = (title: string, run: (t: TestContext, plan: MachinePlan) => Promise<void>) =>
+    test(`${name}: ${title}`, { skip: options.skip ?? false }, async (t) => run(t, await makePlan(t, harness)));
+  const { driver } = harness;
+  const task = Task.background();
+
+  story('a launched machine runs, and its agent answers', async (_t, plan) => {
+    const machine = await driver.launch(task, plan);
+    assert.equal(isAlive(machine.ref), true);
+    assert.equal(machine.ref.driver, driver.name);
+    assert.deepEqual(
+      findByArgument(plan.runtimeFolder).map(({ pid }) => pid),
+      [machine.ref.pid],
+    );
+    await harness.greet(machine);
+    await machine.kill();
+    assert.equal((await machine.exited).by, 'host');
+    assert.equal(isAlive(machine.ref), false);
+    await machine.kill(); // safe to repeat
+  });
+
+  story('a second agent stream takes the place of the first', async (_t, plan) => {
+    const machine = await driver.launch(task, plan);
+    await harness.greet(machine);
+    await harness.greet(machine);
+    await machine.kill();
+  });
+
+  story('a released machine goes on, and is adopted with all its abilities', async (_t, plan) => {
+    const first = await driver.launch(task, plan);
+    await harness.greet(first);
+    first.release();
+    const second = await driver.adopt(structuredClone(first.ref));
+    assert.ok(second);
+    await harness.greet(second);
+    await second.kill();
+    assert.equal((await second.exited).by, 'host');
+    assert.equal(await driver.adopt(first.ref), null);
+  });
+
+  story('a process that is not the machine is not adopted', async (_t, plan) => {
+    const machine = await driver.launch(task, plan);
+    machine.release();
+    const { pid, startTicks } = machine.ref;
+    assert.equal(await driver.adopt({ ...machine.ref, startTicks: startTicks + 1 }), null);
+    assert.equal(await driver.adopt({ ...machine.ref, runtimeFolder: '/nonexistent/banger' }), null);
+    assert.equal(isAlive({ pid, startTicks }), true);
+  });
+
+  story('a machine that is killed by somebody else is lost', async (_t, plan) => {
+    const machine = await driver.launch(task, plan);
+    process.kill(machine.ref.pid, 'SIGKILL');
+    assert.equal((await machine.exited).by, 'lost');
+  });
+
+  story('a guest that ends is told apart from a machine that is killed', async (t, plan) => {
+    if (!harness.endGuest) return t.skip('this harness cannot make its guest end');
+    const machine = await driver.launch(task, plan);
+    await harness.endGuest(machine);
+    assert.equal((await machine.exited).by, 'guest');
+    assert.equal(isAlive(machine.ref), false);
+  });
+
+  story('the console is in its file when the machine has ended', async (_t, plan) => {
+    const machine = await driver.launch(task, plan);
+    await harness.greet(machine);
+    await machine.kill();
+    await machine.exited;
+    assert.notEqual((await readFile(plan.consolePath)).length, 0);
+  });
+
+  story('a launch that fails leaves nothing running', async (_t, plan) => {
+    const broken = { ...plan, drives: [{ path: join(plan.runtimeFolder, 'no-such-disk'), readOnly: true }] };
+    await assert.rejects(driver.launch(task, broken), { code: 'HYPERVISOR_FAILED', message: /no-such-disk/ });
+    assert.deepEqual(findByArgument(plan.runtimeFolder), []);
+  });
+
+  story('a launch that is cancelled leaves nothing running', async (_t, plan) => {
+    const controller = new AbortController();
+    const launching = driver.launch(task.withSignal(controller.signal), plan);
+    setTimeout(() => controller.abort(), 10);
+    await assert.rejects(launching, { code: 'CANCELLED' });
+    assert.deepEqual(findByArgument(plan.runtimeFolder), []);
+  });
+
+  story('sockets that an earlier run left are no obstacle', async (_t, plan) => {
+    await (await driver.launch(task, plan)).kill();
+    assert.ok((await readdir(plan.runtimeFolder)).some((entry) => entry.endsWith('.sock')));
+    const machine = await driver.launch(task, plan);
+    await harness.greet(machine);
+    await machine.kill();
+  });
+
+  story('a socket path that is too long is refused', async (_t, plan) => {
+    const runtimeFolder = join(plan.runtimeFolder, 'x'.repeat(100));
+    await assert.rejects(driver.launch(task, { ...plan, runtimeFolder }), { code: 'PATH_TOO_LONG' });
+  });
+}
+
+async function makePlan(t: TestContext, { plan }: DriverHarness): Promise<MachinePlan> {
+  const runtimeFolder = await mkdtemp(join(tmpdir(), 'banger-driver-'));
+  t.after(async () => {
+    for (const { pid } of findByArgument(runtimeFolder)) process.kill(pid, 'SIGKILL');
+    await rm(runtimeFolder, { recursive: true, force: true });
+  });
+  return {
+    ...plan,
+    vmId: '0123456789ab',
+    runtimeFolder,
+    drives: [],
+    networkSocket: null,
+    consolePath: join(runtimeFolder, 'console.txt'),
+    logPath: join(runtimeFolder, 'hypervisor.txt'),
+  };
+}

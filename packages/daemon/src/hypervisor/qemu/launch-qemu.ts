@@ -1,0 +1,105 @@
+/** The story of a start: from a plan to a QEMU that answers on its control socket. */
+import { open, rm, stat, symlink } from 'node:fs/promises';
+import { BangerError } from '@banger/contract/errors.ts';
+import type { Log } from '../../platform/log.ts';
+import { killProcess } from '../../platform/processes.ts';
+import { type StartedProcess, startProcess } from '../../platform/run-process.ts';
+import type { Task } from '../../platform/task.ts';
+import { UndoStack } from '../../platform/undo-stack.ts';
+import { checkSocketPath, connectSocket, watchForSocket } from '../../platform/unix-sockets.ts';
+import type { Accel, MachinePlan } from '../hypervisor.ts';
+import { keepConsoleLog } from './console-log.ts';
+import { MachineEvents, QemuMachine } from './machine.ts';
+import { consoleLink, type MachineSockets, machineSockets, planArguments } from './plan-arguments.ts';
+import { QmpConnection } from './qmp.ts';
+
+/** Under load: twenty QEMUs on two cores still answer well within it */
+const START_DEADLINE_MS = 60_000;
+const LOG_TAIL_BYTES = 4096;
+
+export async function launchQemu(
+  task: Task,
+  { qemuPath, log }: { qemuPath: string; log: Log },
+  plan: MachinePlan,
+  accel: Accel,
+): Promise<QemuMachine> {
+  const sockets = machineSockets(plan.runtimeFolder);
+  for (const path of Object.values(sockets)) checkSocketPath(path);
+  await prepareFolder(plan, sockets);
+  const logStart = await sizeOf(plan.logPath);
+
+  await using undo = new UndoStack(log);
+  const qmpSocket = watchForSocket(sockets.qmp);
+  using _watch = { [Symbol.dispose]: qmpSocket.stop };
+  const started = await startProcess([qemuPath, ...planArguments(plan, accel)], {
+    cwd: plan.runtimeFolder,
+    logPath: plan.logPath,
+  });
+  undo.add('end QEMU', () => killProcess(started.ref));
+
+  const deadline = AbortSignal.timeout(START_DEADLINE_MS);
+  const limited = task.withSignal(deadline);
+  try {
+    await limited.race(Promise.race([qmpSocket.appeared, endOf(started)]));
+    const console = keepConsoleLog(await connectSocket(limited, sockets.console), plan.consolePath, log);
+    undo.add('let go of the console', console.stop);
+    const events = new MachineEvents();
+    const qmp = await QmpConnection.connect(limited, sockets.qmp, events.take);
+    undo.keep();
+    const ref = { ...started.ref, driver: 'qemu', accel, runtimeFolder: plan.runtimeFolder };
+    return new QemuMachine({ ref, qmp, console, events });
+  } catch (fault) {
+    task.check();
+    await killProcess(started.ref);
+    throw startFailure(await readFrom(plan.logPath, logStart), plan, deadline.aborted, fault);
+  }
+}
+
+async function prepareFolder(plan: MachinePlan, sockets: MachineSockets): Promise<void> {
+  const link = consoleLink(plan.runtimeFolder);
+  await Promise.all([...Object.values(sockets), link].map((path) => rm(path, { force: true }))); // of an earlier run
+  await symlink(plan.consolePath, link);
+}
+
+async function endOf({ exited }: StartedProcess): Promise<never> {
+  const { code, signal } = await exited;
+  throw new Error(signal ? `it was ended by ${signal}` : `it exited with ${code}`);
+}
+
+function startFailure(output: string, plan: MachinePlan, isLate: boolean, cause: unknown): BangerError {
+  const lastLines = output.trim().split('\n').slice(-5).join('\n');
+  if (/Cannot allocate memory|cannot set up guest memory/i.test(output)) {
+    return new BangerError('NOT_ENOUGH_MEMORY', {
+      message: `The host does not have ${Math.ceil(plan.memoryBytes / 2 ** 20)} MiB of memory for this vm.`,
+      hint: 'Stop another vm, or give this one less with "banger vm set --memory".',
+      details: { memoryBytes: plan.memoryBytes },
+      cause,
+    });
+  }
+  const what = isLate ? `did not answer within ${START_DEADLINE_MS / 1000} s` : 'could not start the machine';
+  return new BangerError('HYPERVISOR_FAILED', {
+    message: `QEMU ${what}${lastLines ? `: ${lastLines}` : '.'}`,
+    hint: `What QEMU printed is in ${plan.logPath}.`,
+    cause,
+  });
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch {
+    return 0; // the first run
+  }
+}
+
+async function readFrom(path: string, start: number): Promise<string> {
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    const from = Math.max(start, size - LOG_TAIL_BYTES);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(LOG_TAIL_BYTES), 0, LOG_TAIL_BYTES, from);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}

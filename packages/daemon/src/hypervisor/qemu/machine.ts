@@ -1,0 +1,78 @@
+/** A running QEMU, whether this daemon started it or an earlier one did. */
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { killProcess, waitForExit } from '../../platform/processes.ts';
+import { Task } from '../../platform/task.ts';
+import { connectSocket } from '../../platform/unix-sockets.ts';
+import type { Machine, MachineExit, MachineRef } from '../hypervisor.ts';
+import type { ConsoleLog } from './console-log.ts';
+import { machineSockets } from './plan-arguments.ts';
+import type { QmpConnection, QmpEvent } from './qmp.ts';
+
+type MachineParts = { ref: MachineRef; qmp: QmpConnection; console: ConsoleLog; events: MachineEvents };
+
+/** What QEMU said of its end, which comes before its control socket closes. */
+export class MachineEvents {
+  shutdown: { guest: boolean; reason: string } | null = null;
+
+  take = (event: QmpEvent): void => {
+    if (event.name !== 'SHUTDOWN') return;
+    this.shutdown = { guest: event.data.guest === true, reason: String(event.data.reason).slice(0, 80) };
+  };
+}
+
+export class QemuMachine implements Machine {
+  readonly ref: MachineRef;
+  readonly exited: Promise<MachineExit>;
+  readonly #qmp: QmpConnection;
+  readonly #console: ConsoleLog;
+  readonly #events: MachineEvents;
+  #agentStream: Socket | null = null;
+  #isReleased = false;
+  #isKilled = false;
+
+  constructor({ ref, qmp, console, events }: MachineParts) {
+    this.ref = ref;
+    this.#qmp = qmp;
+    this.#console = console;
+    this.#events = events;
+    this.exited = this.#watchForExit();
+  }
+
+  // A second client would wait, without an error, until the first one leaves: so the first one leaves.
+  async openAgentStream(): Promise<Duplex> {
+    this.#agentStream?.destroy();
+    const stream = await connectSocket(Task.background(), machineSockets(this.ref.runtimeFolder).agent);
+    this.#agentStream?.destroy();
+    this.#agentStream = stream;
+    return stream;
+  }
+
+  async kill(): Promise<void> {
+    this.#isKilled = true;
+    await killProcess(this.ref);
+    if (!this.#isReleased) await this.exited;
+  }
+
+  release(): void {
+    this.#isReleased = true;
+    this.#agentStream?.destroy();
+    this.#console.stop();
+    this.#qmp.close();
+  }
+
+  // The control socket closes in the moment that QEMU ends, whoever started it: no timer has to look for it.
+  async #watchForExit(): Promise<MachineExit> {
+    await this.#qmp.closed;
+    if (this.#isReleased) return new Promise(() => {});
+    await waitForExit(this.ref);
+    await this.#console.ended;
+    return describeExit(this.#events, this.#isKilled);
+  }
+}
+
+function describeExit({ shutdown }: MachineEvents, isKilled: boolean): MachineExit {
+  if (isKilled) return { by: 'host', detail: 'killed' };
+  if (!shutdown) return { by: 'lost', detail: 'QEMU ended without a word' };
+  return { by: shutdown.guest ? 'guest' : 'host', detail: shutdown.reason };
+}

@@ -1,0 +1,66 @@
+/**
+ * The QEMU driver. It starts machines that outlive the daemon, finds them again, and ends them.
+ *
+ * Everything it leaves on the host is one process with the vm's runtime folder in its arguments, and the sockets in
+ * that folder.
+ */
+import { z } from 'zod';
+import type { Log } from '../../platform/log.ts';
+import { findByArgument, isAlive } from '../../platform/processes.ts';
+import { Task } from '../../platform/task.ts';
+import { connectSocket } from '../../platform/unix-sockets.ts';
+import type { Accel, Driver, Machine, MachinePlan, MachineRef } from '../hypervisor.ts';
+import { keepConsoleLog } from './console-log.ts';
+import { launchQemu } from './launch-qemu.ts';
+import { MachineEvents, QemuMachine } from './machine.ts';
+import { consoleLink, machineSockets } from './plan-arguments.ts';
+import { createQemuVersion } from './qemu-version.ts';
+import { QmpConnection } from './qmp.ts';
+
+/** A QEMU that is asked whether it still runs answers within milliseconds, on a busy host within seconds */
+const ADOPT_DEADLINE_MS = 10_000;
+const statusSchema = z.object({ status: z.string() });
+const LIVING_STATES = ['running', 'paused', 'io-error', 'suspended'];
+
+type QemuParts = {
+  qemuPath: string;
+  log: Log;
+  /** Which accelerator runs this plan, see probe-kvm.ts */
+  accel: (task: Task, plan: MachinePlan) => Promise<Accel>;
+};
+
+export function createQemuDriver({ qemuPath, log, accel }: QemuParts): Driver {
+  const qemuVersion = createQemuVersion(qemuPath);
+  return { name: 'qemu', launch, adopt };
+
+  async function launch(task: Task, plan: MachinePlan): Promise<Machine> {
+    await qemuVersion(task);
+    return launchQemu(task, { qemuPath, log }, plan, await accel(task, plan));
+  }
+
+  async function adopt(ref: MachineRef): Promise<Machine | null> {
+    if (!isAlive(ref) || !findByArgument(ref.runtimeFolder).some(({ pid }) => pid === ref.pid)) return null;
+    const task = Task.background().withSignal(AbortSignal.timeout(ADOPT_DEADLINE_MS));
+    try {
+      return await adoptQemu(task, log, ref);
+    } catch (fault) {
+      log.warn(`QEMU ${ref.pid} is alive but does not answer`, fault);
+      return null;
+    }
+  }
+}
+
+async function adoptQemu(task: Task, log: Log, ref: MachineRef): Promise<QemuMachine | null> {
+  const sockets = machineSockets(ref.runtimeFolder);
+  const events = new MachineEvents();
+  const qmp = await QmpConnection.connect(task, sockets.qmp, events.take);
+  try {
+    const { status } = statusSchema.parse(await qmp.execute(task, 'query-status'));
+    if (!LIVING_STATES.includes(status)) throw new Error(`its state is "${status}"`);
+    const console = keepConsoleLog(await connectSocket(task, sockets.console), consoleLink(ref.runtimeFolder), log);
+    return new QemuMachine({ ref, qmp, console, events });
+  } catch (fault) {
+    qmp.close();
+    throw fault;
+  }
+}

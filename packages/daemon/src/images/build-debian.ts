@@ -1,0 +1,178 @@
+/**
+ * Debian's packages as a root filesystem, by mmdebstrap, as whoever runs the daemon: root, an ordinary user with
+ * subordinate ids (in a user namespace), or one without (fakechroot).
+ */
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Writable } from 'node:stream';
+import { BangerError } from '@banger/contract/errors.ts';
+import { isNoSpace } from '../platform/files.ts';
+import type { Log } from '../platform/log.ts';
+import { ProcessFailure, runProcess } from '../platform/run-process.ts';
+import type { Task } from '../platform/task.ts';
+import type { TarSource } from './build-rootfs.ts';
+import { chooseSuite, INDEX_FORMAT, parseIndexes, toSourceLines } from './debian-sources.ts';
+import { canUse, IN_NAMESPACE, IN_ROOT_NAMESPACE } from './user-namespace.ts';
+
+/** The tree, the packages and the finished base, side by side */
+export const NEEDED_BYTES = 1.2 * 2 ** 30;
+
+const HOOK = 'customise';
+
+type DebianParts = { packages: string[]; workFolder: string; log: Log };
+type Mode = 'root' | 'fakechroot';
+
+export function debianSource({ packages, workFolder, log }: DebianParts): TarSource {
+  return async (task: Task, tar: Writable) => {
+    task.step("read the host's package sources");
+    await runProcess(task, ['mmdebstrap', '--version']);
+    await writeFile(join(workFolder, HOOK), CUSTOMISE, { mode: 0o755 });
+    const { suite, lines } = await readSources(task);
+    const { mode, wrapper } = await chooseMode(task);
+    log.info(`mmdebstrap: ${suite}, ${[...wrapper, `--mode=${mode}`].join(' ')}`);
+    task.step(`get the packages of Debian ${suite}`);
+    const options = [
+      `--mode=${mode}`,
+      `--include=${packages.join(',')}`,
+      `--customize-hook=${join(workFolder, HOOK)}`,
+      ...OPTIONS,
+      ...(await readAptOptions(task)),
+    ];
+    const environment = ['env', `TMPDIR=${workFolder}`, 'SOURCE_DATE_EPOCH=0'];
+    try {
+      await runProcess(task, [...wrapper, ...environment, 'mmdebstrap', ...options, suite, '-', ...lines], {
+        stdout: tar,
+        onStderrLine: (line) => reportLine(task, line),
+        ownGroup: true,
+        cwd: '/',
+      });
+    } catch (fault) {
+      throw fault instanceof ProcessFailure && !isNoSpace(fault.stderr) ? buildFailed(fault) : fault;
+    }
+  };
+}
+
+// A machine's identity is made when it first boots, so none is baked in: no machine-id, no ssh host keys, no seed.
+// The console is a log, not a terminal. A login as root needs a key.
+const CUSTOMISE = `#!/bin/sh
+set -eu
+root="$1"
+for file in machine-id fstab resolv.conf; do
+  rm -f "$root/etc/$file"
+  : > "$root/etc/$file"
+  chmod 644 "$root/etc/$file"
+done
+echo sandbox > "$root/etc/hostname"
+echo LANG=C.UTF-8 > "$root/etc/default/locale"
+mkdir -p "$root/etc/ssh/sshd_config.d" "$root/etc/systemd/system/ssh.service.d"
+cat > "$root/etc/ssh/sshd_config.d/50-banger.conf" <<END
+HostKey /etc/ssh/ssh_host_ed25519_key
+PermitRootLogin prohibit-password
+END
+cat > "$root/etc/systemd/system/ssh.service.d/50-banger.conf" <<END
+[Service]
+ExecStartPre=
+ExecStartPre=/bin/sh -c 'test -s /etc/ssh/ssh_host_ed25519_key || ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key'
+ExecStartPre=/usr/sbin/sshd -t
+END
+rm -f "$root"/etc/ssh/ssh_host_* "$root/var/lib/dbus/machine-id" "$root/var/lib/systemd/random-seed"
+rm -f "$root/etc/apt/apt.conf.d/99mmdebstrap" "$root"/var/log/*.log "$root"/var/log/apt/*
+for unit in getty@tty1 serial-getty@ttyS0 systemd-firstboot systemd-networkd-wait-online; do
+  ln -sf /dev/null "$root/etc/systemd/system/$unit.service"
+done
+`;
+
+const OPTIONS = [
+  '--format=tar',
+  '--variant=minbase',
+  '--architectures=amd64',
+  // Documentation is left out but for the copyrights; what is installed later in the vm brings its own.
+  '--dpkgopt=path-exclude=/usr/share/man/*',
+  '--dpkgopt=path-exclude=/usr/share/locale/*',
+  '--dpkgopt=path-exclude=/usr/share/doc/*',
+  '--dpkgopt=path-include=/usr/share/doc/*/copyright',
+];
+
+async function readSources(task: Task): Promise<{ suite: string; lines: string[] }> {
+  const argv = ['apt-get', 'indextargets', '--format', INDEX_FORMAT, 'Created-By: Packages'];
+  const indexes = parseIndexes((await runProcess(task, argv)).stdout);
+  const suite = chooseSuite(indexes);
+  const lines = toSourceLines(indexes, firstMirror);
+  if (suite !== null && lines.length > 0) return { suite, lines };
+  throw new BangerError('IMAGE_BUILD_FAILED', {
+    message: "apt on this host has no lists of Debian's packages, from which the default image is made.",
+    hint: 'Run "sudo apt-get update" and try again. On another distribution, import a tarball with "banger image import".',
+  });
+}
+
+/** A mirror list holds one address a line, with options after a tab. */
+function firstMirror(listPath: string): string | null {
+  try {
+    const lines = readFileSync(listPath, 'utf8').split('\n');
+    return lines.find((line) => /^https?:/.test(line))?.split(/\s/)[0] ?? null;
+  } catch {
+    return null; // that archive is left out
+  }
+}
+
+async function chooseMode(task: Task): Promise<{ mode: Mode; wrapper: readonly string[] }> {
+  const isRoot = process.getuid?.() === 0;
+  const wrapper = isRoot ? IN_ROOT_NAMESPACE : IN_NAMESPACE;
+  if (await canUse(task, wrapper)) return { mode: 'root', wrapper };
+  if (isRoot) return { mode: 'root', wrapper: [] };
+  try {
+    await runProcess(task, ['fakechroot', '--version']);
+    await runProcess(task, ['fakeroot', '--version']);
+    return { mode: 'fakechroot', wrapper: [] };
+  } catch (cause) {
+    throw new BangerError('TOOL_MISSING', {
+      message: 'The default image is made in a user namespace, and this user has no subordinate ids for one.',
+      hint: 'Run "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER", or install fakechroot and fakeroot.',
+      cause,
+    });
+  }
+}
+
+// mmdebstrap starts with an apt configuration of its own; the way to the mirrors has to be the host's.
+const HOST_APT_SETTINGS = [
+  'Acquire::http::Proxy',
+  'Acquire::https::Proxy',
+  'Acquire::Check-Valid-Until',
+  'Acquire::Check-Date',
+];
+
+async function readAptOptions(task: Task): Promise<string[]> {
+  const { stdout } = await runProcess(task, ['apt-config', 'dump', ...HOST_APT_SETTINGS]);
+  const settings = stdout.split('\n').filter((line) => /^[\w:-]+ ".+";$/.test(line));
+  // A proxy that apt is told of by a program of the host's works only there.
+  return settings.map((setting) => `--aptopt=${setting.replace(/;$/, '')}`);
+}
+
+// What mmdebstrap calls its stages, and what the user reads.
+const STAGES: Record<string, string> = {
+  'running apt-get update': 'update the package lists',
+  'downloading packages with apt': 'download the packages',
+  'extracting archives': 'unpack the essential packages',
+  'installing essential packages': 'install the essential packages',
+  'installing remaining packages inside the chroot': 'install the other packages',
+  'creating tarball': 'write the image',
+};
+
+function reportLine(task: Task, line: string): void {
+  const stage = STAGES[line.replace(/^I: /, '').replace(/\.*$/, '')];
+  if (stage !== undefined && !task.signal.aborted) task.step(stage);
+}
+
+function buildFailed(fault: ProcessFailure): BangerError {
+  const lines = fault.stderr
+    .split('\n')
+    .filter((line) => line && !/^I: |^E: (?:setup|mmdebstrap|run_\w+) failed/.test(line));
+  const reason = (lines.find((line) => line.startsWith('E: ')) ?? lines.at(-1) ?? fault.message).replace(/^E: /, '');
+  return new BangerError('IMAGE_BUILD_FAILED', {
+    message: `mmdebstrap could not make the image: ${reason.replace(/\.$/, '')}.`,
+    hint: "Check the network; the daemon's log has what mmdebstrap said.",
+    details: { stderr: fault.stderr.slice(-4096) },
+    cause: fault,
+  });
+}

@@ -1,0 +1,107 @@
+/**
+ * Folders that are named after a digest: images and kernels are kept in these.
+ *
+ * A folder is filled under a name of its own and then moved into place as a whole, so what stands under a digest is
+ * complete. What a daemon that was killed left half-filled, and what nobody needs any more, `sweep` removes.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freeBytes, isNoSpace, listFolder, makePrivateFolder, moveDurably } from '../platform/files.ts';
+import type { Log } from '../platform/log.ts';
+import { findByArgument, killProcess } from '../platform/processes.ts';
+import { Task } from '../platform/task.ts';
+import { diskFull } from './disk-full.ts';
+import { removeMappedTree } from './user-namespace.ts';
+
+const STAGING = /^\.staging-[0-9a-f]{12}$/;
+const DIGEST = /^[0-9a-f]{64}$/;
+
+export type DigestFolders = ReturnType<typeof createDigestFolders>;
+
+export function createDigestFolders({ folder, log }: { folder: string; log: Log }) {
+  const ownStaging = new Set<string>();
+  return { stage, place, pathOf, has, list, readManifest, sweep };
+
+  /** Gives `fill` an empty folder, which is gone afterwards unless it was placed. Throws DISK_FULL. */
+  async function stage<Value>(neededBytes: number, fill: (staged: string) => Promise<Value>): Promise<Value> {
+    await makePrivateFolder(folder);
+    const free = await freeBytes(folder);
+    if (free < neededBytes) throw diskFull(folder, neededBytes, free);
+    const name = `.staging-${randomBytes(6).toString('hex')}`;
+    const staged = join(folder, name);
+    ownStaging.add(name);
+    try {
+      await makePrivateFolder(staged);
+      return await fill(staged);
+    } catch (fault) {
+      throw isNoSpace(fault) ? diskFull(folder, neededBytes, await freeBytes(folder), fault) : fault;
+    } finally {
+      await removeMappedTree(Task.background(), staged);
+      ownStaging.delete(name);
+    }
+  }
+
+  /** Moves a filled folder to its digest and calls `adopt` in the same turn, so that no sweep comes between. */
+  async function place(staged: string, digest: string, adopt: () => void): Promise<void> {
+    await finishFiles(staged);
+    if (!has(digest)) await moveDurably(staged, pathOf(digest)).catch(ignoreTaken);
+    adopt();
+  }
+
+  function pathOf(digest: string): string {
+    return join(folder, digest.replace(/^sha256:/, ''));
+  }
+
+  function has(digest: string): boolean {
+    return existsSync(join(pathOf(digest), 'manifest.json'));
+  }
+
+  /** The digests that are here. */
+  async function list(): Promise<string[]> {
+    return (await listFolder(folder)).filter((name) => DIGEST.test(name)).map((name) => `sha256:${name}`);
+  }
+
+  function readManifest(digest: string): unknown {
+    return JSON.parse(readFileSync(join(pathOf(digest), 'manifest.json'), 'utf8'));
+  }
+
+  /** Removes what earlier daemons left unfinished, and every digest that is not needed. */
+  async function sweep(isNeeded: (digest: string) => boolean): Promise<void> {
+    for (const name of await listFolder(folder)) {
+      const path = join(folder, name);
+      if (STAGING.test(name) && !ownStaging.has(name)) await removeLeftover(path);
+      if (DIGEST.test(name) && !isNeeded(`sha256:${name}`)) await removeUnneeded(path);
+    }
+  }
+
+  async function removeLeftover(path: string): Promise<void> {
+    for (const ref of findByArgument(path)) await killProcess(ref);
+    await removeMappedTree(Task.background(), path);
+    log.info(`removed ${path}, which was left unfinished`);
+  }
+
+  // Renamed in the turn that found it unneeded: from here on nobody can be given it.
+  async function removeUnneeded(path: string): Promise<void> {
+    const doomed = join(folder, `.staging-${randomBytes(6).toString('hex')}`);
+    renameSync(path, doomed);
+    await removeMappedTree(Task.background(), doomed);
+    log.info(`removed ${path}, which no name and no vm needs`);
+  }
+}
+
+// Durable before the name is, and read-only, since running machines read it.
+async function finishFiles(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    await using file = await open(join(entry.parentPath, entry.name), 'r');
+    await file.sync();
+    await file.chmod(0o444);
+  }
+}
+
+// The same content was placed a moment before.
+function ignoreTaken(fault: NodeJS.ErrnoException): void {
+  if (fault.code !== 'ENOTEMPTY' && fault.code !== 'EEXIST') throw fault;
+}

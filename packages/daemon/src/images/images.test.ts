@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { createLog } from '../platform/log.ts';
+import { Task } from '../platform/task.ts';
+import { openStore, type Store } from '../store/store.ts';
+import { createImages, type Images } from './images.ts';
+import { sampleTar } from './sample-tar.ts';
+
+const CATALOG = join(import.meta.dirname, '../../../../catalog');
+const task = Task.background();
+const CAPABILITY = Buffer.from('0100000200200000000000000000000000000000', 'hex'); // cap_net_raw=ep
+
+const ROOT = sampleTar(
+  { name: './', type: '5', mode: 0o777, uid: 1000, gid: 1000 },
+  { name: 'bin/', type: '5' },
+  { name: 'bin/sh', content: '#!' },
+  { name: 'bin/ping', attributes: { 'security.capability': CAPABILITY, 'user.note': Buffer.from('kept') } },
+  { name: 'bin/su', mode: 0o4755 },
+  { name: 'bin/hard', type: '1', linkName: 'bin/su' },
+  { name: 'bin/soft', type: '2', mode: 0o777, linkName: '/etc/../anywhere' },
+  { name: 'secret', mode: 0o600, uid: 1234, gid: 2345, content: 'x'.repeat(200_000) },
+  { name: 'dev/null', type: '3', mode: 0o666, device: [1, 3] },
+  { name: 'dev/sda', type: '4', mode: 0o660, gid: 6, device: [8, 0] },
+  { name: 'run/fifo', type: '6', mode: 0o600 },
+);
+
+let home: string;
+let store: Store;
+let images: Images;
+let users: string[];
+
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'banger-images-'));
+  store = openStore(join(home, 'state.sqlite'));
+  users = [];
+  images = createImages({
+    records: store.images,
+    folder: join(home, 'images'),
+    catalogFolder: CATALOG,
+    usedBy: () => users,
+    log: createLog(() => {}),
+    now: () => new Date(0),
+  });
+});
+
+afterEach(() => {
+  store.close();
+  rmSync(home, { recursive: true });
+});
+
+test('an image keeps owners, modes, devices, attributes and file capabilities; its root is root’s', async () => {
+  const { digest } = await importBytes('mine', ROOT);
+  const base = images.basePath(digest as string);
+  const lines = execFileSync('rdsquashfs', ['--describe', base], { encoding: 'utf8' }).trim().split('\n').sort();
+  assert.deepEqual(lines, [
+    'dir bin 0755 0 0',
+    'dir dev 0755 0 0',
+    'dir run 0755 0 0',
+    'file bin/hard 04755 0 0',
+    'file bin/ping 0755 0 0',
+    'file bin/sh 0755 0 0',
+    'file bin/su 04755 0 0',
+    'file secret 0600 1234 2345',
+    'nod dev/null 0666 0 0 c 1 3',
+    'nod dev/sda 0660 0 6 b 8 0',
+    'pipe run/fifo 0600 0 0',
+    'slink bin/soft 0777 0 0 /etc/../anywhere',
+  ]);
+  const attributes = execFileSync('rdsquashfs', ['--xattr', 'bin/ping', base], { encoding: 'utf8' });
+  assert.match(attributes, /^user\.note=kept$/m);
+  assert.match(attributes.toLowerCase(), new RegExp(`^security\\.capability=0x${CAPABILITY.toString('hex')}$`, 'm'));
+  assert.match(execFileSync('rdsquashfs', ['--stat', '/', base], { encoding: 'utf8' }), /Permissions: 0755/);
+});
+
+test('the same tar gives the same digest, however it is compressed', async () => {
+  const plain = await importBytes('plain', ROOT);
+  for (const [name, bytes] of [
+    ['gzip', gzipSync(ROOT)],
+    ['zstd', zstdCompressSync(ROOT)],
+    ['xz', execFileSync('xz', ['-c'], { input: ROOT })],
+  ] as const) {
+    assert.equal((await importBytes(name, bytes)).digest, plain.digest, name);
+  }
+  assert.deepEqual(entries(), [(plain.digest as string).slice('sha256:'.length)]);
+});
+
+const hostile: [title: string, bytes: () => Buffer, code?: string][] = [
+  ['an xz that was cut off', () => execFileSync('xz', ['-c'], { input: ROOT }).subarray(0, 300)],
+  ['a gzip that was cut off', () => gzipSync(ROOT).subarray(0, 300)],
+  ['a gzip with changed bytes', () => Buffer.concat([gzipSync(ROOT).subarray(0, 100), Buffer.alloc(200, 7)])],
+  ['a zstd that was cut off', () => zstdCompressSync(ROOT).subarray(0, 200)],
+  ['a tar that was cut off', () => ROOT.subarray(0, 100_000)],
+  ['a file inside of a file', () => sampleTar({ name: 'bin/sh' }, { name: 'bin/sh/x' })],
+  ['a hard link to nothing', () => sampleTar({ name: 'bin/sh' }, { name: 'x', type: '1', linkName: 'nothing' })],
+  ['no tar', () => Buffer.from('#!/bin/sh\nexit 1\n'.repeat(500))],
+];
+for (const [title, bytes] of hostile) {
+  test(`refused, with nothing left: ${title}`, async () => {
+    await assert.rejects(importBytes('bad', bytes()), { code: 'IMAGE_INVALID' });
+    assert.deepEqual(entries(), []);
+    assert.deepEqual(store.images.list(), []);
+  });
+}
+
+test('a folder, and a file that is not there, are refused', async () => {
+  await assert.rejects(images.importTarball(task, { name: 'x', path: home }), { code: 'IMAGE_INVALID' });
+  const path = join(home, 'nothing.tar');
+  await assert.rejects(images.importTarball(task, { name: 'x', path }), { code: 'FILE_NOT_FOUND' });
+  await assert.rejects(images.importTarball(task, { name: '../x', path }), { code: 'BAD_NAME' });
+});
+
+test('a cancelled import leaves nothing', async () => {
+  const controller = new AbortController();
+  const cancelled = new Task(controller.signal, (event) => {
+    if (event.is === 'step') queueMicrotask(() => controller.abort());
+  });
+  await assert.rejects(images.importTarball(cancelled, { name: 'x', path: writeTar(ROOT) }), { code: 'CANCELLED' });
+  assert.deepEqual(entries(), []);
+});
+
+test('an image in use is not removed, and its base outlives its name', async () => {
+  const first = await importBytes('mine', ROOT);
+  users = ['web', 'db'];
+  await assert.rejects(images.remove(task, 'mine'), { code: 'IMAGE_IN_USE', message: /the vms web, db/ });
+  await importBytes('mine', sampleTar({ name: 'bin/sh', content: 'other' }));
+  assert.ok(existsSync(images.basePath(first.digest as string)));
+  users = [];
+  await images.sweep();
+  assert.throws(() => images.basePath(first.digest as string), { code: 'IMAGE_NOT_FOUND' });
+  await images.remove(task, 'mine');
+  assert.deepEqual(entries(), []);
+});
+
+test('an image is found by name, digest, or the beginning of its digest', async () => {
+  const { digest } = await importBytes('mine', ROOT);
+  const hex = (digest as string).slice('sha256:'.length);
+  for (const ref of ['mine', digest as string, hex, hex.slice(0, 8)]) assert.equal(images.find(ref).digest, digest);
+  for (const ref of [hex.slice(0, 7), 'other', 'debian']) {
+    assert.throws(() => images.find(ref), { code: 'IMAGE_NOT_FOUND' });
+  }
+});
+
+test('the catalog shows what is not here yet, and its default', () => {
+  assert.deepEqual(
+    images.list().map(({ name, digest, isDefault }) => ({ name, digest, isDefault })),
+    [{ name: 'debian', digest: null, isDefault: true }],
+  );
+});
+
+test('a sweep removes what a daemon that was killed left', async () => {
+  mkdirSync(join(home, 'images/.staging-0123456789ab'), { recursive: true });
+  mkdirSync(join(home, 'images', 'a'.repeat(64)));
+  mkdirSync(join(home, 'images/not-ours'));
+  await images.sweep();
+  assert.deepEqual(entries(), ['not-ours']);
+});
+
+function importBytes(name: string, bytes: Buffer) {
+  return images.importTarball(task, { name, path: writeTar(bytes) });
+}
+
+function writeTar(bytes: Buffer): string {
+  const path = join(home, 'root.tar');
+  writeFileSync(path, bytes);
+  return path;
+}
+
+function entries(): string[] {
+  return existsSync(join(home, 'images')) ? readdirSync(join(home, 'images')) : [];
+}

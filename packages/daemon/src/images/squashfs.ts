@@ -1,0 +1,29 @@
+/** A tar stream becomes a squashfs file: owners, modes, devices and extended attributes as the tar says. */
+import { availableParallelism } from 'node:os';
+import type { Readable } from 'node:stream';
+import { BangerError } from '@banger/contract/errors.ts';
+import { isNoSpace } from '../platform/files.ts';
+import { ProcessFailure, runProcess } from '../platform/run-process.ts';
+import type { Task } from '../platform/task.ts';
+
+const OPTIONS = '--quiet --no-skip --compressor lz4 --defaults uid=0,gid=0,mode=0755,mtime=0'.split(' ');
+
+/** The same tar gives the same file. Throws IMAGE_INVALID for what tar2sqfs does not take. */
+export async function writeSquashfs(task: Task, tar: Readable, path: string): Promise<void> {
+  try {
+    await runProcess(task, ['tar2sqfs', ...OPTIONS, '--num-jobs', String(availableParallelism()), path], {
+      stdin: tar,
+    });
+  } catch (fault) {
+    if (!(fault instanceof ProcessFailure) || isNoSpace(fault.stderr)) throw fault;
+    throw new BangerError('IMAGE_INVALID', {
+      message: `The tar cannot be turned into a filesystem: ${lastLine(fault.stderr) || fault.message}.`,
+      hint: 'Make it anew with "tar --numeric-owner --xattrs -c" at the top of the root filesystem.',
+      cause: fault,
+    });
+  }
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? '';
+}

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { after, before, test } from 'node:test';
+import { sampleTar } from './sample-tar.ts';
+import { TarFilter } from './tar-filter.ts';
+import { readPaxRecords, readTarHeader, writePaxHeader } from './tar-headers.ts';
+
+let folder: string;
+let tar: Buffer;
+
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'banger-tar-'));
+  const root = join(folder, 'root');
+  mkdirSync(join(root, 'bin'), { recursive: true });
+  mkdirSync(join(root, 'd'.repeat(120)));
+  writeFileSync(join(root, 'bin/busybox'), 'x'.repeat(3000));
+  writeFileSync(join(root, 'd'.repeat(120), 'long'), 'long');
+  symlinkSync('busybox', join(root, 'bin/sh'));
+  tar = makeTar(['-C', root, '.']);
+});
+
+after(() => rmSync(folder, { recursive: true }));
+
+test('a root filesystem passes, without the entry of the root itself, in chunks of any size', async () => {
+  const whole = await filter(tar, tar.length);
+  assert.deepEqual(listTar(whole), ['bin/', 'bin/busybox', 'bin/sh', `${'d'.repeat(120)}/`, `${'d'.repeat(120)}/long`]);
+  assert.equal((await filter(tar, 700)).equals(whole), true);
+  assert.equal((await filter(tar, 1)).equals(whole), true);
+});
+
+test('the long names of GNU tar pass too', async () => {
+  const gnu = makeTar(['--format=gnu', '-C', join(folder, 'root'), '.']);
+  assert.equal(listTar(await filter(gnu)).at(-1), `${'d'.repeat(120)}/long`);
+});
+
+const refused = (title: string, input: () => Buffer, message: RegExp) =>
+  test(`refused: ${title}`, () => assert.rejects(filter(input()), { code: 'IMAGE_INVALID', message }));
+
+refused('text', () => Buffer.from('not a tar at all\n'.repeat(100)), /not a tar archive/);
+refused('nothing', () => Buffer.alloc(0), /not a tar archive/);
+refused('an empty tar', () => Buffer.alloc(10240), /no root filesystem/);
+refused('a tar cut off within a file', () => tar.subarray(0, 2000), /ends too soon/);
+refused('a tar cut off between entries', () => withoutEnd(tar), /ends too soon/);
+refused('a tar with a changed byte in a header', () => damaged(tar), /damaged after 2 entries/);
+refused('a folder that is not a root', () => makeTar(['-C', folder, 'root']), /no root filesystem.*"root"/);
+refused('a name with "..":', () => renamed('bin/../../etc/passwd'), /leaves the root: "bin\/\.\.\/\.\.\/etc\/passwd"/);
+refused('a name from the top', () => renamed('/etc/passwd'), /begins with a slash/);
+refused('an escape sequence in a name is not printed', () => renamed('../\x1b[2J'), /"\.\.\/\?\[2J"/);
+refused(
+  'a hard link to the outside',
+  () => sampleTar({ name: 'x', type: '1', linkName: '../../etc/shadow' }),
+  /leaves the root/,
+);
+refused('a size that no file has', () => renamed('bin/x', '0', 2 ** 50), /holds more than 256G/);
+refused('an entry of an unknown kind', () => renamed('bin/x', 'Z'), /unknown kind \(Z\)/);
+refused('a pax header that lies about its length', () => badPax(), /damaged extended header/);
+
+test('extended attributes that squashfs keeps pass; others are left out', async () => {
+  const attributes = ['security.capability', 'user.note', 'system.posix_acl_default', 'trusted.overlay.opaque'];
+  const records = attributes.map((name) => ({ key: `SCHILY.xattr.${name}`, value: Buffer.from([1, 0, 0x0a, 2]) }));
+  const input = Buffer.concat([writePaxHeader(records), sampleTar({ name: 'bin/sh' })]);
+  const kept = readPaxRecords((await filter(input)).subarray(512, 512 + paxSize(await filter(input))));
+  assert.deepEqual(
+    kept?.map(({ key, value }) => [key, value.toString('hex')]),
+    [
+      ['SCHILY.xattr.security.capability', '01000a02'],
+      ['SCHILY.xattr.user.note', '01000a02'],
+    ],
+  );
+});
+
+test('records whose length has one digit more than their text are written right', () => {
+  for (const bytes of [1, 80, 91, 92, 93, 94, 95, 980, 990, 991, 992, 993, 994, 995, 1000]) {
+    const records = [{ key: 'path', value: Buffer.alloc(bytes, 'a') }];
+    const header = writePaxHeader(records);
+    assert.deepEqual(readPaxRecords(header.subarray(512, 512 + paxSize(header))), records);
+  }
+});
+
+async function filter(input: Buffer, chunkBytes = 4096): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  const pieces = Array.from({ length: Math.ceil(input.length / chunkBytes) }, (_, index) =>
+    input.subarray(index * chunkBytes, (index + 1) * chunkBytes),
+  );
+  await pipeline(Readable.from(pieces), new TarFilter(), async (output) => {
+    for await (const chunk of output) chunks.push(chunk as Buffer);
+  });
+  return Buffer.concat(chunks);
+}
+
+function makeTar(args: string[]): Buffer {
+  return execFileSync('tar', ['--format=pax', '--sort=name', '-c', ...args], { maxBuffer: 1e9 });
+}
+
+function listTar(bytes: Buffer): string[] {
+  const path = join(folder, 'listed.tar');
+  writeFileSync(path, bytes);
+  return execFileSync('tar', ['-tf', path], { encoding: 'utf8' }).trim().replace(/^\.\//gm, '').split('\n');
+}
+
+function renamed(name: string, type = '0', sizeBytes = 0): Buffer {
+  return sampleTar({ name: 'bin/sh' }, { name, type, sizeBytes });
+}
+
+function badPax(): Buffer {
+  return sampleTar({ name: 'PaxHeader', type: 'x', content: '99 path=x\n' }, { name: 'bin/sh' });
+}
+
+function withoutEnd(whole: Buffer): Buffer {
+  let end = whole.length;
+  while (whole[end - 1] === 0) end--;
+  return whole.subarray(0, Math.ceil(end / 512) * 512);
+}
+
+function damaged(whole: Buffer): Buffer {
+  const copy = Buffer.from(whole);
+  const at = copy.indexOf('./bin/busybox');
+  copy[at + 2] = 0x61;
+  return copy;
+}
+
+function paxSize(header: Buffer): number {
+  return readTarHeader(header.subarray(0, 512))?.sizeBytes ?? 0;
+}

@@ -1,0 +1,220 @@
+/**
+ * What stands between a stranger's tar and tar2sqfs: a stream that lets through only what may become an image.
+ *
+ * It refuses what is not a tar, ends too soon, or has names outside of the root. It leaves out the entry of the root
+ * itself (the image's root is always 0755 and root's), and extended attributes that squashfs cannot keep.
+ */
+import { Transform, type TransformCallback } from 'node:stream';
+import { BangerError } from '@banger/contract/errors.ts';
+import { formatSize } from '@banger/contract/sizes.ts';
+import {
+  isZeroBlock,
+  type PaxRecord,
+  paddedBytes,
+  readPaxRecords,
+  readTarHeader,
+  TAR_BLOCK_BYTES,
+  type TarHeader,
+  writePaxHeader,
+} from './tar-headers.ts';
+
+const MAX_ENTRIES = 4_000_000;
+const MAX_CONTENT_BYTES = 256 * 2 ** 30;
+/** Of the headers that belong to one entry: long names and extended attributes */
+const MAX_EXTENSION_BYTES = 1024 * 1024;
+const MAX_NAME_BYTES = 4095;
+
+const SHELL = /^(?:usr\/)?bin\/(?:sh|bash|dash|ash|busybox)$/;
+const KEPT_ATTRIBUTES = /^(?:user|security|trusted)\.(?!overlay\.)/;
+
+/** Extensions come before the entry that they describe: pax (x), GNU long name (L), GNU long link (K). */
+type Extension = { type: string; content: Buffer };
+
+type State =
+  | { is: 'header' }
+  | { is: 'extension'; header: TarHeader; chunks: Buffer[]; leftBytes: number }
+  | { is: 'sparse map'; leftBytes: number }
+  | { is: 'content'; leftBytes: number; keep: boolean }
+  | { is: 'end' };
+
+export class TarFilter extends Transform {
+  entries = 0;
+  contentBytes = 0;
+  #state: State = { is: 'header' };
+  #partial: Buffer = Buffer.alloc(0);
+  #extensions: Extension[] = [];
+  #hasShell = false;
+  #topNames = new Set<string>();
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    try {
+      let rest = this.#partial.length ? Buffer.concat([this.#partial, chunk]) : chunk;
+      while (rest.length > 0) {
+        const taken = this.#take(rest);
+        if (taken === 0) break;
+        rest = rest.subarray(taken);
+      }
+      this.#partial = Buffer.from(rest);
+      done();
+    } catch (fault) {
+      done(fault as Error);
+    }
+  }
+
+  override _flush(done: TransformCallback): void {
+    if (this.#state.is !== 'end') {
+      done(this.entries === 0 ? notATar() : invalid('The tar ends too soon: it was cut off or is damaged'));
+    } else if (!this.#hasShell) {
+      done(this.#noRoot());
+    } else {
+      done(null, Buffer.alloc(2 * TAR_BLOCK_BYTES));
+    }
+  }
+
+  /** Deals with the beginning of `rest`, and says how much of it; 0 when a whole block is not there yet. */
+  #take(rest: Buffer): number {
+    const state = this.#state;
+    if (state.is === 'end') return rest.length;
+    if (state.is === 'content') return this.#takeContent(state, rest);
+    if (rest.length < TAR_BLOCK_BYTES) return 0;
+    const block = rest.subarray(0, TAR_BLOCK_BYTES);
+    if (state.is === 'header') this.#takeHeader(Buffer.from(block));
+    else if (state.is === 'extension') this.#takeExtension(state, block);
+    else this.#takeSparseMap(state, block);
+    return TAR_BLOCK_BYTES;
+  }
+
+  #takeContent(state: State & { is: 'content' }, rest: Buffer): number {
+    const taken = Math.min(rest.length, state.leftBytes);
+    if (state.keep) this.push(rest.subarray(0, taken));
+    state.leftBytes -= taken;
+    if (state.leftBytes === 0) this.#state = { is: 'header' };
+    return taken;
+  }
+
+  #takeHeader(block: Buffer): void {
+    if (isZeroBlock(block)) {
+      this.#state = { is: 'end' };
+      return;
+    }
+    const header = readTarHeader(block);
+    if (!header || !Number.isSafeInteger(header.sizeBytes)) {
+      throw this.entries === 0 ? notATar() : invalid(`The tar is damaged after ${this.entries} entries`);
+    }
+    if (/^[xgLK]$/.test(header.type)) {
+      if (header.sizeBytes > MAX_EXTENSION_BYTES) throw invalid(`The tar has an entry with too long a header`);
+      const leftBytes = paddedBytes(header.sizeBytes);
+      if (leftBytes > 0) this.#state = { is: 'extension', header, chunks: [], leftBytes };
+      return;
+    }
+    this.#takeEntry(block, header);
+  }
+
+  #takeExtension(state: State & { is: 'extension' }, block: Buffer): void {
+    state.chunks.push(Buffer.from(block));
+    state.leftBytes -= TAR_BLOCK_BYTES;
+    if (state.leftBytes > 0) return;
+    const content = Buffer.concat(state.chunks).subarray(0, state.header.sizeBytes);
+    // A global header holds comments of the program that made the tar; nothing in it belongs to an entry.
+    if (state.header.type !== 'g') this.#extensions.push({ type: state.header.type, content });
+    this.#state = { is: 'header' };
+  }
+
+  #takeEntry(block: Buffer, header: TarHeader): void {
+    const records = this.#extensions.flatMap(readExtension);
+    this.#extensions = [];
+    const value = (key: string) => records.findLast((record) => record.key === key)?.value.toString('utf8');
+    const name = checkName(value('path') ?? header.name);
+    const sizeBytes = value('size') === undefined ? header.sizeBytes : Number(value('size'));
+    this.#count(name, sizeBytes);
+    const keep = name !== '';
+    if (keep) {
+      checkType(header.type, name);
+      if (header.type === '1') checkName(value('linkpath') ?? header.linkName);
+      const kept = records.filter(canKeep);
+      if (kept.length > 0) this.push(writePaxHeader(kept));
+      this.push(block);
+    }
+    const leftBytes = hasContent(header.type) ? paddedBytes(sizeBytes) : 0;
+    const hasSparseMap = header.type === 'S' && block[482] === 1;
+    if (hasSparseMap) this.#state = { is: 'sparse map', leftBytes };
+    else if (leftBytes > 0) this.#state = { is: 'content', leftBytes, keep };
+  }
+
+  #takeSparseMap(state: State & { is: 'sparse map' }, block: Buffer): void {
+    this.push(Buffer.from(block));
+    if (block[504] === 1) return;
+    this.#state = state.leftBytes > 0 ? { is: 'content', leftBytes: state.leftBytes, keep: true } : { is: 'header' };
+  }
+
+  #count(name: string, sizeBytes: number): void {
+    this.entries += 1;
+    this.contentBytes += sizeBytes;
+    if (this.entries > MAX_ENTRIES) throw invalid(`The tar has more than ${MAX_ENTRIES} entries`);
+    if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) throw invalid(`The tar gives "${show(name)}" no valid size`);
+    if (this.contentBytes > MAX_CONTENT_BYTES) {
+      throw invalid(`The tar holds more than ${formatSize(MAX_CONTENT_BYTES)}`);
+    }
+    if (SHELL.test(name)) this.#hasShell = true;
+    if (this.#topNames.size < 5 && name) this.#topNames.add(name.split('/', 1)[0] as string);
+  }
+
+  #noRoot(): BangerError {
+    const tops = [...this.#topNames].map((name) => `"${show(name)}"`).join(', ');
+    return new BangerError('IMAGE_INVALID', {
+      message: `The tar holds no root filesystem: neither bin/sh nor usr/bin/sh is in it. It begins with: ${tops || 'nothing'}.`,
+      hint: 'The top of the tar has to be the root folder itself: bin, etc, usr and so on.',
+    });
+  }
+}
+
+function readExtension({ type, content }: Extension): PaxRecord[] {
+  if (type === 'x') {
+    const records = readPaxRecords(content);
+    if (!records) throw invalid('The tar has a damaged extended header');
+    return records;
+  }
+  const end = content.indexOf(0);
+  const value = end < 0 ? content : content.subarray(0, end);
+  return [{ key: type === 'L' ? 'path' : 'linkpath', value }];
+}
+
+// POSIX ACLs and whatever else squashfs has no place for; overlay's own marks would confuse the overlay above it.
+function canKeep({ key }: PaxRecord): boolean {
+  const attribute = /^(?:SCHILY|LIBARCHIVE)\.xattr\.(.*)$/s.exec(key)?.[1];
+  if (attribute !== undefined) return KEPT_ATTRIBUTES.test(attribute);
+  return !key.startsWith('SCHILY.acl.') && key !== 'comment';
+}
+
+/** "./etc//passwd" → "etc/passwd"; the root itself is "". */
+function checkName(raw: string): string {
+  if (raw.startsWith('/')) throw invalid(`The tar has a name that begins with a slash: "${show(raw)}"`);
+  if (Buffer.byteLength(raw) > MAX_NAME_BYTES) throw invalid(`The tar has a name that is too long: "${show(raw)}"`);
+  const parts = raw.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.includes('..')) throw invalid(`The tar has a name that leaves the root: "${show(raw)}"`);
+  return parts.join('/');
+}
+
+function checkType(type: string, name: string): void {
+  if (!/^[0-7S]$/.test(type)) throw invalid(`The tar has an entry of an unknown kind (${show(type)}): "${show(name)}"`);
+}
+
+function hasContent(type: string): boolean {
+  return !/^[1-6]$/.test(type);
+}
+
+/** A stranger's text, safe for a terminal. */
+function show(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 80);
+}
+
+function notATar(): BangerError {
+  return invalid('The file is not a tar archive, nor a tar compressed with gzip, xz or zstd');
+}
+
+function invalid(what: string): BangerError {
+  return new BangerError('IMAGE_INVALID', {
+    message: `${what}.`,
+    hint: 'An image is imported from a tar of a whole root filesystem, as "docker export" or "tar --numeric-owner --xattrs -c" write it.',
+  });
+}

@@ -1,0 +1,33 @@
+/**
+ * Being root without being root: a user namespace in which the owner is user 0 and the ids of /etc/subuid are the
+ * others. Package installation needs it; what it leaves behind belongs to those other ids.
+ */
+import { removeTree } from '../platform/files.ts';
+import { ProcessFailure, runProcess } from '../platform/run-process.ts';
+import type { Task } from '../platform/task.ts';
+
+/** Ended as a whole with its first process, mounts included. */
+export const IN_NAMESPACE = 'unshare --user --map-root-user --map-auto --mount --pid --fork --kill-child'.split(' ');
+/** The same for one who is root already. */
+export const IN_ROOT_NAMESPACE = 'unshare --mount --pid --fork --kill-child'.split(' ');
+
+export async function canUse(task: Task, namespace: readonly string[]): Promise<boolean> {
+  try {
+    await runProcess(task, [...namespace, 'true']);
+    return true;
+  } catch (fault) {
+    if (fault instanceof ProcessFailure) return false;
+    throw fault;
+  }
+}
+
+/** Removes a tree of which parts may belong to ids of the namespace. */
+export async function removeMappedTree(task: Task, path: string): Promise<void> {
+  try {
+    await removeTree(path);
+  } catch (fault) {
+    const { code } = fault as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EPERM') throw fault;
+    await runProcess(task, [...IN_NAMESPACE, 'rm', '-rf', '--', path]);
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * The initramfs of a kernel and the agent of the moment, made when it is first asked for and kept in the cache: it
+ * depends on both, so its name carries both digests.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BangerError } from '@banger/contract/errors.ts';
+import { diskFull } from '../images/disk-full.ts';
+import { freeBytes, isNoSpace, listFolder, makePrivateFolder } from '../platform/files.ts';
+import { buildInitramfs, type InitramfsModule } from './initramfs.ts';
+
+/** A little more than an initramfs takes */
+const NEEDED_BYTES = 8 * 2 ** 20;
+
+type InitramfsParts = { cacheFolder: string; agentPath: string };
+type KernelModules = { digest: string; modulesFolder: string; order: string[] };
+
+export function createInitramfsCache({ cacheFolder, agentPath }: InitramfsParts) {
+  const folder = join(cacheFolder, 'initramfs');
+  const underWay = new Map<string, Promise<string>>();
+  let agent: { stamp: string; digest: string } | null = null;
+  return { get, sweep };
+
+  /** The path of the initramfs; whoever asks at the same time waits for the same one. */
+  async function get(kernel: KernelModules): Promise<string> {
+    const path = join(folder, fileName(kernel.digest, await agentDigest()));
+    if (existsSync(path)) return path;
+    const making = underWay.get(path) ?? make(path, kernel).finally(() => underWay.delete(path));
+    underWay.set(path, making);
+    return making;
+  }
+
+  /** Removes those of other agents and of kernels that are gone. Only safe while no machine is being launched. */
+  async function sweep(kernelDigests: string[]): Promise<void> {
+    const digest = existsSync(agentPath) ? await agentDigest() : '';
+    const kept = kernelDigests.map((kernel) => fileName(kernel, digest));
+    for (const name of await listFolder(folder))
+      if (!kept.includes(name)) await rm(join(folder, name), { force: true });
+  }
+
+  async function make(path: string, { modulesFolder, order }: KernelModules): Promise<string> {
+    await makePrivateFolder(folder);
+    const partial = `${path}.${randomBytes(4).toString('hex')}`;
+    try {
+      const modules: InitramfsModule[] = [];
+      for (const name of order) modules.push({ fileName: name, content: await readFile(join(modulesFolder, name)) });
+      await writeFile(partial, buildInitramfs({ agent: await readAgent(), modules }), { mode: 0o444, flush: true });
+      await rename(partial, path);
+      return path;
+    } catch (fault) {
+      await rm(partial, { force: true });
+      throw isNoSpace(fault) ? diskFull(folder, NEEDED_BYTES, await freeBytes(folder), fault) : fault;
+    }
+  }
+
+  /** Read again only when the file has changed. */
+  async function agentDigest(): Promise<string> {
+    const { mtimeMs, size, ino } = await stat(agentPath).catch(agentMissing);
+    const stamp = `${mtimeMs} ${size} ${ino}`;
+    if (agent?.stamp !== stamp) {
+      agent = {
+        stamp,
+        digest: createHash('sha256')
+          .update(await readAgent())
+          .digest('hex'),
+      };
+    }
+    return agent.digest;
+  }
+
+  function readAgent(): Promise<Buffer> {
+    return readFile(agentPath).catch(agentMissing);
+  }
+
+  function agentMissing(cause: Error): never {
+    throw new BangerError('FILE_NOT_FOUND', {
+      message: `The guest agent ${agentPath} cannot be read: ${cause.message}.`,
+      hint: 'Run "make setup" in the checkout: it builds the agent.',
+      cause,
+    });
+  }
+}
+
+function fileName(kernelDigest: string, agentDigest: string): string {
+  return `${kernelDigest.replace('sha256:', '')}-${agentDigest}.cpio`;
+}

@@ -1,0 +1,132 @@
+/** From a kernel file and its modules to a folder with everything that a machine boots from. */
+import { createHash } from 'node:crypto';
+import { cp, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { z } from 'zod';
+import { digestFile, makePrivateFolder, removeTree, writeFileDurably } from '../platform/files.ts';
+import { runProcess } from '../platform/run-process.ts';
+import type { Task } from '../platform/task.ts';
+import { extractVmlinux } from './extract-vmlinux.ts';
+import { inspectVmlinux } from './inspect-vmlinux.ts';
+import { kernelInvalid } from './kernel-invalid.ts';
+import { plainFileName, planModules } from './modules.ts';
+import { writeModulesImage } from './modules-image.ts';
+import { unpackModule } from './unpack-module.ts';
+
+export const VMLINUX = 'vmlinux';
+export const MODULES_IMAGE = 'modules.squashfs';
+export const EARLY_MODULES = 'initramfs-modules';
+
+export const kernelManifestSchema = z.object({
+  v: z.literal(1),
+  release: z.string(),
+  hasModules: z.boolean(),
+  /** File names below initramfs-modules, in load order */
+  order: z.array(z.string()),
+});
+
+export type KernelManifest = z.infer<typeof kernelManifestSchema>;
+export type InstalledKernel = { digest: string; release: string; sizeBytes: number };
+
+export type KernelFiles = {
+  kernelPath: string;
+  /** `lib/modules/<release>` wherever it is, or none when everything is built in */
+  modulesPath: string | null;
+};
+
+/** Fills `staged` with vmlinux, modules and manifest. Throws KERNEL_INVALID for what could not boot a vm. */
+export async function installKernel(
+  task: Task,
+  { kernelPath, modulesPath }: KernelFiles,
+  staged: string,
+): Promise<InstalledKernel> {
+  task.step('extract the kernel');
+  const vmlinux = join(staged, VMLINUX);
+  await extractVmlinux(task, kernelPath, vmlinux);
+  const { release, notBuiltIn } = await inspectVmlinux(vmlinux);
+  const order = modulesPath ? await installModules(task, modulesPath, release, staged) : checkBuiltIn(task, notBuiltIn);
+
+  const manifest: KernelManifest = { v: 1, release, hasModules: modulesPath !== null, order };
+  const files = [VMLINUX, ...(modulesPath ? [MODULES_IMAGE] : [])].map((name) => join(staged, name));
+  const digest = await digestOf(task, manifest, files);
+  await writeFileDurably(join(staged, 'manifest.json'), JSON.stringify(manifest));
+  const sizes = await Promise.all(files.map(async (path) => (await stat(path)).size));
+  return { digest, release, sizeBytes: sizes.reduce((sum, size) => sum + size, 0) };
+}
+
+async function installModules(task: Task, modulesPath: string, release: string, staged: string): Promise<string[]> {
+  task.step('choose the modules');
+  const work = join(staged, 'work');
+  const folder = await copyModules(task, modulesPath, release, work);
+  const { order, missing } = planModules({
+    dep: await readText(join(folder, 'modules.dep')),
+    builtin: await readText(join(folder, 'modules.builtin')),
+  });
+  if (missing.length > 0) throw lacking(missing, `${basename(modulesPath)} has it neither as a module nor built in`);
+  const early = join(staged, EARLY_MODULES);
+  await makePrivateFolder(early);
+  for (const path of order) {
+    await writeFile(join(early, plainFileName(path)), await unpackModule(task, join(folder, path)), { mode: 0o444 });
+  }
+  task.step('make the modules image');
+  await writeModulesImage(task, folder, join(staged, MODULES_IMAGE));
+  await removeTree(work);
+  return order.map(plainFileName);
+}
+
+/** A copy whose index files (modules.dep and the others) are of this very kernel. */
+async function copyModules(task: Task, modulesPath: string, release: string, work: string): Promise<string> {
+  const source = await findModules(modulesPath, release);
+  const folder = join(work, 'lib', 'modules', release);
+  await mkdir(folder, { recursive: true });
+  await symlink('.', join(work, 'usr')); // newer kmod looks below usr/lib
+  await cp(source, folder, {
+    recursive: true,
+    verbatimSymlinks: true,
+    filter: (path) => path !== join(source, 'build') && path !== join(source, 'source'),
+  });
+  // Debian's packages leave this to their installation. By its whole path, as it is not in an ordinary user's PATH.
+  await runProcess(task, ['/usr/sbin/depmod', '--basedir', work, release]);
+  return folder;
+}
+
+/** The folder itself, or lib/modules/<release> below it. */
+async function findModules(modulesPath: string, release: string): Promise<string> {
+  const places = ['', `lib/modules/${release}`, `usr/lib/modules/${release}`, release].map((p) => join(modulesPath, p));
+  for (const place of places) {
+    if ((await namesIn(place)).includes('kernel') && basename(place) === release) return place;
+  }
+  throw kernelInvalid(
+    `${modulesPath} does not hold the modules of this kernel, which is ${release}`,
+    undefined,
+    `Give the folder ${release}, or one with lib/modules/${release} in it. Modules have to match their kernel to the letter.`,
+  );
+}
+
+function checkBuiltIn(task: Task, notBuiltIn: string[]): string[] {
+  if (notBuiltIn.length > 0) throw lacking(notBuiltIn, 'it is not built in, and no modules folder was given');
+  task.note('No modules folder was given, so the vm has only what is built into this kernel.');
+  return [];
+}
+
+function lacking(names: string[], why: string) {
+  return kernelInvalid(
+    `The kernel cannot boot a vm: it lacks ${names.join(', ')} (${why})`,
+    undefined,
+    'Give its modules folder too (/lib/modules/<release>), or use the catalog\'s: "banger kernel pull debian".',
+  );
+}
+
+async function digestOf(task: Task, manifest: KernelManifest, files: string[]): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify(manifest));
+  for (const path of files) hash.update(await digestFile(task, path));
+  return `sha256:${hash.digest('hex')}`;
+}
+
+async function readText(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => '');
+}
+
+async function namesIn(path: string): Promise<string[]> {
+  return readdir(path).catch(() => []);
+}

@@ -1,0 +1,70 @@
+/** Which modules a machine needs before its root is there, and in what order. Plain text in, plain values out. */
+
+/** What boots a machine, on any machine type; a kernel has each as a module or built in */
+export const REQUIRED_MODULES = [
+  'virtio_pci',
+  'virtio_blk',
+  'virtio_console',
+  'virtio_net',
+  'squashfs',
+  'ext4',
+  'overlay',
+] as const;
+
+/** Loaded too where the kernel has them: another transport, early entropy, a checksum that ext4 asks for at mount */
+const WELCOME_MODULES = ['virtio_mmio', 'virtio_rng', 'crc32c_generic'];
+
+export type ModulePlan = {
+  /** Paths below the modules folder, in load order */
+  order: string[];
+  /** Required, but neither a module nor built in */
+  missing: string[];
+};
+
+export function planModules({ dep, builtin }: { dep: string; builtin: string }): ModulePlan {
+  const available = parseDep(dep);
+  const isBuiltIn = parseBuiltin(builtin);
+  const order: string[] = [];
+  const missing: string[] = REQUIRED_MODULES.filter((name) => !available.has(name) && !isBuiltIn.has(name));
+  // The checksum first: ext4 looks for it when it is mounted, and modules.dep does not tell.
+  for (const name of [...WELCOME_MODULES.toReversed(), ...REQUIRED_MODULES]) {
+    const module = available.get(name);
+    if (!module || (name === 'crc32c_generic' && isBuiltIn.has('ext4'))) continue;
+    for (const path of [...module.needs, module.path]) if (!order.includes(path)) order.push(path);
+  }
+  return { order, missing };
+}
+
+type Module = { path: string; needs: string[] };
+
+/** modules.dep: "a/b.ko: c/d.ko e/f.ko", where what is needed comes nearest first and deepest last. */
+function parseDep(text: string): Map<string, Module> {
+  const modules = new Map<string, Module>();
+  for (const line of text.split('\n')) {
+    const colon = line.indexOf(':');
+    if (colon <= 0) continue;
+    const path = line.slice(0, colon);
+    const needs = line
+      .slice(colon + 1)
+      .split(' ')
+      .filter(Boolean)
+      .reverse();
+    modules.set(moduleName(path), { path, needs });
+  }
+  return modules;
+}
+
+function parseBuiltin(text: string): Set<string> {
+  return new Set(text.split('\n').filter(Boolean).map(moduleName));
+}
+
+/** "kernel/drivers/char/hw_random/virtio-rng.ko.xz" → "virtio_rng" */
+export function moduleName(path: string): string {
+  const fileName = path.slice(path.lastIndexOf('/') + 1);
+  return fileName.replace(/\.ko(?:\.(?:xz|zst|gz))?$/, '').replaceAll('-', '_');
+}
+
+/** The name under which a module lies in the initramfs, where it is no longer compressed. */
+export function plainFileName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1).replace(/\.(?:xz|zst|gz)$/, '');
+}

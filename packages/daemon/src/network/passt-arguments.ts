@@ -1,0 +1,56 @@
+/** Decides how a vm's user-mode network is started: files and abilities in, a command out. */
+
+export const USER_NETWORK = { address: '10.0.2.15', prefix: 24, gateway: '10.0.2.2', dns: ['10.0.2.3'] };
+
+export type NetworkCommand = {
+  passtPath: string;
+  pastaPath: string;
+  /** Run passt in a network namespace of its own, see below */
+  isIsolated: boolean;
+  isRoot: boolean;
+  socket: string;
+  log: string;
+};
+
+const MAX_LOG_BYTES = 128 * 1024;
+const NOTHING_ANNOUNCED = ['--ipv4-only', '--no-ndp', '--no-ra', '--no-dhcpv6'];
+
+/**
+ * passt opens a socket to whatever address the guest sends to. Debian 12's version does so for 127.0.0.1 too: a guest
+ * whose root turns its routes around would reach what listens on the host's loopback only, whatever the options say.
+ * So passt runs inside a namespace that pasta makes, where the loopback is an empty one, and pasta carries its traffic
+ * out: what the namespace's kernel takes for local never gets to pasta.
+ *
+ * Options that Debian 12's version (March 2023) and the newest both have.
+ */
+export function networkCommand(plan: NetworkCommand): string[] {
+  if (!plan.isIsolated) return passt(plan, ['--dns-forward', USER_NETWORK.dns[0] as string], plan.isRoot);
+  return [
+    plan.pastaPath,
+    ...['--foreground', '--quiet', '--config-net', '--no-dhcp', ...NOTHING_ANNOUNCED],
+    // No ports either way: from the host's loopback into the namespace, or from the namespace's to the host's.
+    ...['--tcp-ports', 'none', '--udp-ports', 'none', '--tcp-ns', 'none', '--udp-ns', 'none'],
+    // Otherwise the gateway's address leads to the host's loopback.
+    '--no-map-gw',
+    // To the resolver of the host, even one on its loopback. Naming it with --dns would switch this off.
+    ...['--dns-forward', USER_NETWORK.dns[0] as string],
+    // Root needs no user namespace, and would become "nobody", who cannot reach the folder of the socket.
+    ...(plan.isRoot ? ['--netns-only', '--runas', '0'] : []),
+    '--',
+    // In a user namespace everyone is root.
+    ...passt(plan, [], true),
+  ];
+}
+
+function passt({ passtPath, socket, log }: NetworkCommand, dns: string[], looksLikeRoot: boolean): string[] {
+  const { address, prefix, gateway } = USER_NETWORK;
+  return [
+    passtPath,
+    // In the foreground: versions differ in whether they go to the background by themselves.
+    ...['--foreground', '--one-off', '--quiet', '--socket', socket],
+    ...['--log-file', log, '--log-size', String(MAX_LOG_BYTES)],
+    ...['--address', address, '--netmask', String(prefix), '--gateway', gateway, '--no-map-gw', ...NOTHING_ANNOUNCED],
+    ...dns,
+    ...(looksLikeRoot ? ['--runas', '0'] : []),
+  ];
+}

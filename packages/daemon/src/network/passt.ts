@@ -1,0 +1,97 @@
+/**
+ * User-mode network: for each running vm a passt between QEMU's network device and the host's own sockets.
+ *
+ * No root, no interface and no firewall rule on the host. The guest gets out by TCP, UDP and ping, asks the host's own
+ * resolver for names, and gets no way to what listens on the host's loopback only. It ends by itself when its machine
+ * does.
+ */
+import { access, constants, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BangerError } from '@banger/contract/errors.ts';
+import type { BootConfig } from '@banger/contract/guest/messages.ts';
+import type { Log } from '../platform/log.ts';
+import { findByArgument, killProcess } from '../platform/processes.ts';
+import { type StartedProcess, startProcess } from '../platform/run-process.ts';
+import type { Task } from '../platform/task.ts';
+import { checkSocketPath, watchForSocket } from '../platform/unix-sockets.ts';
+import { networkCommand, USER_NETWORK } from './passt-arguments.ts';
+
+const START_DEADLINE_MS = 30_000;
+const TUN_DEVICE = '/dev/net/tun';
+
+export type UserLink = { socketPath: string; network: NonNullable<BootConfig['network']> };
+
+type UserNetworkParts = { passtPath: string; pastaPath: string; isRoot: boolean; log: Log; tunDevice?: string };
+
+export type UserNetwork = ReturnType<typeof createUserNetwork>;
+
+export function createUserNetwork({ log, tunDevice = TUN_DEVICE, ...tools }: UserNetworkParts) {
+  return { connect, release };
+
+  /** Ready for QEMU to connect. Throws TOOL_MISSING, NETWORK_FAILED or PATH_TOO_LONG; nothing is left then. */
+  async function connect(task: Task, runtimeFolder: string): Promise<UserLink> {
+    const files = filesOf(runtimeFolder);
+    checkSocketPath(files.socket);
+    await Promise.all(Object.values(files).map((path) => rm(path, { force: true }))); // of an earlier run
+    const isIsolated = await isUsable(tunDevice);
+    if (!isIsolated) log.warn(`${tunDevice} is closed to banger: a guest may reach the host's loopback by old passt`);
+    const deadline = AbortSignal.timeout(START_DEADLINE_MS);
+    const watch = watchForSocket(files.socket);
+    try {
+      const started = await startProcess(networkCommand({ ...tools, ...files, isIsolated }), {
+        cwd: runtimeFolder,
+        logPath: files.output,
+      });
+      await task.withSignal(deadline).race(Promise.race([watch.appeared, endOf(started)]));
+      return { socketPath: files.socket, network: USER_NETWORK };
+    } catch (fault) {
+      await release(runtimeFolder);
+      task.check();
+      if (fault instanceof BangerError && !deadline.aborted) throw fault;
+      throw await startFailure([files.output, files.log], deadline.aborted, fault);
+    } finally {
+      watch.stop();
+    }
+  }
+
+  /** Ends what is left of this run's network. Safe to repeat, also for a run that an earlier daemon began. */
+  async function release(runtimeFolder: string): Promise<void> {
+    await Promise.all(findByArgument(filesOf(runtimeFolder).log).map(killProcess));
+  }
+}
+
+function filesOf(runtimeFolder: string) {
+  return {
+    socket: join(runtimeFolder, 'network.sock'),
+    log: join(runtimeFolder, 'passt.log'),
+    output: join(runtimeFolder, 'passt.output'),
+  };
+}
+
+/** Debian lets everyone open it; a container or a strict host may not. */
+async function isUsable(device: string): Promise<boolean> {
+  try {
+    await access(device, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function endOf({ exited }: StartedProcess): Promise<never> {
+  const { code, signal } = await exited;
+  throw new Error(signal ? `it was ended by ${signal}` : `it exited with ${code}`);
+}
+
+async function startFailure(paths: string[], isLate: boolean, cause: unknown): Promise<BangerError> {
+  const printed = await Promise.all(paths.map((path) => readFile(path, 'utf8').catch(() => '')));
+  // It also complains that there is no system logger, which is no reason.
+  const lines = printed.join('').trim().split('\n').filter((line) => !/ to syslog$/.test(line));
+  const lastLines = lines.slice(-5).join('\n');
+  const what = isLate ? `was not ready within ${START_DEADLINE_MS / 1000} s` : 'could not set up the network';
+  return new BangerError('NETWORK_FAILED', {
+    message: `passt ${what}${lastLines ? `: ${lastLines}` : '.'}`,
+    hint: 'The host needs an interface with a default route.',
+    cause,
+  });
+}

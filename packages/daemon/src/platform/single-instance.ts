@@ -1,0 +1,23 @@
+/**
+ * One daemon for a state folder. The lock is SQLite's lock on a file of its own: the kernel lets go of it when the
+ * process ends, however it ends, so there is nothing to clean up and no pid to misread.
+ */
+import { DatabaseSync } from 'node:sqlite';
+import { BangerError } from '@banger/contract/errors.ts';
+
+/** Held until the process ends, or disposed. Throws DAEMON_ALREADY_RUNNING. */
+export function takeSingleInstanceLock(path: string): Disposable {
+  const database = new DatabaseSync(path, { timeout: 0 });
+  try {
+    database.exec('PRAGMA journal_mode = DELETE; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;');
+  } catch (cause) {
+    database.close();
+    if (!/locked|busy/i.test((cause as Error).message)) throw cause;
+    throw new BangerError('DAEMON_ALREADY_RUNNING', {
+      message: 'Another daemon is running for this state folder.',
+      hint: 'Run "banger daemon status" to see it. With another XDG_RUNTIME_DIR it would listen on another socket.',
+      cause,
+    });
+  }
+  return { [Symbol.dispose]: () => database.close() };
+}

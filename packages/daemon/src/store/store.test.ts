@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { type TestContext, test } from 'node:test';
+import { parseVmName, type VmId } from '@banger/contract/names.ts';
+import { MIGRATIONS } from './migrations.ts';
+import type { VmRecord } from './records/vms.ts';
+import { openStore } from './store.ts';
+
+function makePath(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'banger-store-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return join(folder, 'state.sqlite');
+}
+
+const vm: VmRecord = {
+  id: '0123456789ab' as VmId,
+  name: parseVmName('web'),
+  state: { is: 'creating' },
+  fault: null,
+  imageName: 'debian',
+  imageDigest: 'sha256:a',
+  kernelName: 'debian',
+  kernelDigest: 'sha256:b',
+  cpus: 2,
+  memoryBytes: 1,
+  diskBytes: 2,
+  ephemeral: true,
+  machineId: 'f'.repeat(32),
+  createdAt: '2026-01-01T00:00:00.000Z',
+};
+
+test('a vm is read back as it was written, also after the store was opened anew', (t) => {
+  const path = makePath(t);
+  const store = openStore(path);
+  store.vms.insert(vm);
+  const stopped: VmRecord = {
+    ...vm,
+    state: { is: 'stopped', why: 'crashed', at: 'then' },
+    fault: { code: 'VM_LOST', message: 'm', at: 'then' },
+    cpus: 4,
+  };
+  store.vms.update(stopped);
+  store.close();
+  const again = openStore(path);
+  assert.deepEqual(again.vms.findByName('web'), stopped);
+  assert.deepEqual(again.vms.findById(vm.id), stopped);
+  assert.deepEqual(again.vms.list(), [stopped]);
+  again.vms.remove(vm.id);
+  assert.equal(again.vms.findById(vm.id), null);
+  again.close();
+});
+
+test('two vms cannot have one name', (t) => {
+  const store = openStore(makePath(t));
+  store.vms.insert(vm);
+  assert.throws(() => store.vms.insert({ ...vm, id: 'ba9876543210' as VmId }), /UNIQUE/);
+  store.close();
+});
+
+test('a state from a newer version is refused and left as it is', (t) => {
+  const path = makePath(t);
+  const database = new DatabaseSync(path);
+  database.exec(`PRAGMA user_version = ${MIGRATIONS.length + 1}`);
+  database.close();
+  const before = readFileSync(path);
+  assert.throws(() => openStore(path), { code: 'STATE_TOO_NEW' });
+  assert.deepEqual(readFileSync(path).subarray(0, 18), before.subarray(0, 18));
+  assert.equal(new DatabaseSync(path).prepare('PRAGMA user_version').get()?.user_version, MIGRATIONS.length + 1);
+});
+
+test('a file that is no database is refused and left as it is', (t) => {
+  const path = makePath(t);
+  writeFileSync(path, 'this is not a database, '.repeat(100));
+  assert.throws(() => openStore(path), { code: 'STATE_UNREADABLE' });
+  assert.equal(readFileSync(path, 'utf8').slice(0, 22), 'this is not a database');
+});

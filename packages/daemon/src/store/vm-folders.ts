@@ -1,0 +1,23 @@
+/** Where a vm's files are. One folder for what lasts, one for the sockets of the present run. */
+import { join } from 'node:path';
+
+export type VmFolders = ReturnType<typeof createVmFolders>;
+
+export function createVmFolders({ dataFolder, runtimeFolder }: { dataFolder: string; runtimeFolder: string }) {
+  const data = join(dataFolder, 'vms');
+  const runtime = join(runtimeFolder, 'vms');
+  return {
+    /** The parents, whose entries are vm ids */
+    data,
+    runtime,
+    of(id: string) {
+      return {
+        data: join(data, id),
+        disk: join(data, id, 'disk.ext4'),
+        console: join(data, id, 'console.log'),
+        hypervisorLog: join(data, id, 'hypervisor.log'),
+        runtime: join(runtime, id),
+      };
+    },
+  };
+}

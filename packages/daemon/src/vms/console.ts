@@ -1,0 +1,29 @@
+/** The guest's serial console, as the host recorded it. Hostile bytes: what a terminal would obey is taken out. */
+import { open } from 'node:fs/promises';
+import { stripVTControlCharacters } from 'node:util';
+
+const TAIL_BYTES = 64 * 1024;
+
+/** The last lines, at most 64 KiB, without control characters; empty when there is no console yet. */
+export async function readConsoleTail(path: string): Promise<string[]> {
+  try {
+    await using file = await open(path, 'r');
+    const { size } = await file.stat();
+    const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, Math.max(0, size - TAIL_BYTES));
+    return cleanLines(buffer.subarray(0, bytesRead).toString('utf8'));
+  } catch (fault) {
+    if ((fault as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw fault;
+  }
+}
+
+export function cleanLines(text: string): string[] {
+  return (
+    stripVTControlCharacters(text)
+      .split(/\r*\n/)
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this removes
+      .map((line) => line.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '').trimEnd())
+      .filter((line) => line !== '')
+  );
+}

@@ -1,0 +1,76 @@
+/** A record and what lasts as long as the vm: nothing runs yet. */
+import { randomBytes } from 'node:crypto';
+import type { VmCreate } from '@banger/contract/api/vms.ts';
+import { BangerError } from '@banger/contract/errors.ts';
+import { parseVmName, type VmId, type VmName } from '@banger/contract/names.ts';
+import { formatMib, formatSize } from '@banger/contract/sizes.ts';
+import type { Task } from '../platform/task.ts';
+import { UndoStack } from '../platform/undo-stack.ts';
+import type { VmRecord } from '../store/records/vms.ts';
+import { checkMemory } from './check-memory.ts';
+import { defaultSize } from './vm-defaults.ts';
+import { generateVmName } from './vm-names.ts';
+import { moveVm, type VmParts } from './vm-parts.ts';
+
+export async function createVm(task: Task, parts: VmParts, request: VmCreate): Promise<VmRecord> {
+  const name = chooseName(parts, request.name);
+  const host = parts.readHost();
+  const size = { ...defaultSize(host), ...definedSizes(request) };
+  task.note(`spec: ${size.cpus} vcpu · ${formatMib(size.memoryBytes)} · ${formatSize(size.diskBytes)} disk`);
+  checkMemory(size.memoryBytes, host.memoryBytes, 'has');
+  const image = await parts.images.findOrPull(task, request.image);
+  const kernel = await parts.kernels.findOrPull(task, request.kernel);
+
+  await using undo = new UndoStack(parts.log);
+  const vm: VmRecord = {
+    id: randomBytes(6).toString('hex') as VmId,
+    name,
+    state: { is: 'creating' },
+    fault: null,
+    imageName: image.name,
+    imageDigest: image.digest,
+    kernelName: kernel.name,
+    kernelDigest: kernel.digest,
+    ...size,
+    ephemeral: request.ephemeral ?? false,
+    machineId: randomBytes(16).toString('hex'),
+    createdAt: parts.now().toISOString(),
+  };
+  refuseTakenName(parts, name); // once more: another one may have been made while the image was pulled
+  undo.add('forget the vm', () => parts.records.remove(vm.id));
+  parts.records.insert(vm);
+
+  task.step('make the disk');
+  for (const capability of parts.capabilities) {
+    undo.add(`remove ${capability.name}`, () => capability.remove?.(vm));
+    await capability.create?.(task, vm);
+  }
+  task.check();
+  const created = moveVm(parts, vm, { is: 'stopped', why: 'new', at: parts.now().toISOString() });
+  undo.keep();
+  return created;
+}
+
+function chooseName({ records }: VmParts, wanted: string | undefined): VmName {
+  if (wanted === undefined) return generateVmName((name) => records.findByName(name) !== null);
+  const name = parseVmName(wanted);
+  refuseTakenName({ records }, name);
+  return name;
+}
+
+function refuseTakenName({ records }: Pick<VmParts, 'records'>, name: VmName): void {
+  if (!records.findByName(name)) return;
+  throw new BangerError('VM_EXISTS', {
+    message: `There is a vm named "${name}" already.`,
+    hint: `Choose another name, enter it with "banger vm exec ${name} -- bash", or remove it with "banger vm rm ${name}".`,
+    details: { name },
+  });
+}
+
+function definedSizes({ cpus, memoryBytes, diskBytes }: VmCreate) {
+  return {
+    ...(cpus !== undefined && { cpus }),
+    ...(memoryBytes !== undefined && { memoryBytes }),
+    ...(diskBytes !== undefined && { diskBytes }),
+  };
+}

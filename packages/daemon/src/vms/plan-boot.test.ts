@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import type { BootConfig } from '@banger/contract/guest/messages.ts';
+import { parseVmName, type VmId } from '@banger/contract/names.ts';
+import type { VmRecord } from '../store/records/vms.ts';
+import { encodeBootConfig, planBoot } from './plan-boot.ts';
+
+const vm = {
+  id: '0123456789ab' as VmId,
+  name: parseVmName('web'),
+  cpus: 2,
+  memoryBytes: 1024,
+  machineId: 'a'.repeat(32),
+} as VmRecord;
+const parts = {
+  vm,
+  kernel: { vmlinuxPath: '/k/vmlinux', initramfsPath: '/k/initramfs', modulesImagePath: '/k/modules' },
+  imagePath: '/i/base',
+  folders: { runtime: '/r', console: '/c', hypervisorLog: '/h' },
+  unixMs: 1,
+};
+const disk = { drives: [{ path: '/d', readOnly: false }] };
+const network = {
+  networkSocket: '/r/net',
+  network: { address: '10.0.2.15', prefix: 24, gateway: '10.0.2.2', dns: ['10.0.2.3'] },
+};
+
+function bootOf({ kernelArguments }: { kernelArguments: string[] }): BootConfig {
+  const encoded = kernelArguments.find((argument) => argument.startsWith('banger.boot='))?.slice(12) ?? '';
+  return JSON.parse(Buffer.from(encoded, 'base64url').toString());
+}
+
+test('the boot configuration is encoded as the sample says', () => {
+  const sample = JSON.parse(
+    readFileSync(new URL('../../../contract/vectors/boot-config.json', import.meta.url), 'utf8'),
+  ) as { encoded: string; decoded: BootConfig };
+  assert.equal(encodeBootConfig(sample.decoded), sample.encoded);
+});
+
+test('image, disk and modules are drives in this order, and only the disk can be written', () => {
+  const plan = planBoot({ ...parts, contributions: [disk, network] });
+  assert.deepEqual(plan.drives, [
+    { path: '/i/base', readOnly: true },
+    { path: '/d', readOnly: false },
+    { path: '/k/modules', readOnly: true },
+  ]);
+  const { imageDrive, diskDrive, modulesDrive } = bootOf(plan);
+  assert.deepEqual([imageDrive, diskDrive, modulesDrive], ['vda', 'vdb', 'vdc']);
+});
+
+test('a kernel with everything built in has no modules drive, a vm without network no peer', () => {
+  const plan = planBoot({ ...parts, kernel: { ...parts.kernel, modulesImagePath: null }, contributions: [disk] });
+  assert.equal(plan.drives.length, 2);
+  assert.equal(plan.networkSocket, null);
+  assert.deepEqual([bootOf(plan).modulesDrive, bootOf(plan).network], [null, null]);
+});
+
+test('the command line stays within what the kernel reads, with the longest name', () => {
+  const plan = planBoot({ ...parts, vm: { ...vm, name: parseVmName('x'.repeat(63)) }, contributions: [disk, network] });
+  assert.ok(plan.kernelArguments.join(' ').length < 1500);
+});

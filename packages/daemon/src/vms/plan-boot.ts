@@ -1,0 +1,56 @@
+/** Everything that a launch needs, decided from plain values. */
+import type { BootConfig } from '@banger/contract/guest/messages.ts';
+import type { Contribution } from '../capabilities/capability.ts';
+import type { MachinePlan } from '../hypervisor/hypervisor.ts';
+import type { VmRecord } from '../store/records/vms.ts';
+
+type BootParts = {
+  vm: VmRecord;
+  kernel: { vmlinuxPath: string; initramfsPath: string; modulesImagePath: string | null };
+  imagePath: string;
+  contributions: Contribution[];
+  folders: { runtime: string; console: string; hypervisorLog: string };
+  unixMs: number;
+};
+
+/** Drives in order: the image, what the capabilities bring (the disk first), the kernel's modules. */
+export function planBoot({ vm, kernel, imagePath, contributions, folders, unixMs }: BootParts): MachinePlan {
+  const drives = [{ path: imagePath, readOnly: true }, ...contributions.flatMap(({ drives }) => drives ?? [])];
+  if (kernel.modulesImagePath) drives.push({ path: kernel.modulesImagePath, readOnly: true });
+  const network = contributions.find((contribution) => contribution.networkSocket !== undefined);
+  const boot: BootConfig = {
+    v: 1,
+    hostname: vm.name,
+    machineId: vm.machineId,
+    imageDrive: driveName(0),
+    diskDrive: driveName(1),
+    modulesDrive: kernel.modulesImagePath ? driveName(drives.length - 1) : null,
+    network: network?.network ?? null,
+    unixMs,
+  };
+  return {
+    vmId: vm.id,
+    runtimeFolder: folders.runtime,
+    cpus: vm.cpus,
+    memoryBytes: vm.memoryBytes,
+    kernelPath: kernel.vmlinuxPath,
+    initramfsPath: kernel.initramfsPath,
+    kernelArguments: [...KERNEL_ARGUMENTS, `banger.boot=${encodeBootConfig(boot)}`],
+    drives,
+    networkSocket: network?.networkSocket ?? null,
+    consolePath: folders.console,
+    logPath: folders.hypervisorLog,
+  };
+}
+
+// Warnings and panics reach the console, which is a serial port and slow; a panic resets the machine, which ends it.
+// net.ifnames=0 keeps eth0's name when the image's udev would change it.
+const KERNEL_ARGUMENTS = 'console=ttyS0 quiet loglevel=4 panic=-1 cryptomgr.notests net.ifnames=0'.split(' ');
+
+export function encodeBootConfig(config: BootConfig): string {
+  return Buffer.from(JSON.stringify(config)).toString('base64url');
+}
+
+function driveName(index: number): string {
+  return `vd${String.fromCharCode('a'.charCodeAt(0) + index)}`;
+}

@@ -1,0 +1,84 @@
+/**
+ * What the daemon does first: it compares its records with the host, and finishes or undoes what was cut off.
+ *
+ * | recorded as | what is done |
+ * |---|---|
+ * | creating | undone: nobody was told that the vm exists |
+ * | starting | undone: killed, then stopped as it was |
+ * | running | adopted when its machine answers, else stopped as crashed |
+ * | stopping | killed, then stopped |
+ * | removing | removed |
+ * | ephemeral, any state | removed: whoever it was for is gone |
+ *
+ * Then whatever carries a vm's folder in its arguments or a vm's id as its name, and belongs to no vm that should have
+ * it, goes too. A fault with one vm is logged and does not keep the others, or the daemon, from coming up.
+ */
+import { join } from 'node:path';
+import { listFolder, removeTree } from '../platform/files.ts';
+import { findByArgument, killProcess } from '../platform/processes.ts';
+import type { VmRecord } from '../store/records/vms.ts';
+import { finishRemove } from './remove-vm.ts';
+import { createRunningVm } from './running-vms.ts';
+import { finishStop } from './stop-vm.ts';
+import { moveVm, type VmParts } from './vm-parts.ts';
+
+export async function reconcile(parts: VmParts, watch: (vm: VmRecord) => void): Promise<void> {
+  await Promise.all(
+    parts.records.list().map(async (vm) => {
+      try {
+        await reconcileVm(parts, vm, watch);
+      } catch (fault) {
+        parts.log.warn(`vm ${vm.name}: could not be reconciled`, fault);
+      }
+    }),
+  );
+  await sweepHost(parts);
+}
+
+async function reconcileVm(parts: VmParts, vm: VmRecord, watch: (vm: VmRecord) => void): Promise<void> {
+  const { state } = vm;
+  if (state.is === 'stopped' && !vm.ephemeral) return;
+  parts.log.info(`vm ${vm.name} was ${state.is}${vm.ephemeral ? ' and ephemeral' : ''} when the daemon ended`);
+  if (vm.ephemeral || state.is === 'creating' || state.is === 'removing') {
+    await killAllOf(parts, vm.id);
+    return finishRemove(parts, state.is === 'removing' ? vm : moveVm(parts, vm, { is: 'removing' }));
+  }
+  if (state.is === 'running') {
+    const machine = await parts.driver.adopt(state.machine);
+    if (machine) {
+      parts.running.set(vm.id, createRunningVm(machine, null));
+      return watch(vm);
+    }
+  }
+  await killAllOf(parts, vm.id);
+  if (state.is === 'running') {
+    const at = parts.now().toISOString();
+    const message = 'It ended while no daemon watched, for example when the host went down.';
+    await finishStop(parts, vm, 'crashed', { code: 'VM_LOST', message, at });
+  } else if (state.is === 'stopping') {
+    await finishStop(parts, vm, 'killed', vm.fault);
+  } else {
+    await finishStop(parts, vm, 'killed', vm.fault);
+  }
+}
+
+/** Processes are known by the vm's runtime folder in their arguments. */
+async function killAllOf({ folders }: VmParts, id: string): Promise<void> {
+  await Promise.all(findByArgument(`${folders.of(id).runtime}/`).map(killProcess));
+}
+
+async function sweepHost(parts: VmParts): Promise<void> {
+  const { records, running, folders, log } = parts;
+  const ids = (parent: string) => listFolder(parent);
+  for (const id of await ids(folders.runtime)) {
+    if (running.find(id as VmRecord['id'])) continue;
+    log.info(`removing what a run of ${id} left`);
+    await killAllOf(parts, id);
+    await removeTree(join(folders.runtime, id));
+  }
+  for (const id of await ids(folders.data)) {
+    if (records.findById(id)) continue;
+    log.info(`removing files of ${id}, which is no vm`);
+    await removeTree(join(folders.data, id));
+  }
+}

@@ -1,0 +1,30 @@
+/** The vm and everything that it has on the host goes. */
+import { BangerError } from '@banger/contract/errors.ts';
+import { removeTree } from '../platform/files.ts';
+import type { Task } from '../platform/task.ts';
+import type { VmRecord } from '../store/records/vms.ts';
+import { moveVm, releaseRun, type VmParts } from './vm-parts.ts';
+
+export async function removeVm(task: Task, parts: VmParts, vm: VmRecord, force: boolean): Promise<void> {
+  if (vm.state.is === 'running' && !force) {
+    throw new BangerError('VM_WRONG_STATE', {
+      message: `"${vm.name}" is running.`,
+      hint: `Stop it with "banger vm stop ${vm.name}", or remove it as it is with "banger vm rm --force ${vm.name}".`,
+      details: { vm: vm.name },
+    });
+  }
+  task.step('remove');
+  const removing = vm.state.is === 'removing' ? vm : moveVm(parts, vm, { is: 'removing' });
+  await finishRemove(parts, removing);
+}
+
+/** From the intent on there is no way back: this is also what reconcile does with what a dead daemon left. */
+export async function finishRemove(parts: VmParts, vm: VmRecord): Promise<void> {
+  await parts.running.find(vm.id)?.machine.kill();
+  parts.running.remove(vm.id);
+  await releaseRun(parts, vm);
+  await removeTree(parts.folders.of(vm.id).runtime);
+  for (const capability of [...parts.capabilities].reverse()) await capability.remove?.(vm);
+  await removeTree(parts.folders.of(vm.id).data);
+  parts.records.remove(vm.id);
+}

@@ -1,0 +1,21 @@
+/** Changes what a stopped vm gets at its next start. */
+import type { VmSet } from '@banger/contract/api/vms.ts';
+import type { Task } from '../platform/task.ts';
+import type { VmRecord } from '../store/records/vms.ts';
+import { checkMemory } from './check-memory.ts';
+import type { VmParts } from './vm-parts.ts';
+import { expectState } from './vm-states.ts';
+
+export async function setVm(task: Task, parts: VmParts, vm: VmRecord, sizes: VmSet): Promise<void> {
+  expectState(vm, 'stopped', 'changed');
+  const changed: VmRecord = {
+    ...vm,
+    cpus: sizes.cpus ?? vm.cpus,
+    memoryBytes: sizes.memoryBytes ?? vm.memoryBytes,
+    diskBytes: sizes.diskBytes ?? vm.diskBytes,
+  };
+  checkMemory(changed.memoryBytes, parts.readHost().memoryBytes, 'has');
+  // A disk that is larger than its record says is harmless, one that is smaller is not: the file goes first.
+  for (const capability of parts.capabilities) await capability.resize?.(task, changed, vm);
+  parts.records.update(changed);
+}

@@ -1,0 +1,90 @@
+/** From a stopped vm to an agent that answers. */
+import { BangerError, toBangerError } from '@banger/contract/errors.ts';
+import type { Contribution } from '../capabilities/capability.ts';
+import { connectGuest, type Guest } from '../guest/guest.ts';
+import type { Machine } from '../hypervisor/hypervisor.ts';
+import { makePrivateFolder, removeTree } from '../platform/files.ts';
+import type { Task } from '../platform/task.ts';
+import { UndoStack } from '../platform/undo-stack.ts';
+import type { VmRecord } from '../store/records/vms.ts';
+import { checkMemory } from './check-memory.ts';
+import { readConsoleTail } from './console.ts';
+import { planBoot } from './plan-boot.ts';
+import { createRunningVm } from './running-vms.ts';
+import { moveVm, releaseRun, type VmParts } from './vm-parts.ts';
+import { expectState } from './vm-states.ts';
+
+export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Promise<VmRecord> {
+  expectState(stopped, 'stopped', 'started');
+  checkMemory(stopped.memoryBytes, parts.readHost().memoryAvailableBytes, 'has free');
+  const folders = parts.folders.of(stopped.id);
+  const before = stopped.state;
+  const starting = moveVm(parts, stopped, { is: 'starting' }, null);
+
+  await using undo = new UndoStack(parts.log);
+  let fault: VmRecord['fault'] = null;
+  undo.add('mark it stopped', () => moveVm(parts, starting, before, fault));
+  try {
+    undo.add('remove its sockets', () => removeTree(folders.runtime));
+    await makePrivateFolder(folders.runtime);
+
+    undo.add('release its resources', () => releaseRun(parts, starting));
+    const contributions = await prepareAll(task, parts, starting);
+    const kernel = await parts.kernels.bootFiles(task, starting.kernelDigest);
+    const imagePath = parts.images.basePath(starting.imageDigest);
+
+    task.step('boot');
+    const plan = planBoot({ vm: starting, kernel, imagePath, contributions, folders, unixMs: parts.now().getTime() });
+    const machine = await parts.driver.launch(task, plan);
+    undo.add('end the machine', () => machine.kill());
+
+    const guest = await greet(task, parts, starting, machine);
+    const since = parts.now().toISOString();
+    const running = moveVm(parts, starting, { is: 'running', since, machine: machine.ref });
+    parts.running.set(running.id, createRunningVm(machine, guest));
+    undo.keep();
+    return running;
+  } catch (thrown) {
+    const { code, message } = toBangerError(thrown);
+    if (code !== 'CANCELLED') fault = { code, message, at: parts.now().toISOString() };
+    throw thrown;
+  }
+}
+
+async function prepareAll(task: Task, { capabilities }: VmParts, vm: VmRecord): Promise<Contribution[]> {
+  const contributions = await Promise.all(capabilities.map((capability) => capability.prepare?.(task, vm)));
+  return contributions.filter((contribution) => contribution !== undefined);
+}
+
+/** Waits for the agent's hello, the machine's end, or the time limit, whichever comes first. */
+async function greet(task: Task, parts: VmParts, vm: VmRecord, machine: Machine): Promise<Guest> {
+  const { promise: ended, reject } = Promise.withResolvers<never>();
+  const deadline = AbortSignal.timeout(parts.bootTimeoutMs);
+  ended.catch(() => {}); // it may lose the race
+  machine.exited.then(({ detail }) => {
+    reject(new BangerError('VM_BOOT_FAILED', { message: `"${vm.name}" ended while it booted: ${detail}.` }));
+  });
+  try {
+    const hello = machine.openAgentStream().then((stream) => connectGuest(task.withSignal(deadline), stream));
+    hello.catch(() => {}); // likewise
+    return await Promise.race([hello, ended]);
+  } catch (thrown) {
+    task.check(); // cancelled by the user, which is no fault of the guest
+    throw bootFailure(vm, thrown, deadline, await readConsoleTail(parts.folders.of(vm.id).console));
+  }
+}
+
+function bootFailure(vm: VmRecord, thrown: unknown, deadline: AbortSignal, consoleTail: string[]): BangerError {
+  const known = toBangerError(thrown);
+  const message = deadline.aborted ? `"${vm.name}" did not say hello within the time limit.` : known.message;
+  const shown = consoleTail.slice(-12);
+  return new BangerError(
+    deadline.aborted ? 'VM_BOOT_TIMEOUT' : known.code === 'INTERNAL' ? 'VM_BOOT_FAILED' : known.code,
+    {
+      message: shown.length > 0 ? `${message}\nThe last lines of its console:\n  ${shown.join('\n  ')}` : message,
+      hint: known.hint ?? 'Another kernel or image may boot: "banger kernel ls", "banger image ls".',
+      details: { ...known.details, console: shown },
+      cause: thrown,
+    },
+  );
+}

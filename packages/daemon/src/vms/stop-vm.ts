@@ -1,0 +1,56 @@
+/** From a running vm to a stopped one: asked first, made to after a while. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { StopReason, StopResult } from '@banger/contract/api/vms.ts';
+import { removeTree } from '../platform/files.ts';
+import { Task } from '../platform/task.ts';
+import type { VmFault, VmRecord } from '../store/records/vms.ts';
+import type { RunningVm } from './running-vms.ts';
+import { moveVm, releaseRun, type VmParts } from './vm-parts.ts';
+import { expectState } from './vm-states.ts';
+
+/** Lets the guest shut down within `timeoutMs`, then kills it; says which it was. Zero kills at once. */
+export async function stopVm(
+  task: Task,
+  parts: VmParts,
+  vm: VmRecord,
+  timeoutMs: number,
+): Promise<StopResult & { vm: VmRecord }> {
+  if (vm.state.is === 'stopped') return { how: null, vm };
+  expectState(vm, 'running', 'stopped');
+  const running = parts.running.get(vm.id, vm.name);
+  const stopping = moveVm(parts, vm, { is: 'stopping', machine: vm.state.machine });
+
+  task.step(timeoutMs > 0 ? 'shut down' : 'kill');
+  const hasShutDown = timeoutMs > 0 && (await shutDown(task, parts, running, timeoutMs));
+  if (!hasShutDown) {
+    if (timeoutMs > 0 && !task.signal.aborted) task.note('It did not shut down in time and is killed.');
+    await running.machine.kill();
+  }
+  const how = hasShutDown ? 'shut-down' : 'killed';
+  return { how, vm: await finishStop(parts, stopping, how, null) };
+}
+
+/** What every end of a run comes to, whoever ended it. */
+export async function finishStop(
+  parts: VmParts,
+  vm: VmRecord,
+  why: StopReason,
+  fault: VmFault | null,
+): Promise<VmRecord> {
+  parts.running.remove(vm.id);
+  await releaseRun(parts, vm);
+  await removeTree(parts.folders.of(vm.id).runtime);
+  return moveVm(parts, vm, { is: 'stopped', why, at: parts.now().toISOString() }, fault);
+}
+
+/** Whether the machine ended by itself in time. A cancelled stop is a kill: half a shutdown cannot be undone. */
+async function shutDown(task: Task, parts: VmParts, running: RunningVm, timeoutMs: number): Promise<boolean> {
+  const limit = AbortSignal.any([task.signal, AbortSignal.timeout(timeoutMs)]);
+  const asking = (async () => {
+    const limited = Task.background().withSignal(limit);
+    await (await running.guest(limited)).shutdown(limited, 'poweroff');
+  })();
+  asking.catch((fault) => parts.log.warn('the guest did not take the request to shut down', fault));
+  const timedOut = delay(timeoutMs + 60_000, 'late', { signal: limit, ref: false }).catch(() => 'late' as const);
+  return (await Promise.race([running.machine.exited, timedOut])) !== 'late';
+}

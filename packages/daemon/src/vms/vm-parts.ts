@@ -1,0 +1,54 @@
+/** What the stories of a vm's life are told with. */
+import type { Capability } from '../capabilities/capability.ts';
+import type { Driver } from '../hypervisor/hypervisor.ts';
+import type { Images } from '../images/images.ts';
+import type { Kernels } from '../kernels/kernels.ts';
+import type { Host } from '../platform/host.ts';
+import type { Log } from '../platform/log.ts';
+import type { VmFault, VmRecord, VmRecordState, VmRecords } from '../store/records/vms.ts';
+import type { VmFolders } from '../store/vm-folders.ts';
+import type { RunningVms } from './running-vms.ts';
+import { assertMove } from './vm-states.ts';
+
+export type VmParts = {
+  records: VmRecords;
+  running: RunningVms;
+  folders: VmFolders;
+  /** In the order in which they are made; undone in reverse */
+  capabilities: readonly Capability[];
+  driver: Driver;
+  images: Images;
+  kernels: Kernels;
+  log: Log;
+  now: () => Date;
+  readHost: () => Host;
+  /** How long a guest may take from launch to its agent's hello */
+  bootTimeoutMs: number;
+};
+
+/** Writes the new state down, durably, and gives the new record. */
+export function moveVm(
+  { records }: Pick<VmParts, 'records'>,
+  vm: VmRecord,
+  state: VmRecordState,
+  fault: VmFault | null = vm.fault,
+): VmRecord {
+  assertMove(vm.state.is, state.is);
+  const moved = { ...vm, state, fault };
+  records.update(moved);
+  return moved;
+}
+
+/** What one run of a vm left on the host goes; safe to repeat. */
+export async function releaseRun(
+  { capabilities, log }: Pick<VmParts, 'capabilities' | 'log'>,
+  vm: VmRecord,
+): Promise<void> {
+  for (const capability of [...capabilities].reverse()) {
+    try {
+      await capability.release?.(vm);
+    } catch (fault) {
+      log.warn(`vm ${vm.name}: could not release ${capability.name}`, fault);
+    }
+  }
+}

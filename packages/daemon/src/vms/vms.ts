@@ -1,0 +1,178 @@
+/**
+ * The door to the vms. Two commands on one vm queue; different vms run side by side; `list` and `show` wait for nobody.
+ *
+ * Each method that takes a Task is one story, told in the file of its name. This file looks vms up, queues, and watches
+ * for machines that end unasked.
+ */
+
+import { EventEmitter, once } from 'node:events';
+import type { StopResult, Vm, VmCreate, VmSet } from '@banger/contract/api/vms.ts';
+import { BangerError } from '@banger/contract/errors.ts';
+import { isVmId } from '@banger/contract/names.ts';
+import type { Guest } from '../guest/guest.ts';
+import type { MachineExit } from '../hypervisor/hypervisor.ts';
+import { createOneAtATime } from '../platform/one-at-a-time.ts';
+import { Task } from '../platform/task.ts';
+import { UndoStack } from '../platform/undo-stack.ts';
+import type { VmRecord } from '../store/records/vms.ts';
+import { readConsoleTail } from './console.ts';
+import { createVm } from './create-vm.ts';
+import { reconcile } from './reconcile.ts';
+import { removeVm } from './remove-vm.ts';
+import { createRunningVms } from './running-vms.ts';
+import { setVm } from './set-vm.ts';
+import { showVm } from './show-vm.ts';
+import { startVm } from './start-vm.ts';
+import { finishStop, stopVm } from './stop-vm.ts';
+import type { VmParts } from './vm-parts.ts';
+import { expectState } from './vm-states.ts';
+
+export type Vms = ReturnType<typeof createVms>;
+
+export function createVms(given: Omit<VmParts, 'running'>) {
+  const parts: VmParts = { ...given, running: createRunningVms() };
+  const { records, running, folders, log } = parts;
+  const oneAtATime = createOneAtATime();
+  /** Emits the id of each vm that is gone */
+  const removals = new EventEmitter();
+  return {
+    find,
+    list,
+    show,
+    create,
+    start,
+    stop,
+    restart,
+    set,
+    remove,
+    removeAfter,
+    removeEphemeral,
+    guest,
+    consolePath: (name: string) => folders.of(find(name).id).console,
+    reconcile: () => reconcile(parts, watch),
+    releaseAll: running.releaseAll,
+  };
+
+  /** By name or id. Throws VM_NOT_FOUND. */
+  function find(nameOrId: string): VmRecord {
+    const vm = isVmId(nameOrId) ? records.findById(nameOrId) : records.findByName(nameOrId);
+    if (vm) return vm;
+    throw new BangerError('VM_NOT_FOUND', {
+      message: `There is no vm named "${nameOrId.slice(0, 80)}".`,
+      hint: 'Run "banger vm ls" to see all of them.',
+      details: { name: nameOrId.slice(0, 80) },
+    });
+  }
+
+  function list(): Promise<Vm[]> {
+    return Promise.all(records.list().map((vm) => showVm(parts, vm)));
+  }
+
+  function show(nameOrId: string): Promise<Vm> {
+    return showVm(parts, find(nameOrId));
+  }
+
+  async function create(task: Task, request: VmCreate): Promise<Vm> {
+    await using undo = new UndoStack(log);
+    const vm = await createVm(task, parts, request);
+    if (request.start) {
+      undo.add('remove the vm', () =>
+        queue(Task.background(), vm.id, (now) => removeVm(Task.background(), parts, now, true)),
+      );
+      await queue(task, vm.id, (now) => start1(task, now));
+    }
+    undo.keep();
+    return show(vm.id);
+  }
+
+  async function start(task: Task, nameOrId: string): Promise<Vm> {
+    const { id } = find(nameOrId);
+    await queue(task, id, (vm) => (vm.state.is === 'running' ? Promise.resolve(vm) : start1(task, vm)));
+    return show(id);
+  }
+
+  async function stop(task: Task, nameOrId: string, timeoutMs: number): Promise<StopResult> {
+    const { how } = await queue(task, find(nameOrId).id, (vm) => stopVm(task, parts, vm, timeoutMs));
+    return { how };
+  }
+
+  async function restart(task: Task, nameOrId: string, timeoutMs: number): Promise<Vm> {
+    const { id } = find(nameOrId);
+    await queue(task, id, async (vm) => {
+      const stopped = await stopVm(task, parts, vm, timeoutMs);
+      await start1(task, stopped.vm);
+    });
+    return show(id);
+  }
+
+  async function set(task: Task, nameOrId: string, sizes: VmSet): Promise<Vm> {
+    const { id } = find(nameOrId);
+    await queue(task, id, (vm) => setVm(task, parts, vm, sizes));
+    return show(id);
+  }
+
+  async function remove(task: Task, nameOrId: string, force: boolean): Promise<void> {
+    const { id } = find(nameOrId);
+    await queue(task, id, (vm) => removeVm(task, parts, vm, force));
+    removals.emit(id);
+  }
+
+  /** Removes an ephemeral vm once `hasLeft` resolves; resolves when it is gone, whoever removed it. */
+  async function removeAfter(hasLeft: Promise<void>, id: VmRecord['id'] | string): Promise<void> {
+    if (!records.findById(id)) return;
+    const removed = once(removals, id);
+    await Promise.race([hasLeft, removed]);
+    if (records.findById(id)) await remove(Task.background(), id, true);
+  }
+
+  /** The daemon ends, and with it every connection that an ephemeral vm lives for. */
+  async function removeEphemeral(): Promise<void> {
+    const ephemeral = records.list().filter((vm) => vm.ephemeral);
+    await Promise.allSettled(ephemeral.map((vm) => remove(Task.background(), vm.id, true)));
+  }
+
+  /** The agent of a running vm. Throws VM_WRONG_STATE, VM_LOST, or what the handshake throws. */
+  function guest(task: Task, nameOrId: string): Promise<Guest> {
+    const vm = find(nameOrId);
+    expectState(vm, 'running', 'used');
+    return running.get(vm.id, vm.name).guest(task);
+  }
+
+  /** The record is read when the turn comes: the one before may have changed or removed it. */
+  function queue<Value>(task: Task, id: VmRecord['id'], work: (vm: VmRecord) => Promise<Value>): Promise<Value> {
+    return oneAtATime.run(task, id, () => work(find(id)));
+  }
+
+  async function start1(task: Task, vm: VmRecord): Promise<VmRecord> {
+    const started = await startVm(task, parts, vm);
+    watch(started);
+    return started;
+  }
+
+  /** When the machine ends and nobody asked it to, the record follows. */
+  function watch({ id, name, state }: VmRecord): void {
+    if (state.is !== 'running') return;
+    const { pid } = state.machine;
+    running.find(id)?.machine.exited.then(async (exit) => {
+      try {
+        await oneAtATime.run(Task.background(), id, async () => {
+          const vm = records.findById(id);
+          if (vm?.state.is === 'running' && vm.state.machine.pid === pid) await endedUnasked(vm, exit);
+        });
+      } catch (fault) {
+        log.warn(`vm ${name} ended, and its record could not follow`, fault);
+      }
+    });
+  }
+
+  async function endedUnasked(vm: VmRecord, exit: MachineExit): Promise<void> {
+    log.info(`vm ${vm.name} ended by itself: ${exit.detail}`);
+    if (exit.by === 'guest') {
+      await finishStop(parts, vm, 'guest', null);
+      return;
+    }
+    const lines = (await readConsoleTail(folders.of(vm.id).console)).slice(-6);
+    const message = [`It ended unasked: ${exit.detail}.`, ...lines].join('\n  ');
+    await finishStop(parts, vm, 'crashed', { code: 'VM_LOST', message, at: parts.now().toISOString() });
+  }
+}

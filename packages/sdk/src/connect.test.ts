@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { OperationEvent } from '@banger/contract/api/operations.ts';
+import { FRAME } from '@banger/contract/guest/frames.ts';
+import { connect, planRequest } from './connect.ts';
+import { answerError, answerJson, begun, sampleVm, startFakeDaemon, writeEvent } from './testing/fake-daemon.ts';
+
+test('values go where the route has a place for them', () => {
+  assert.deepEqual(planRequest('vmSet', { vm: 'a/b', cpus: 2 }), {
+    method: 'PATCH',
+    path: '/v1/vms/a%2Fb',
+    headers: { 'content-type': 'application/json' },
+    body: '{"cpus":2}',
+  });
+  assert.deepEqual(planRequest('vmLogs', { vm: 'web', follow: true, tail: undefined }), {
+    method: 'GET',
+    path: '/v1/vms/web/logs?follow=true',
+  });
+  assert.deepEqual(planRequest('vmExec', { vm: 'web' }).headers, { connection: 'Upgrade', upgrade: 'banger-frames' });
+});
+
+test('an answer is the value, and a refusal is the error that the daemon named', async () => {
+  await using daemon = await startFakeDaemon();
+  daemon.routes['GET /v1/vms'] = (_, response) => answerJson(response, { vms: [sampleVm] });
+  daemon.routes['GET /v1/vms/nope'] = (_, response) => answerError(response, 'VM_NOT_FOUND', 'No vm "nope".');
+  const versions: string[] = [];
+  const client = connect({ socketPath: daemon.socketPath, onDaemonVersion: (version) => versions.push(version) });
+  assert.equal((await client.vmList()).vms[0]?.name, 'web');
+  await assert.rejects(client.vmShow({ vm: 'nope' }), { code: 'VM_NOT_FOUND', hint: 'Try something else.' });
+  assert.deepEqual(versions, ['0.1.0', '0.1.0']);
+});
+
+test('a large answer in chunks arrives whole', async () => {
+  await using daemon = await startFakeDaemon();
+  const name = 'x'.repeat(3_000_000);
+  daemon.routes['GET /v1/vms'] = async (_, response) => {
+    const text = JSON.stringify({ vms: [{ ...sampleVm, name }] });
+    for (let at = 0; at < text.length; at += 100_001) response.write(text.slice(at, at + 100_001));
+    response.end();
+  };
+  const { vms } = await connect(daemon).vmList();
+  assert.equal(vms[0]?.name.length, name.length);
+});
+
+test('an answer that is cut off is an error, not half an answer', async () => {
+  await using daemon = await startFakeDaemon();
+  daemon.routes['GET /v1/vms'] = (_, response) => {
+    response.write('{"vms":');
+    setImmediate(() => response.destroy());
+  };
+  await assert.rejects(connect(daemon).vmList(), { code: 'DAEMON_UNREACHABLE' });
+});
+
+test('nobody on the socket is told by name, and a daemon that can be started is asked again', async () => {
+  await using daemon = await startFakeDaemon();
+  daemon.routes['GET /v1/vms'] = (_, response) => answerJson(response, { vms: [] });
+  const socketPath = `${daemon.socketPath}.none`;
+  await assert.rejects(connect({ socketPath }).vmList(), {
+    code: 'DAEMON_UNREACHABLE',
+    details: { socketPath, errno: 'ENOENT' },
+  });
+  let starts = 0;
+  const startDaemon = async () => {
+    starts++;
+    await import('node:fs/promises').then(({ symlink }) => symlink(daemon.socketPath, socketPath));
+  };
+  assert.deepEqual(await connect({ socketPath, startDaemon }).vmList(), { vms: [] });
+  assert.equal(starts, 1);
+});
+
+test('an operation gives its events and its result', async () => {
+  await using daemon = await startFakeDaemon();
+  daemon.routes['POST /v1/vms/web/start'] = (_, response) => {
+    writeEvent(response, begun('op1', 'web'));
+    writeEvent(response, { is: 'step', step: 'boot', atMs: 0 });
+    writeEvent(response, { is: 'done', result: sampleVm, durationMs: 5 });
+    response.end();
+  };
+  const client = connect(daemon);
+  const seen: string[] = [];
+  const vm = await client.vmStart({ vm: 'web' }).result((event) => seen.push(event.is));
+  assert.deepEqual(seen, ['begun', 'step', 'done']);
+  assert.equal(vm.name, 'web');
+  const events: OperationEvent[] = [];
+  for await (const event of client.vmStart({ vm: 'web' })) events.push(event);
+  assert.equal(events.length, 3);
+});
+
+test('a cancelled operation is asked to end by its id, and fails with the reason', async () => {
+  await using daemon = await startFakeDaemon();
+  const cancelled = Promise.withResolvers<void>();
+  daemon.routes['POST /v1/vms/web/start'] = async (_, response) => {
+    writeEvent(response, begun('op7', 'web'));
+    await cancelled.promise;
+    writeEvent(response, { is: 'failed', error: { code: 'CANCELLED', message: 'Cancelled.' }, durationMs: 5 });
+    response.end();
+  };
+  daemon.routes['DELETE /v1/operations/op7'] = (_, response) => {
+    answerJson(response, {});
+    cancelled.resolve();
+  };
+  const operation = connect(daemon).vmStart({ vm: 'web' });
+  const result = operation.result();
+  await operation.cancel();
+  await assert.rejects(result, { code: 'CANCELLED' });
+});
+
+test('the connection of an operation stays open as a lease until it is closed', async () => {
+  await using daemon = await startFakeDaemon();
+  const leaseEnded = Promise.withResolvers<void>();
+  daemon.routes['POST /v1/vms'] = (_, response) => {
+    response.on('close', leaseEnded.resolve);
+    writeEvent(response, begun('op1', 'web'));
+    writeEvent(response, { is: 'done', result: sampleVm, durationMs: 5 });
+  };
+  const creating = connect(daemon).vmCreate({ ephemeral: true });
+  await creating.result();
+  const stillOpen = await Promise.race([leaseEnded.promise.then(() => false), delay(30, true)]);
+  assert.ok(stillOpen);
+  creating.close();
+  await leaseEnded.promise;
+});
+
+test('an operation whose daemon goes away fails', async () => {
+  await using daemon = await startFakeDaemon();
+  daemon.routes['POST /v1/vms/web/start'] = (_, response) => {
+    writeEvent(response, begun('op1', 'web'));
+    setImmediate(() => response.destroy());
+  };
+  await assert.rejects(connect(daemon).vmStart({ vm: 'web' }).result(), { code: 'DAEMON_UNREACHABLE' });
+});
+
+test('frames go both ways on an upgraded connection', async () => {
+  await using daemon = await startFakeDaemon();
+  const stream = await connect(daemon).vmExec({ vm: 'web' });
+  await stream.start({ argv: ['cat'], env: {}, cwd: null, user: null, tty: null, stdin: true, keep: false });
+  const sent = Buffer.alloc(1_000_000, 'abc');
+  stream.stdin(sent).then(() => stream.endStdin());
+  const got: Buffer[] = [];
+  const types = new Set<number>();
+  for await (const { type, payload } of stream.frames()) {
+    types.add(type);
+    if (type === FRAME.STDOUT) got.push(payload);
+  }
+  assert.ok(Buffer.concat(got).equals(sent));
+  assert.deepEqual([...types], [FRAME.STARTED, FRAME.STDOUT, FRAME.EXIT]);
+});
+
+test('a tar stream goes up in chunks, and a refusal in its middle is heard', async () => {
+  await using daemon = await startFakeDaemon();
+  let got = 0;
+  daemon.routes['PUT /v1/vms/web/files'] = (_, response, body) => {
+    got = body.length;
+    response.statusCode = 204;
+    response.end();
+  };
+  const client = connect(daemon);
+  await client.vmFilesPut({ vm: 'web', path: '/root', tar: someBytes() });
+  assert.equal(got, 4_000_000);
+  assert.equal(daemon.requests.at(-1), 'PUT /v1/vms/web/files?path=%2Froot');
+  await assert.rejects(client.vmFilesPut({ vm: 'other', path: '/root', tar: someBytes() }), {
+    code: 'ROUTE_NOT_FOUND',
+  });
+  await assert.rejects(client.vmFilesPut({ vm: 'web', path: '/root', tar: failing() }), { message: 'unreadable' });
+
+  async function* someBytes() {
+    for (let count = 0; count < 40; count++) yield Buffer.alloc(100_000);
+  }
+  // biome-ignore lint/correctness/useYield: it fails before there is anything to give
+  async function* failing(): AsyncGenerator<Buffer> {
+    throw new Error('unreadable');
+  }
+});
+
+test('a call can be given up', async () => {
+  await using daemon = await startFakeDaemon();
+  daemon.routes['GET /v1/vms'] = () => {}; // never answers
+  const stopping = new AbortController();
+  const call = connect(daemon).vmList({}, { signal: stopping.signal });
+  setImmediate(() => stopping.abort());
+  await assert.rejects(call, { code: 'CANCELLED' });
+});

@@ -1,0 +1,62 @@
+/** A command's two-way stream of frames, on a connection that was upgraded. */
+import type { Socket } from 'node:net';
+import {
+  encodeChunks,
+  encodeFrame,
+  FRAME,
+  type Frame,
+  FrameReader,
+  type FrameType,
+} from '@banger/contract/guest/frames.ts';
+import type { ExecStart } from '@banger/contract/guest/messages.ts';
+import { type ByteSource, drained } from './http.ts';
+
+export class FrameStream {
+  readonly #socket: Socket;
+  readonly #source: ByteSource;
+
+  constructor(socket: Socket, source: ByteSource) {
+    this.#socket = socket;
+    this.#source = source;
+  }
+
+  start(start: ExecStart): Promise<void> {
+    return this.#write(encodeFrame(FRAME.START, JSON.stringify(start)));
+  }
+
+  attach(session: string): Promise<void> {
+    return this.#write(encodeFrame(FRAME.ATTACH, JSON.stringify({ id: session })));
+  }
+
+  /** Resolves when the stream can take more, so that a reader of stdin waits for the guest. */
+  async stdin(bytes: Buffer): Promise<void> {
+    for (const frame of encodeChunks(FRAME.STDIN, bytes)) await this.#write(frame);
+  }
+
+  endStdin(): Promise<void> {
+    return this.#write(encodeFrame(FRAME.STDIN_END));
+  }
+
+  /** For a frame of JSON: RESIZE, SIGNAL. */
+  sendJson(type: FrameType, message: unknown): Promise<void> {
+    return this.#write(encodeFrame(type, JSON.stringify(message)));
+  }
+
+  /** Ends when the other side closes; a frame that has not been asked for stays in the socket, and the guest waits. */
+  async *frames(): AsyncGenerator<Frame, void> {
+    const reader = new FrameReader();
+    for (let bytes = await this.#source.next(); bytes !== null; bytes = await this.#source.next()) {
+      yield* reader.push(bytes);
+    }
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #write(frame: Buffer): Promise<void> {
+    if (this.#socket.destroyed || !this.#socket.writable) return Promise.resolve(); // frames() says what happened
+    this.#socket.write(frame);
+    return drained(this.#socket);
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Runs the named suites (all of them when none is named), prints the coverage per package, and closes with one line:
+ * `N passed, N failed, N skipped`, summed over all runners.
+ *
+ * Coverage comes from every Node process of the run, the commands and daemons that the tests start included: they
+ * inherit NODE_V8_COVERAGE. Types are stripped in place, so V8's positions are those of the sources.
+ */
+import { spawnSync } from 'node:child_process';
+import { globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { ALLOWED_SKIPS } from '../test/support/allowed-skips.ts';
+import type { Counts } from '../test/support/count-reporter.ts';
+
+const SUITES = {
+  unit: { files: 'packages/*/src/**/*.test.ts', concurrency: 2 },
+  integration: { files: 'test/integration/**/*.test.ts', concurrency: 2 },
+  smoke: { files: 'test/smoke/**/*.test.ts', concurrency: 1 },
+} as const;
+
+type SuiteName = keyof typeof SUITES | 'agent';
+const ALL: SuiteName[] = ['agent', 'unit', 'integration', 'smoke'];
+const OUTPUT = 'build/test';
+const COVERAGE = 'build/coverage';
+
+const asked = process.argv.slice(2) as SuiteName[];
+rmSync(COVERAGE, { recursive: true, force: true });
+mkdirSync(OUTPUT, { recursive: true });
+
+const total: Counts = { passed: 0, failed: 0, skipped: [] };
+for (const name of asked.length > 0 ? asked : ALL) {
+  const beganMs = performance.now();
+  const counts = name === 'agent' ? runCargo() : runNode(name);
+  total.passed += counts.passed;
+  total.failed += counts.failed;
+  total.skipped.push(...counts.skipped);
+  console.log(`${name}: ${describe(counts)} in ${Math.round((performance.now() - beganMs) / 1000)} s\n`);
+}
+
+const unexpected = total.skipped.filter(({ title }) => !(title in ALLOWED_SKIPS));
+for (const { title, why } of unexpected) console.error(`skipped without leave: ${title} (${why})`);
+if (globSync(`${COVERAGE}/tmp/*.json`).length > 0) printCoverage();
+console.log(describe(total));
+process.exit(total.failed > 0 || unexpected.length > 0 || total.passed === 0 ? 1 : 0);
+
+function runNode(name: Exclude<SuiteName, 'agent'>): Counts {
+  const { files, concurrency } = SUITES[name];
+  const countsPath = join(OUTPUT, `${name}.json`);
+  rmSync(countsPath, { force: true });
+  const { status } = spawnSync(
+    process.execPath,
+    [
+      '--test',
+      `--test-concurrency=${concurrency}`,
+      '--test-reporter=spec',
+      '--test-reporter-destination=stdout',
+      '--test-reporter=./test/support/count-reporter.ts',
+      `--test-reporter-destination=${countsPath}`,
+      files,
+    ],
+    { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, NODE_V8_COVERAGE: `${COVERAGE}/tmp` } },
+  );
+  const counts = JSON.parse(readFileSync(countsPath, 'utf8')) as Counts;
+  // The runner can fail without a failing test, for example when a file does not load.
+  return status !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+}
+
+function runCargo(): Counts {
+  const { status, stdout } = spawnSync(
+    'cargo',
+    ['test', '--quiet', '--locked', '--release', '--manifest-path', 'guest/agent/Cargo.toml'],
+    { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' },
+  );
+  process.stdout.write(stdout);
+  const counts: Counts = { passed: 0, failed: 0, skipped: [] };
+  for (const [, passed, failed, ignored] of stdout.matchAll(/(\d+) passed; (\d+) failed; (\d+) ignored/g)) {
+    counts.passed += Number(passed);
+    counts.failed += Number(failed);
+    if (Number(ignored) > 0) counts.skipped.push({ title: 'cargo test', why: `${ignored} ignored` });
+  }
+  return status !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+}
+
+function printCoverage(): void {
+  const { status } = spawnSync(
+    'node_modules/.bin/c8',
+    [
+      'report',
+      '--temp-directory',
+      `${COVERAGE}/tmp`,
+      '--reports-dir',
+      COVERAGE,
+      '--reporter',
+      'json-summary',
+      '--all',
+    ].concat(['--src', 'packages', '--include', 'packages/*/src/**/*.ts', '--exclude', '**/*.test.ts']),
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  );
+  if (status !== 0) return console.error('coverage could not be computed');
+  const summary = JSON.parse(readFileSync(`${COVERAGE}/coverage-summary.json`, 'utf8')) as Record<
+    string,
+    { lines: { total: number; covered: number } }
+  >;
+  const lines = new Map<string, { total: number; covered: number }>();
+  for (const [file, entry] of Object.entries(summary)) {
+    const name = /packages\/([^/]+)\/src/.exec(file)?.[1];
+    if (name === undefined) continue;
+    const sum = lines.get(name) ?? { total: 0, covered: 0 };
+    lines.set(name, { total: sum.total + entry.lines.total, covered: sum.covered + entry.lines.covered });
+  }
+  console.log('coverage, lines, the processes that tests started included:');
+  for (const [name, { total, covered }] of [...lines].sort()) {
+    console.log(`  ${name.padEnd(10)} ${((100 * covered) / total).toFixed(1).padStart(5)} %  of ${total}`);
+  }
+}
+
+function describe({ passed, failed, skipped }: Counts): string {
+  return `${passed} passed, ${failed} failed, ${skipped.length} skipped`;
+}

@@ -1,0 +1,2 @@
+/** The tests that may be skipped, each with the ability that a host then lacks. Any other skip fails the run. */
+export const ALLOWED_SKIPS: Record<string, string> = {};

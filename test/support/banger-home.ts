@@ -1,0 +1,180 @@
+/**
+ * A banger of its own for a test: every XDG folder in a temporary place, the real command and the real daemon.
+ *
+ * When the test ends everything is removed, and the test fails when a process, a socket or a vm's file is left. When the
+ * test failed, the daemon's log and the consoles are kept in build/test/failed/.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { TestContext } from 'node:test';
+import type { DaemonStatus } from '@banger/contract/api/system.ts';
+import type { Vm } from '@banger/contract/api/vms.ts';
+import { findByArgument, killProcess } from '../../packages/daemon/src/platform/processes.ts';
+
+export const CHECKOUT = join(import.meta.dirname, '../..');
+const BANGER = join(CHECKOUT, 'bin/banger');
+/** The default image and kernel, made once by scripts/prepare-test-home */
+const PREPARED = join(CHECKOUT, 'build/test-home');
+const COMMAND_TIMEOUT_MS = 180_000;
+
+export type Output = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string };
+
+export type Home = Awaited<ReturnType<typeof createHome>>;
+
+type HomeOptions = {
+  /** Added to the environment of command and daemon */
+  env?: Record<string, string>;
+  /** Bring the default image and kernel, as hard links */
+  prepared?: boolean;
+};
+
+export async function createHome(t: TestContext, { env: extra = {}, prepared = true }: HomeOptions = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'banger-'));
+  const env: Record<string, string> = {
+    PATH: process.env.PATH ?? '',
+    HOME: join(folder, 'home'),
+    LANG: 'C.UTF-8',
+    XDG_CONFIG_HOME: join(folder, 'config'),
+    XDG_STATE_HOME: join(folder, 'state'),
+    XDG_DATA_HOME: join(folder, 'data'),
+    XDG_CACHE_HOME: join(folder, 'cache'),
+    XDG_RUNTIME_DIR: join(folder, 'run'),
+    ...(process.env.NODE_V8_COVERAGE && { NODE_V8_COVERAGE: join(CHECKOUT, 'build/coverage/tmp') }),
+    ...extra,
+  };
+  for (const name of ['home', 'run']) await mkdir(join(folder, name), { mode: 0o700 });
+  if (prepared) await cpLinked(PREPARED, folder);
+
+  const home = {
+    folder,
+    env,
+    paths: {
+      state: join(folder, 'state/banger'),
+      data: join(folder, 'data/banger'),
+      runtime: join(folder, 'run/banger'),
+      cache: join(folder, 'cache/banger'),
+    },
+    start,
+    run,
+    json,
+    daemonPid,
+    killDaemon,
+    leftovers,
+  };
+  t.after(dispose);
+  return home;
+
+  /** Starts the command, with pipes. */
+  function start(args: string[], options: { env?: Record<string, string> } = {}): ChildProcess {
+    return spawn(BANGER, args, { env: { ...env, ...options.env }, stdio: 'pipe' });
+  }
+
+  /** Runs the command to its end. */
+  async function run(
+    args: string[],
+    options: { stdin?: string | Buffer; env?: Record<string, string> } = {},
+  ): Promise<Output> {
+    const child = start(args, options);
+    const timeout = setTimeout(() => child.kill('SIGKILL'), COMMAND_TIMEOUT_MS);
+    child.stdin?.on('error', () => {}); // a command that does not read is not a fault here
+    child.stdin?.end(options.stdin ?? '');
+    const [stdout, stderr, [code, signal]] = await Promise.all([
+      readAll(child.stdout),
+      readAll(child.stderr),
+      once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>,
+    ]);
+    clearTimeout(timeout);
+    return { code, signal, stdout, stderr };
+  }
+
+  /** Runs the command with --json, and throws with its words unless it succeeds. */
+  async function json<Answer>(args: string[]): Promise<Answer> {
+    const dashes = args.indexOf('--');
+    const flagged = dashes === -1 ? [...args, '--json'] : args.toSpliced(dashes, 0, '--json');
+    const { code, stdout, stderr } = await run(flagged);
+    if (code !== 0) throw new Error(`banger ${args.join(' ')} exited with ${code}: ${stderr}${stdout}`);
+    return JSON.parse(stdout) as Answer;
+  }
+
+  async function daemonPid(): Promise<number> {
+    return (await json<DaemonStatus>(['daemon', 'status'])).pid;
+  }
+
+  /** SIGKILL, as a crash would; resolves when it is gone. */
+  async function killDaemon(): Promise<void> {
+    for (const daemon of findDaemons()) await killProcess(daemon);
+  }
+
+  /** What a home without vms should not have: processes, sockets and files of vms. */
+  async function leftovers(): Promise<string[]> {
+    const list = async (path: string) => (await readdir(path).catch(() => [])).map((name) => join(path, name));
+    const processes = findByArgument(`${folder}/run/banger/vms/`).map(({ pid }) => `process ${pid}`);
+    const files = [
+      ...(await list(join(home.paths.runtime, 'vms'))),
+      ...(await list(join(home.paths.data, 'vms'))),
+      ...(await list(join(home.paths.data, 'images'))).filter((path) => path.includes('.staging')),
+      ...(await list(join(home.paths.data, 'kernels'))).filter((path) => path.includes('.staging')),
+    ];
+    return [...processes, ...files];
+  }
+
+  async function dispose(): Promise<void> {
+    if (findDaemons().length > 0) {
+      const { vms } = await json<{ vms: Vm[] }>(['vm', 'ls']).catch(() => ({ vms: [] }));
+      for (const { name } of vms) await run(['vm', 'rm', '--force', name]);
+      await run(['daemon', 'stop']);
+    }
+    const left = [...(await leftovers()), ...findDaemons().map(({ pid }) => `daemon ${pid}`)];
+    for (const found of [...findByArgument(`${folder}/`), ...findDaemons()]) await killProcess(found);
+    if (!t.passed) await keepLogs();
+    await rm(folder, { recursive: true, force: true });
+    if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`);
+  }
+
+  function findDaemons() {
+    return findByArgument('packages/daemon/src/main.ts').filter(({ pid }) => {
+      return environmentOf(pid).includes(`XDG_STATE_HOME=${env.XDG_STATE_HOME}`);
+    });
+  }
+
+  async function keepLogs(): Promise<void> {
+    const kept = join(CHECKOUT, 'build/test/failed', t.name.replaceAll(/[^a-zA-Z0-9]+/g, '-').slice(0, 80));
+    await mkdir(kept, { recursive: true });
+    await cp(join(home.paths.state, 'daemon.log'), join(kept, 'daemon.log')).catch(() => {});
+    const vms = join(home.paths.data, 'vms');
+    for (const id of await readdir(vms).catch(() => [])) {
+      await cp(join(vms, id, 'console.log'), join(kept, `${id}-console.log`)).catch(() => {});
+      await cp(join(vms, id, 'hypervisor.log'), join(kept, `${id}-hypervisor.log`)).catch(() => {});
+    }
+  }
+}
+
+/** Folders are made anew, files are hard links: nobody writes to an image or a kernel. State is copied. */
+async function cpLinked(from: string, to: string): Promise<void> {
+  for (const [name, flags] of [
+    ['data', '-al'],
+    ['cache', '-al'],
+    ['state', '-a'],
+  ] as const) {
+    await once(spawn('cp', [flags, join(from, name), join(to, name)], { stdio: 'inherit' }), 'close');
+  }
+}
+
+function environmentOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  } catch {
+    return []; // it ended
+  }
+}
+
+async function readAll(stream: Readable | null): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream ?? []) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}
