@@ -18,8 +18,8 @@ import { findByArgument, killProcess } from '../../packages/daemon/src/platform/
 
 export const CHECKOUT = join(import.meta.dirname, '../..');
 const BANGER = join(CHECKOUT, 'bin/banger');
-/** The default image and kernel, made once by scripts/prepare-test-home */
-const PREPARED = join(CHECKOUT, 'build/test-home');
+/** The default image and kernel, made once a checkout by scripts/setup-test-data */
+const PREPARED = join(CHECKOUT, 'build/test-data');
 const COMMAND_TIMEOUT_MS = 180_000;
 
 export type Output = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string };
@@ -62,6 +62,7 @@ export async function createHome(t: TestContext, { env: extra = {}, prepared = t
     start,
     run,
     json,
+    untilVm,
     daemonPid,
     killDaemon,
     leftovers,
@@ -99,6 +100,16 @@ export async function createHome(t: TestContext, { env: extra = {}, prepared = t
     const { code, stdout, stderr } = await run(flagged);
     if (code !== 0) throw new Error(`banger ${args.join(' ')} exited with ${code}: ${stderr}${stdout}`);
     return JSON.parse(stdout) as Answer;
+  }
+
+  /** Asks for the vm until it is as wanted; gives up after some minutes. */
+  async function untilVm(name: string, isWanted: (vm: Vm) => boolean): Promise<Vm> {
+    const deadline = Date.now() + COMMAND_TIMEOUT_MS;
+    for (;;) {
+      const vm = await json<Vm>(['vm', 'show', name]);
+      if (isWanted(vm)) return vm;
+      if (Date.now() > deadline) throw new Error(`"${name}" is ${JSON.stringify(vm.state)} for too long`);
+    }
   }
 
   async function daemonPid(): Promise<number> {

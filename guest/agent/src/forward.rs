@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use crate::http_answers::{Refusal, response, send_answer, send_body};
+use crate::http_answers::{Refusal, cut_off, response, send_answer, send_body};
 
 pub async fn run(target: &Uri, body: RecvStream, mut respond: SendResponse<Bytes>) {
     let connection = match connect(target).await {
@@ -46,7 +46,11 @@ async fn copy_to_host(mut program: OwnedReadHalf, mut host: SendStream<Bytes>) {
     let mut buffer = BytesMut::new();
     loop {
         buffer.reserve(READ_BYTES);
-        match program.read_buf(&mut buffer).await {
+        let read = tokio::select! {
+            read = program.read_buf(&mut buffer) => read,
+            () = cut_off(&mut host) => return,
+        };
+        match read {
             Ok(0) => return drop(host.send_data(Bytes::new(), true)),
             Ok(_) if send_body(&mut host, buffer.split().freeze()).await.is_ok() => {}
             _ => return host.send_reset(Reason::CONNECT_ERROR),

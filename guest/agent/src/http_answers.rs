@@ -118,3 +118,8 @@ pub async fn send_body(stream: &mut SendStream<Bytes>, mut bytes: Bytes) -> Resu
     }
     Ok(())
 }
+
+/// Waits until the host takes the stream back, or is gone.
+pub async fn cut_off(stream: &mut SendStream<Bytes>) {
+    let _ = poll_fn(|context| stream.poll_reset(context)).await;
+}

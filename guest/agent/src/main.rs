@@ -64,20 +64,37 @@ fn main() -> ExitCode {
     }
 }
 
-/// Splits in two: the agent answers the host as a child, and PID 1 becomes the image's init or our supervisor.
+/// PID 1 becomes the image's init, or the supervisor of the agent; the agent answers the host as another process.
 fn hand_over(machine: boot::Machine) -> ! {
-    match sys::fork_single_threaded() {
-        Ok(sys::Fork::Child) => serve::run(machine.port, machine.info),
-        Ok(sys::Fork::Parent { child_pid }) => {
-            drop(machine.port);
-            match machine.image_init {
-                Some(init) => image_init::become_init(init),
-                None => supervisor::run(child_pid),
+    match machine.image_init {
+        Some(init) => match fork_or_reset() {
+            sys::Fork::Child => {
+                serve::become_lasting();
+                supervise(machine, supervisor::watch)
             }
-        }
-        Err(error) => {
-            console::say(&format!("boot failed: FORK_FAILED {error}"));
-            console::reset_machine()
+            sys::Fork::Parent { .. } => {
+                drop(machine.port);
+                image_init::become_init(init)
+            }
+        },
+        None => supervise(machine, supervisor::run),
+    }
+}
+
+/// The child is the agent, the parent its supervisor.
+fn supervise(machine: boot::Machine, supervisor: fn(i32) -> !) -> ! {
+    match fork_or_reset() {
+        sys::Fork::Child => serve::run(machine.port, machine.info),
+        sys::Fork::Parent { child_pid } => {
+            drop(machine.port);
+            supervisor(child_pid)
         }
     }
+}
+
+fn fork_or_reset() -> sys::Fork {
+    sys::fork_single_threaded().unwrap_or_else(|error| {
+        console::say(&format!("boot failed: FORK_FAILED {error}"));
+        console::reset_machine()
+    })
 }

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::CWD;
+use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_change, mount_move, move_mount,
     open_tree,
@@ -22,7 +23,7 @@ const MODULES: &str = "/banger/modules";
 const NEW_ROOT: &str = "/banger/root";
 
 /// A driver finds its device after the module is loaded, in its own time.
-const DRIVE_PATIENCE: Duration = Duration::from_secs(10);
+const DRIVE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// `/proc`, `/sys`, `/dev` and `/run` as systemd wants to find them. What fails here is missed later, with a reason.
 pub fn mount_kernel_filesystems() {
@@ -60,6 +61,7 @@ pub fn mount_image(drive: &str) -> Result<(), BootFailure> {
     for (kind, options) in kinds {
         match mount(&device, IMAGE, kind, MountFlags::RDONLY, options) {
             Ok(()) => return Ok(()),
+            Err(Errno::NODEV) => {} // this kernel does not know the kind
             Err(error) => problems.push(format!("{kind}: {error}")),
         }
     }

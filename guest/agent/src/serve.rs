@@ -18,17 +18,25 @@ use crate::{clock, console, sys};
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 const STREAM_LIMIT: u32 = 256;
+/// More than streams: a transfer that waits for the host never keeps a command from starting
+const BLOCKING_THREADS: usize = 300;
+/// Enough for the deepest tree of folders that a path can name
+const STACK_BYTES: usize = 8 << 20;
 
 pub fn run(port: Port, info: AgentInfo) -> ! {
     become_lasting();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(64).build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_stack_size(STACK_BYTES)
+        .build();
     let ended = runtime.and_then(|runtime| runtime.block_on(serve(port, info)));
     console::say(&format!("the agent cannot go on: {ended:?}"));
     std::process::exit(1)
 }
 
 /// The agent answers until the very end: not stopped by what ends other programs, and last to go when memory is short.
-fn become_lasting() {
+pub fn become_lasting() {
     // systemd spares processes whose name begins with "@" when it kills all others at shutdown.
     let _ = sys::set_process_title("@banger-agent");
     let _ = rustix::thread::set_name(c"banger-agent");

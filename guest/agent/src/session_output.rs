@@ -1,7 +1,7 @@
 //! The output side of a session, and its end: from the process to the client that is attached, and to the scrollback
 //! for the next one. One task per session runs this from the start of the process until nobody can ask about it.
 
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
 
 use crate::frames::{ToHost, json_frame};
-use crate::http_answers::send_body;
+use crate::http_answers::{cut_off, send_body};
 use crate::output::GuestFile;
 use crate::process::Exit;
 use crate::scrollback::Scrollback;
@@ -77,10 +77,16 @@ impl SessionOutput {
             }
         }
         // The exit waits for a client, when the session is one to keep.
-        while self.client.is_none() || !self.tell_exit().await {
-            match self.orders.recv().await {
-                Some(order) if !matches!(order, Order::Close) => drop(self.obey(order).await),
-                _ => return,
+        loop {
+            let is_over = match self.client {
+                Some(_) => self.tell_exit().await,
+                None => match self.orders.recv().await {
+                    Some(order) => self.obey(order).await.map(|()| false),
+                    None => Err(Closed),
+                },
+            };
+            if is_over.unwrap_or(true) {
+                return;
             }
         }
     }
@@ -105,7 +111,7 @@ impl SessionOutput {
                 if self.session.keep {
                     self.scrollback.add(&frame);
                 }
-                self.deliver(frame).await
+                self.deliver(frame).await.map(drop)
             }
             Event::OutputEnded(kind) => {
                 self.outputs.retain(|(other, _)| *other != kind);
@@ -156,19 +162,21 @@ impl SessionOutput {
         Ok(())
     }
 
-    /// Sends to the client at its pace; orders go first, so that a client that does not read can be replaced.
-    async fn deliver(&mut self, frame: Bytes) -> Result<(), Closed> {
-        let Some(client) = &mut self.client else { return Ok(()) };
+    /// Sends to the client at its pace; orders go first, so that a client that does not read can be replaced. Whether the
+    /// frame was sent.
+    async fn deliver(&mut self, frame: Bytes) -> Result<bool, Closed> {
+        let Some(client) = &mut self.client else { return Ok(false) };
         let delivery = tokio::select! {
             biased;
             sent = send_body(client, frame) => if sent.is_ok() { Delivery::Done } else { Delivery::ClientGone },
             Some(order) = self.orders.recv() => Delivery::Interrupted(order),
         };
         match delivery {
-            Delivery::Done => Ok(()),
-            Delivery::ClientGone => self.lose_client(),
-            Delivery::Interrupted(order) => Box::pin(self.obey(order)).await,
+            Delivery::Done => return Ok(true),
+            Delivery::ClientGone => self.lose_client()?,
+            Delivery::Interrupted(order) => Box::pin(self.obey(order)).await?,
         }
+        Ok(false)
     }
 
     fn lose_client(&mut self) -> Result<(), Closed> {
@@ -178,17 +186,10 @@ impl SessionOutput {
     }
 
     /// Whether the client got the exit.
-    async fn tell_exit(&mut self) -> bool {
-        let Some(exit) = &self.exit else { return false };
-        let frame = json_frame(ToHost::Exit, exit);
-        if self.deliver(frame).await.is_err() {
-            return true; // nobody is to be told any more
-        }
-        let was_told = self.client.as_mut().is_some_and(|client| client.send_data(Bytes::new(), true).is_ok());
-        if !was_told {
-            return self.lose_client().is_err();
-        }
-        true
+    async fn tell_exit(&mut self) -> Result<bool, Closed> {
+        let frame = json_frame(ToHost::Exit, &self.exit);
+        let was_sent = self.deliver(frame).await?;
+        Ok(was_sent && self.client.as_mut().is_some_and(|client| client.send_data(Bytes::new(), true).is_ok()))
     }
 
     /// Ends the process group, gently first. What it still writes is nobody's.
@@ -213,7 +214,7 @@ struct Closed;
 
 async fn client_gone(client: &mut Option<SendStream<Bytes>>) {
     match client {
-        Some(client) => drop(poll_fn(|context| client.poll_reset(context)).await),
+        Some(client) => cut_off(client).await,
         None => pending().await,
     }
 }

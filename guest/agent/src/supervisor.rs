@@ -1,5 +1,5 @@
-//! PID 1 where the image has no init: reaps orphans, and ends the machine when asked or when the agent is gone. One
-//! thread, no allocation to speak of, no way to panic.
+//! PID 1 where the image has no init: reaps orphans, and ends the machine when asked or when the agent is gone. Beside
+//! an image's init only the last of these. One thread, no allocation to speak of, no way to panic.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -24,10 +24,7 @@ pub fn run(agent_pid: i32) -> ! {
     sys::block_signals(&SIGNALS);
     let _ = rustix::system::reboot(rustix::system::RebootCommand::CadOff);
     loop {
-        if let Some(status) = reap(agent_pid) {
-            console::say(&format!("the agent ended ({status}), the machine resets"));
-            console::reset_machine();
-        }
+        reset_when_gone(agent_pid);
         match sys::next_signal(&SIGNALS, 60_000) {
             Some(signal) if POWER_OFF.contains(&signal) => {
                 stop_everything(agent_pid);
@@ -44,12 +41,32 @@ pub fn run(agent_pid: i32) -> ! {
     }
 }
 
+/// Beside the image's init: nothing to do but to say why, and to reset, when the agent is gone.
+pub fn watch(agent_pid: i32) -> ! {
+    sys::block_signals(&SIGNALS);
+    loop {
+        reset_when_gone(agent_pid);
+        sys::next_signal(&[libc::SIGCHLD], 60_000);
+    }
+}
+
+/// A machine that nobody can reach is better ended, with a reason, than left running.
+fn reset_when_gone(agent_pid: i32) {
+    if let Some(end) = reap(agent_pid) {
+        console::say(&format!("the agent ended ({end}), the machine resets"));
+        console::reset_machine();
+    }
+}
+
 /// Takes in every child that ended; how the agent did, if it was among them.
 fn reap(agent_pid: i32) -> Option<String> {
     let mut agent_end = None;
     while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
         if pid.as_raw_nonzero().get() == agent_pid {
-            agent_end = Some(format!("{status:?}"));
+            agent_end = Some(match (status.exit_status(), status.terminating_signal()) {
+                (_, Some(signal)) => format!("killed by signal {signal}"),
+                (code, None) => format!("exit code {}", code.unwrap_or_default()),
+            });
         }
     }
     agent_end

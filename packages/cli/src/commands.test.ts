@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { VERSION } from '@banger/contract/version.ts';
-import { COMMANDS, COMMON_FLAGS, type CommandName, type CommandSpec, specOf } from './commands.ts';
+import { COMMANDS, COMMON_FLAGS, type CommandName, type CommandSpec, type FlagSpec, specOf } from './commands.ts';
 import { helpFor } from './help.ts';
 import { loadCommand } from './load-command.ts';
 import { parseArguments } from './parse-arguments.ts';
@@ -30,9 +30,7 @@ test('no command has two flags with one letter, or a flag that all have', () => 
   for (const name of NAMES) {
     const flags = Object.entries({ ...specOf(name).flags });
     for (const [flag] of flags) assert.ok(!Object.hasOwn(COMMON_FLAGS, flag), `${name} --${flag}`);
-    const letters = [...flags, ...Object.entries<{ short?: string }>(COMMON_FLAGS)].flatMap(
-      ([, { short }]) => short ?? [],
-    );
+    const letters = [...flags, ...Object.entries<FlagSpec>(COMMON_FLAGS)].flatMap(([, { short }]) => short ?? []);
     assert.equal(new Set(letters).size, letters.length, name);
   }
 });

@@ -101,8 +101,13 @@ export class AgentSession {
     return stream;
   }
 
-  async answerTo(task: Task, stream: ClientHttp2Stream, notFound?: ErrorCode): Promise<OpenedStream> {
-    const headers = await this.#withDeadline(task, stream, headOf(stream));
+  async answerTo(
+    task: Task,
+    stream: ClientHttp2Stream,
+    notFound?: ErrorCode,
+    deadlineMs = ANSWER_DEADLINE_MS,
+  ): Promise<OpenedStream> {
+    const headers = await this.#withDeadline(task, stream, headOf(stream), deadlineMs);
     const status = Number(headers[':status']);
     if (status >= 200 && status < 300) return { stream, headers };
     const refusal = await this.#withDeadline(task, stream, readText(stream, MAX_REFUSAL_BYTES));
@@ -110,15 +115,20 @@ export class AgentSession {
     throw parseRefusal(refusal, notFound);
   }
 
-  async #withDeadline<Value>(task: Task, stream: ClientHttp2Stream, answer: Promise<Value>): Promise<Value> {
-    const deadline = AbortSignal.timeout(ANSWER_DEADLINE_MS);
+  async #withDeadline<Value>(
+    task: Task,
+    stream: ClientHttp2Stream,
+    answer: Promise<Value>,
+    deadlineMs = ANSWER_DEADLINE_MS,
+  ): Promise<Value> {
+    const deadline = AbortSignal.timeout(deadlineMs);
     answer.catch(() => {}); // the caller may give up
     try {
       return await task.withSignal(deadline).race(answer);
     } catch (fault) {
       stream.close(constants.NGHTTP2_CANCEL);
       task.check();
-      if (deadline.aborted) throw agentLost(`it did not answer within ${ANSWER_DEADLINE_MS / 1000} s`);
+      if (deadline.aborted) throw agentLost(`it did not answer within ${deadlineMs / 1000} s`);
       throw this.isClosed ? agentLost(this.#whyClosed ?? 'its stream ended', fault) : fault;
     }
   }

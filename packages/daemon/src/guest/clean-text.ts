@@ -6,7 +6,7 @@ const MAX_CHARACTERS = 500;
 export function cleanText(text: string): string {
   const plain = stripVTControlCharacters(text.slice(0, 2 * MAX_CHARACTERS));
   return plain
-    .replace(/\p{C}+/gu, ' ')
+    .replace(/[\p{C}\s]+/gu, ' ')
     .trim()
     .slice(0, MAX_CHARACTERS);
 }

@@ -7,7 +7,6 @@
  */
 import { type ClientHttp2Stream, constants } from 'node:http2';
 import type { Duplex, Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { BangerError } from '@banger/contract/errors.ts';
 import { encodeFrame, FRAME, MAX_FRAME_PAYLOAD_BYTES } from '@banger/contract/guest/frames.ts';
 import {
@@ -28,6 +27,7 @@ import { type CommandOutput, collectOutput, type RunOptions } from './run-comman
 export type { CommandOutput, RunOptions } from './run-command.ts';
 
 const STALLED_TRANSFER_MS = 120_000;
+const MAX_TRANSFER_MS = 24 * 3_600_000;
 
 const statsSchema = z.object({
   memoryTotalBytes: z.number(),
@@ -81,8 +81,6 @@ export class Guest {
   /** The same, for a caller who speaks frames itself: START or ATTACH is the first that it writes. */
   openFrames(): ClientHttp2Stream {
     const stream = this.#session.begin({ method: 'POST', path: '/v1/exec' });
-    // Without this a stream that is destroyed ends as if all were well, and the agent lets the command run on.
-    stream.once('close', () => stream.close(constants.NGHTTP2_CANCEL));
     return stream;
   }
 
@@ -125,11 +123,16 @@ export class Guest {
     const path = `/v1/files?${query({ path: folder, ...(owner !== undefined && { owner }) })}`;
     const stream = this.#session.begin({ method: 'PUT', path });
     stream.setTimeout(STALLED_TRANSFER_MS, () => stream.destroy(agentLost('a transfer stalled')));
-    const answered = new Promise<void>((resolve) => stream.once('response', () => resolve()));
-    const sent = pipeline(tar, stream, { signal: task.signal, end: true });
-    sent.catch(() => {}); // the agent's answer says more, when there is one
-    await Promise.race([answered, sent.catch(() => answered), this.closed]);
-    await this.#session.answerTo(task, stream);
+    const broken = new Promise<never>((_resolve, reject) => tar.once('error', reject));
+    broken.catch(() => {}); // it may break after the answer
+    // Not a pipeline, which would destroy the stream, and with it the answer, when the agent refuses half-way.
+    tar.pipe(stream);
+    try {
+      await Promise.race([this.#session.answerTo(task, stream, 'GUEST_PATH', MAX_TRANSFER_MS), broken]);
+    } finally {
+      tar.unpipe(stream).destroy();
+      stream.close(constants.NGHTTP2_CANCEL);
+    }
   }
 
   async stats(task: Task): Promise<GuestStats> {

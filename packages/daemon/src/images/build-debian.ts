@@ -13,6 +13,7 @@ import { ProcessFailure, runProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
 import type { TarSource } from './build-rootfs.ts';
 import { chooseSuite, INDEX_FORMAT, parseIndexes, toSourceLines } from './debian-sources.ts';
+import { noSpaceLeft } from './disk-full.ts';
 import { canUse, IN_NAMESPACE, IN_ROOT_NAMESPACE } from './user-namespace.ts';
 
 /** The tree, the packages and the finished base, side by side */
@@ -48,7 +49,8 @@ export function debianSource({ packages, workFolder, log }: DebianParts): TarSou
         cwd: '/',
       });
     } catch (fault) {
-      throw fault instanceof ProcessFailure && !isNoSpace(fault.stderr) ? buildFailed(fault) : fault;
+      if (!(fault instanceof ProcessFailure)) throw fault;
+      throw isNoSpace(fault.stderr) ? noSpaceLeft(fault) : buildFailed(fault);
     }
   };
 }

@@ -1,3 +1,4 @@
+/** A full disk, as tools report it and as the user reads it. */
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 
@@ -8,4 +9,9 @@ export function diskFull(folder: string, neededBytes: number, freeBytes: number,
     details: { folder, neededBytes, freeBytes },
     cause,
   });
+}
+
+/** What a tool said in many words, as the one fault that becomes DISK_FULL where the folder is known. */
+export function noSpaceLeft(cause: unknown): Error {
+  return Object.assign(new Error('No space left on device', { cause }), { code: 'ENOSPC' });
 }

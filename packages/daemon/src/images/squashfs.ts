@@ -5,6 +5,7 @@ import { BangerError } from '@banger/contract/errors.ts';
 import { isNoSpace } from '../platform/files.ts';
 import { ProcessFailure, runProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
+import { noSpaceLeft } from './disk-full.ts';
 
 const OPTIONS = '--quiet --no-skip --compressor lz4 --defaults uid=0,gid=0,mode=0755,mtime=0'.split(' ');
 
@@ -15,7 +16,8 @@ export async function writeSquashfs(task: Task, tar: Readable, path: string): Pr
       stdin: tar,
     });
   } catch (fault) {
-    if (!(fault instanceof ProcessFailure) || isNoSpace(fault.stderr)) throw fault;
+    if (!(fault instanceof ProcessFailure)) throw fault;
+    if (isOutOfSpace(fault)) throw noSpaceLeft(fault);
     throw new BangerError('IMAGE_INVALID', {
       message: `The tar cannot be turned into a filesystem: ${lastLine(fault.stderr) || fault.message}.`,
       hint: 'Make it anew with "tar --numeric-owner --xattrs -c" at the top of the root filesystem.',
@@ -24,6 +26,12 @@ export async function writeSquashfs(task: Task, tar: Readable, path: string): Pr
   }
 }
 
+// tar2sqfs says no more than "I/O error" when it cannot write, and removes what it has written. It reads from a pipe
+// that is whole, or ended by us, so it is never the reading that fails.
+function isOutOfSpace({ stderr }: ProcessFailure): boolean {
+  return isNoSpace(stderr) || stderr.includes('I/O error');
+}
+
 function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1) ?? '';
+  return (text.trim().split('\n').at(-1) ?? '').replace(/\.$/, '');
 }

@@ -5,6 +5,7 @@
 import { rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
+import { noSpaceLeft } from '../images/disk-full.ts';
 import { digestFile, isNoSpace, listFolder, makePrivateFolder, removeTree } from '../platform/files.ts';
 import { ProcessFailure, runProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
@@ -26,7 +27,8 @@ export async function fetchKernel(
     await runProcess(task, ['dpkg-deb', '--extract', path, target]);
     return kernel;
   } catch (fault) {
-    throw fault instanceof ProcessFailure && !isNoSpace(fault.stderr) ? fetchFailed(packageName, fault) : fault;
+    if (!(fault instanceof ProcessFailure)) throw fault;
+    throw isNoSpace(fault.stderr) ? noSpaceLeft(fault) : fetchFailed(packageName, fault);
   }
 }
 

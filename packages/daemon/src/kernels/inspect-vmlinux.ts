@@ -4,6 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import { kernelInvalid } from './kernel-invalid.ts';
 import { REQUIRED_MODULES } from './modules.ts';
 
+const ELF_HEADER_BYTES = 64;
 const X86_64 = 62;
 const NOTE_SEGMENT = 4;
 /** The note "Xen", type 18: where a hypervisor enters the kernel without a boot loader (PVH) */
@@ -30,7 +31,7 @@ export type Vmlinux = {
 /** Throws KERNEL_INVALID for what no hypervisor here could boot. */
 export async function inspectVmlinux(path: string): Promise<Vmlinux> {
   const elf = await readFile(path);
-  if (elf[4] !== 2 || elf[5] !== 1 || elf.readUInt16LE(18) !== X86_64) {
+  if (elf.length < ELF_HEADER_BYTES || elf[4] !== 2 || elf[5] !== 1 || elf.readUInt16LE(18) !== X86_64) {
     throw kernelInvalid('The kernel is not one for x86-64');
   }
   if (!hasPvhEntry(elf)) throw kernelInvalid('The kernel has no PVH entry: it was built without CONFIG_PVH');

@@ -86,7 +86,11 @@ async function endOf({ exited }: StartedProcess): Promise<never> {
 async function startFailure(paths: string[], isLate: boolean, cause: unknown): Promise<BangerError> {
   const printed = await Promise.all(paths.map((path) => readFile(path, 'utf8').catch(() => '')));
   // It also complains that there is no system logger, which is no reason.
-  const lines = printed.join('').trim().split('\n').filter((line) => !/ to syslog$/.test(line));
+  const lines = printed
+    .join('')
+    .trim()
+    .split('\n')
+    .filter((line) => !/ to syslog$/.test(line));
   const lastLines = lines.slice(-5).join('\n');
   const what = isLate ? `was not ready within ${START_DEADLINE_MS / 1000} s` : 'could not set up the network';
   return new BangerError('NETWORK_FAILED', {

@@ -12,7 +12,7 @@ export type ProcessRef = { pid: number; startTicks: number };
 
 export function readProcessRef(pid: number): ProcessRef | null {
   const stat = readStat(pid);
-  return stat === null || stat.state === 'Z' ? null : { pid, startTicks: stat.startTicks };
+  return stat === null || hasEnded(stat) ? null : { pid, startTicks: stat.startTicks };
 }
 
 export function isAlive(ref: ProcessRef): boolean {
@@ -54,12 +54,19 @@ export async function waitForExit(ref: ProcessRef): Promise<void> {
   for (let pauseMs = 1; isAlive(ref); pauseMs = Math.min(pauseMs * 2, 50)) await delay(pauseMs);
 }
 
-function readStat(pid: number): { state: string; startTicks: number } | null {
+type Stat = { state: string; threads: number; startTicks: number };
+
+// The first thread of a process can be a zombie while others still hold its files, its locks and its memory.
+function hasEnded({ state, threads }: Stat): boolean {
+  return state === 'Z' && threads <= 1;
+}
+
+function readStat(pid: number): Stat | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0] as string, startTicks: Number(fields[19]) };
+    return { state: fields[0] as string, threads: Number(fields[17]), startTicks: Number(fields[19]) };
   } catch {
     return null; // it ended
   }

@@ -27,3 +27,8 @@ export function cleanLines(text: string): string[] {
       .filter((line) => line !== '')
   );
 }
+
+/** The line in which a kernel, or an agent that was PID 1, said that it cannot go on; a reset follows it. */
+export function findPanic(lines: readonly string[]): string | null {
+  return lines.find((line) => /Kernel panic - not syncing|banger-agent: panic/.test(line)) ?? null;
+}

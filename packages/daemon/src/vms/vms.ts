@@ -15,7 +15,7 @@ import { createOneAtATime } from '../platform/one-at-a-time.ts';
 import { Task } from '../platform/task.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
 import type { VmRecord } from '../store/records/vms.ts';
-import { readConsoleTail } from './console.ts';
+import { findPanic, readConsoleTail } from './console.ts';
 import { createVm } from './create-vm.ts';
 import { reconcile } from './reconcile.ts';
 import { removeVm } from './remove-vm.ts';
@@ -167,12 +167,14 @@ export function createVms(given: Omit<VmParts, 'running'>) {
 
   async function endedUnasked(vm: VmRecord, exit: MachineExit): Promise<void> {
     log.info(`vm ${vm.name} ended by itself: ${exit.detail}`);
-    if (exit.by === 'guest') {
+    const lines = await readConsoleTail(folders.of(vm.id).console);
+    const panic = findPanic(lines);
+    if (exit.by === 'guest' && !panic) {
       await finishStop(parts, vm, 'guest', null);
       return;
     }
-    const lines = (await readConsoleTail(folders.of(vm.id).console)).slice(-6);
-    const message = [`It ended unasked: ${exit.detail}.`, ...lines].join('\n  ');
+    const what = panic ? 'Its kernel or its agent panicked.' : `It ended unasked: ${exit.detail}.`;
+    const message = [`${what} The last lines of its console:`, ...lines.slice(-12)].join('\n  ');
     await finishStop(parts, vm, 'crashed', { code: 'VM_LOST', message, at: parts.now().toISOString() });
   }
 }

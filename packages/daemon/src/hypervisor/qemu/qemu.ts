@@ -9,11 +9,12 @@ import type { Log } from '../../platform/log.ts';
 import { findByArgument, isAlive } from '../../platform/processes.ts';
 import { Task } from '../../platform/task.ts';
 import { connectSocket } from '../../platform/unix-sockets.ts';
-import type { Accel, Driver, Machine, MachinePlan, MachineRef } from '../hypervisor.ts';
+import type { Driver, Machine, MachinePlan, MachineRef } from '../hypervisor.ts';
 import { keepConsoleLog } from './console-log.ts';
 import { launchQemu } from './launch-qemu.ts';
 import { MachineEvents, QemuMachine } from './machine.ts';
 import { consoleLink, machineSockets } from './plan-arguments.ts';
+import type { ChooseAccel } from './probe-kvm.ts';
 import { createQemuVersion } from './qemu-version.ts';
 import { QmpConnection } from './qmp.ts';
 
@@ -26,7 +27,7 @@ type QemuParts = {
   qemuPath: string;
   log: Log;
   /** Which accelerator runs this plan, see probe-kvm.ts */
-  accel: (task: Task, plan: MachinePlan) => Promise<Accel>;
+  accel: ChooseAccel;
 };
 
 export function createQemuDriver({ qemuPath, log, accel }: QemuParts): Driver {
@@ -34,8 +35,8 @@ export function createQemuDriver({ qemuPath, log, accel }: QemuParts): Driver {
   return { name: 'qemu', launch, adopt };
 
   async function launch(task: Task, plan: MachinePlan): Promise<Machine> {
-    await qemuVersion(task);
-    return launchQemu(task, { qemuPath, log }, plan, await accel(task, plan));
+    const chosen = await accel(task, plan, await qemuVersion(task));
+    return launchQemu(task, { qemuPath, log }, plan, chosen);
   }
 
   async function adopt(ref: MachineRef): Promise<Machine | null> {

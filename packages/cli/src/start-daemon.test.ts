@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { startDaemon } from './start-daemon.ts';
+
+/** A daemon whose whole program is `script`. */
+function daemonOf(t: TestContext, script: string) {
+  const folder = mkdtempSync(join(tmpdir(), 'banger-start-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const daemonMain = join(folder, 'main.mjs');
+  writeFileSync(daemonMain, `import { writeSync } from 'node:fs';\n${script}`);
+  const within = (name: string) => join(folder, name);
+  const paths = {
+    config: within('config'),
+    state: within('some/state'),
+    data: within('data'),
+    cache: within('cache'),
+    runtime: within('run'),
+  };
+  return { paths, socketPath: within('daemon.sock'), daemonMain };
+}
+
+const say = (message: unknown) => `writeSync(3, ${JSON.stringify(`${JSON.stringify(message)}\n`)});`;
+
+test('a daemon that says ready is started, with its log in a folder of the owner alone', async (t) => {
+  const parts = daemonOf(t, `console.log('hello', process.argv[2]); ${say({ ready: true })}`);
+  await startDaemon(parts);
+  assert.equal(statSync(parts.paths.state).mode & 0o777, 0o700);
+  assert.equal(statSync(join(parts.paths.state, 'daemon.log')).mode & 0o777, 0o600);
+});
+
+test('what the daemon says against starting is what the user reads', async (t) => {
+  const error = { code: 'STATE_TOO_NEW', message: 'The state is of version 9.', hint: 'Use a newer banger.' };
+  await assert.rejects(startDaemon(daemonOf(t, say({ error }))), error);
+});
+
+test('a daemon that dies silently leaves the last lines of its log', async (t) => {
+  const parts = daemonOf(t, `console.error('first'); console.error('the reason'); process.exit(1);`);
+  mkdirSync(parts.paths.state, { recursive: true });
+  writeFileSync(join(parts.paths.state, 'daemon.log'), 'of an earlier run\n');
+  await assert.rejects(startDaemon(parts), {
+    code: 'DAEMON_UNREACHABLE',
+    details: { console: ['first', 'the reason'] },
+  });
+});
+
+test('a daemon that another command has just started is waited for', async (t) => {
+  const parts = daemonOf(t, say({ error: { code: 'DAEMON_ALREADY_RUNNING', message: 'It runs.' } }));
+  const server = createServer().listen(parts.socketPath);
+  t.after(() => server.close());
+  await startDaemon(parts);
+});
+
+test('nonsense instead of an answer is told as it is', async (t) => {
+  await assert.rejects(startDaemon(daemonOf(t, `writeSync(3, 'what?\\n')`)), {
+    code: 'DAEMON_UNREACHABLE',
+    message: /what\?/,
+  });
+});

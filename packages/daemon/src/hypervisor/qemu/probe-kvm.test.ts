@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { greetAgent } from '../../guest/handshake.ts';
+import { createLog } from '../../platform/log.ts';
+import { findByArgument } from '../../platform/processes.ts';
+import { Task } from '../../platform/task.ts';
+import type { Machine, MachinePlan } from '../hypervisor.ts';
+import { createKvmProbe } from './probe-kvm.ts';
+
+const fakeQemu = fileURLToPath(new URL('../../../../../test/support/fake-qemu', import.meta.url));
+const task = Task.background();
+
+test('without the KVM device nothing is probed', async (t) => {
+  const { choose, plan, probes } = await makeProbe(t, { kvmDevice: '/nonexistent/kvm' });
+  assert.equal(await choose(task, plan, '7.2.22'), 'tcg');
+  assert.equal(probes(), 0);
+});
+
+test('a guest that says hello under KVM proves it, once', async (t) => {
+  const { choose, plan, probes, folder } = await makeProbe(t, {});
+  const both = await Promise.all([choose(task, plan, '7.2.22'), choose(task, plan, '7.2.22')]);
+  assert.deepEqual(both, ['kvm', 'kvm']);
+  assert.equal(await choose(task, { ...plan, kernelPath: '/another' }, '7.2.22'), 'kvm');
+  assert.equal(probes(), 1);
+  assert.deepEqual(findByArgument(folder), []);
+});
+
+test('the verdict is asked again after a reboot of the host and for another QEMU', async (t) => {
+  const { choose, plan, probes, folder } = await makeProbe(t, {});
+  await choose(task, plan, '7.2.22');
+  await choose(task, plan, '10.0.2');
+  assert.equal(probes(), 2);
+  await writeFile(join(folder, 'boot_id'), 'the next boot\n');
+  await choose(task, plan, '10.0.2');
+  assert.equal(probes(), 3);
+});
+
+test('a QEMU that ends under KVM means TCG, remembered for that kernel', async (t) => {
+  const fault = new Error('no hello');
+  const { choose, plan, probes, folder } = await makeProbe(t, { greet: () => Promise.reject(fault) });
+  assert.equal(await choose(task, plan, '7.2.22'), 'tcg');
+  assert.equal(await choose(task, plan, '7.2.22'), 'tcg');
+  assert.equal(probes(), 1);
+  assert.equal(await choose(task, { ...plan, kernelPath: '/another' }, '7.2.22'), 'tcg');
+  assert.equal(probes(), 2);
+  assert.equal(JSON.parse(await readFile(join(folder, 'verdict.json'), 'utf8')).works, false);
+});
+
+type ProbeOptions = { kvmDevice?: string; greet?: () => Promise<void> };
+
+async function makeProbe(t: TestContext, { kvmDevice, greet }: ProbeOptions) {
+  const folder = await mkdtemp(join(tmpdir(), 'banger-probe-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, 'boot_id'), 'this boot\n');
+  await writeFile(join(folder, 'kvm'), '');
+  let probes = 0;
+  const choose = createKvmProbe({
+    qemuPath: fakeQemu,
+    log: createLog(() => {}),
+    verdictPath: join(folder, 'verdict.json'),
+    kvmDevice: kvmDevice ?? join(folder, 'kvm'),
+    bootIdPath: join(folder, 'boot_id'),
+    greet: async (limited: Task, machine: Machine) => {
+      probes += 1;
+      if (greet) return greet();
+      await greetAgent(limited, await machine.openAgentStream());
+    },
+  });
+  const plan: MachinePlan = {
+    ...{ vmId: '0123456789ab', runtimeFolder: folder, cpus: 1, memoryBytes: 2 ** 28, networkSocket: null, drives: [] },
+    ...{ kernelPath: '/kernel', initramfsPath: '/initramfs', kernelArguments: [] },
+    ...{ consolePath: join(folder, 'console.txt'), logPath: join(folder, 'log.txt') },
+  };
+  return { choose, plan, probes: () => probes, folder };
+}

@@ -1,0 +1,122 @@
+/**
+ * Whether KVM runs guests here, found out by running one.
+ *
+ * The device can open, and machines and CPUs can be made, on hosts whose KVM still cannot run a stock kernel; and QEMU
+ * then fails instead of falling back. So the first vm on a host that offers /dev/kvm waits for a small guest to say
+ * hello. The verdict holds until the host boots again or QEMU changes.
+ */
+import { open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { writeFileDurably } from '../../platform/files.ts';
+import type { Log } from '../../platform/log.ts';
+import type { Task } from '../../platform/task.ts';
+import type { Accel, Machine, MachinePlan } from '../hypervisor.ts';
+import { launchQemu } from './launch-qemu.ts';
+
+/** A guest that KVM runs says hello within a second */
+const HELLO_DEADLINE_MS = 5000;
+const PROBE_MEMORY_BYTES = 256 * 2 ** 20;
+
+const verdictSchema = z.object({
+  bootId: z.string(),
+  qemuVersion: z.string(),
+  /** A "no" is about this kernel as well, since a kernel that boots nowhere proves nothing about KVM */
+  kernelPath: z.string(),
+  works: z.boolean(),
+});
+type Verdict = z.infer<typeof verdictSchema>;
+
+type ProbeParts = {
+  qemuPath: string;
+  log: Log;
+  verdictPath: string;
+  /** Resolves when the agent behind the machine's stream has said hello */
+  greet: (task: Task, machine: Machine) => Promise<unknown>;
+  kvmDevice?: string;
+  bootIdPath?: string;
+};
+
+export type ChooseAccel = (task: Task, plan: MachinePlan, qemuVersion: string) => Promise<Accel>;
+
+export function createKvmProbe(parts: ProbeParts): ChooseAccel {
+  const { kvmDevice = '/dev/kvm', bootIdPath = '/proc/sys/kernel/random/boot_id', verdictPath, log } = parts;
+  let probing: Promise<Verdict> | null = null;
+
+  return async function chooseAccel(task, plan, qemuVersion) {
+    if (!(await canOpen(kvmDevice))) return 'tcg';
+    const bootId = (await readFile(bootIdPath, 'utf8')).trim();
+    const holds = (verdict: Verdict | null) =>
+      verdict?.bootId === bootId &&
+      verdict.qemuVersion === qemuVersion &&
+      (verdict.works || verdict.kernelPath === plan.kernelPath);
+
+    for (;;) {
+      const known = await readVerdict(verdictPath);
+      if (known && holds(known)) return known.works ? 'kvm' : 'tcg';
+      // Vms that start at once share one probe; each checks that its verdict holds for its own kernel.
+      const mine = probing === null;
+      probing ??= probe().finally(() => {
+        probing = null;
+      });
+      const verdict = await task.race(probing);
+      if (mine || holds(verdict)) return verdict.works ? 'kvm' : 'tcg';
+    }
+
+    async function probe(): Promise<Verdict> {
+      const works = await runsGuest(task, parts, plan);
+      const verdict = { bootId, qemuVersion, kernelPath: plan.kernelPath, works };
+      log.info(`KVM ${works ? 'runs guests' : 'does not run guests'} here (QEMU ${qemuVersion})`);
+      await writeFileDurably(verdictPath, `${JSON.stringify(verdict)}\n`);
+      return verdict;
+    }
+  };
+}
+
+async function runsGuest(task: Task, { qemuPath, log, greet }: ProbeParts, plan: MachinePlan): Promise<boolean> {
+  const limited = task.withSignal(AbortSignal.timeout(HELLO_DEADLINE_MS));
+  let machine: Machine | null = null;
+  try {
+    machine = await launchQemu(limited, { qemuPath, log }, probePlan(plan), 'kvm');
+    const died = machine.exited.then(({ detail }) => Promise.reject(new Error(detail)));
+    await Promise.race([greet(limited, machine), died]);
+    return true;
+  } catch (fault) {
+    task.check(); // cancelled: nothing was found out
+    log.info(`a guest under KVM did not say hello: ${limited.signal.aborted ? 'time is up' : fault}`);
+    return false;
+  } finally {
+    await machine?.kill();
+  }
+}
+
+/** In the folder of the vm that waits for it, so that whatever is left of it is found with that vm. */
+function probePlan({ vmId, runtimeFolder, kernelPath, initramfsPath }: MachinePlan): MachinePlan {
+  return {
+    ...{ vmId, runtimeFolder, kernelPath, initramfsPath },
+    cpus: 1,
+    memoryBytes: PROBE_MEMORY_BYTES,
+    kernelArguments: ['console=ttyS0', 'quiet', 'panic=-1', 'banger.mode=floor'],
+    drives: [],
+    networkSocket: null,
+    consolePath: join(runtimeFolder, 'kvm-probe.console'),
+    logPath: join(runtimeFolder, 'kvm-probe.log'),
+  };
+}
+
+async function canOpen(device: string): Promise<boolean> {
+  try {
+    await (await open(device, 'r+')).close();
+    return true;
+  } catch {
+    return false; // no such device, or not for this user
+  }
+}
+
+async function readVerdict(path: string): Promise<Verdict | null> {
+  try {
+    return verdictSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    return null; // not probed yet
+  }
+}

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { createLog } from '../platform/log.ts';
+import { findByArgument } from '../platform/processes.ts';
+import { Task } from '../platform/task.ts';
+import { createUserNetwork } from './passt.ts';
+import { networkCommand } from './passt-arguments.ts';
+
+const task = Task.background();
+const PLAN = { passtPath: 'passt', pastaPath: 'pasta', socket: '/run/vm/network.sock', log: '/run/vm/passt.log' };
+
+test('passt runs in a namespace of its own, with no port and no gateway to the host', () => {
+  const command = networkCommand({ ...PLAN, isIsolated: true, isRoot: false });
+  const inner = command.slice(command.indexOf('--') + 1);
+  assert.equal(command[0], 'pasta');
+  assert.equal(inner[0], 'passt');
+  for (const option of ['--tcp-ports', '--udp-ports', '--tcp-ns', '--udp-ns']) {
+    assert.equal(command[command.indexOf(option) + 1], 'none');
+  }
+  assert.equal(command.filter((argument) => argument === '--no-map-gw').length, 2);
+  assert.equal(inner.includes('--dns-forward'), false); // pasta does, which is outside
+  assert.equal(command.includes('--netns-only'), false);
+});
+
+test('root makes no user namespace, and does not become nobody', () => {
+  const command = networkCommand({ ...PLAN, isIsolated: true, isRoot: true });
+  assert.equal(command.includes('--netns-only'), true);
+  assert.equal(command.filter((argument) => argument === '--runas').length, 2);
+});
+
+test('where no namespace can be made, passt runs alone and forwards names by itself', () => {
+  const command = networkCommand({ ...PLAN, isIsolated: false, isRoot: false });
+  assert.equal(command[0], 'passt');
+  assert.equal(command[command.indexOf('--dns-forward') + 1], '10.0.2.3');
+  assert.equal(command.includes('--runas'), false);
+});
+
+test('a network is ready when its socket is there, and is gone when it is released', async (t) => {
+  const folder = await runtimeFolder(t);
+  const listen = "require('net').createServer().listen(process.argv[process.argv.indexOf('--socket')+1])";
+  const network = await networkOf(folder, `exec "${process.execPath}" -e "${listen}" -- "$@"`);
+  const link = await network.connect(task, folder);
+  assert.deepEqual(link.network.dns, ['10.0.2.3']);
+  const client = connect(link.socketPath);
+  await once(client, 'connect');
+  client.destroy();
+  await network.release(folder);
+  assert.deepEqual(findByArgument(folder), []);
+  await network.release(folder); // safe to repeat
+});
+
+test('a passt that fails is told in its own words, and leaves nothing', async (t) => {
+  const folder = await runtimeFolder(t);
+  const network = await networkOf(folder, 'echo "No routable interface" >&2; exit 1');
+  await assert.rejects(network.connect(task, folder), { code: 'NETWORK_FAILED', message: /No routable interface/ });
+  const missing = createUserNetwork({ ...tools('/nonexistent/passt'), tunDevice: '/nonexistent/tun' });
+  await assert.rejects(missing.connect(task, folder), { code: 'TOOL_MISSING' });
+});
+
+test('a passt that hangs is given up with the task, and ended', async (t) => {
+  const folder = await runtimeFolder(t);
+  const network = await networkOf(folder, `exec "${process.execPath}" -e "setInterval(() => {}, 1000)" -- "$@"`);
+  const hanging = network.connect(task.withSignal(AbortSignal.timeout(100)), folder);
+  await assert.rejects(hanging, { code: 'CANCELLED' });
+  assert.deepEqual(findByArgument(folder), []);
+});
+
+test('a socket path that is too long is refused', async (t) => {
+  const network = createUserNetwork(tools('passt'));
+  const folder = join(await runtimeFolder(t), 'x'.repeat(100));
+  await assert.rejects(network.connect(task, folder), { code: 'PATH_TOO_LONG' });
+});
+
+function tools(passtPath: string) {
+  return { passtPath, pastaPath: 'pasta', isRoot: false, log: createLog(() => {}) };
+}
+
+/** A network whose passt is this shell script. */
+async function networkOf(folder: string, script: string) {
+  const passtPath = join(folder, 'fake');
+  await writeFile(passtPath, `#!/bin/sh\n${script}\n`);
+  await chmod(passtPath, 0o700);
+  return createUserNetwork({ ...tools(passtPath), tunDevice: '/nonexistent/tun' });
+}
+
+async function runtimeFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'banger-passt-'));
+  t.after(async () => {
+    for (const { pid } of findByArgument(folder)) process.kill(pid, 'SIGKILL');
+    await rm(folder, { recursive: true, force: true });
+  });
+  return folder;
+}

@@ -1,0 +1,185 @@
+/** Plays banger-agent on a stream: the handshake, then HTTP/2. Its files are a folder beside the vm's disk. */
+
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, statSync } from 'node:fs';
+import { createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
+import { basename, dirname, join } from 'node:path';
+import { FakeSessions } from './fake-commands.ts';
+import type { FakeFaults } from './fake-faults.ts';
+
+type FakeAgentParts = {
+  faults: FakeFaults;
+  diskPath: string | null;
+  runtimePath: string;
+  power: { end(reason: string): unknown };
+};
+
+export function createFakeAgent({ faults, diskPath, runtimePath, power }: FakeAgentParts) {
+  const root = join(dirname(diskPath ?? runtimePath), 'fake-root');
+  for (const folder of ['root', 'tmp', 'etc']) mkdirSync(join(root, folder), { recursive: true });
+  const sessions = new FakeSessions(root, faults);
+  const bootedAt = Date.now() + faults.bootMs;
+  const info = { protocol: 1, version: '0.0.0-fake', bootId: randomUUID(), init: 'agent', kernel: '0.0.0-fake' };
+
+  const http2 = createServer({ settings: { initialWindowSize: 1024 * 1024 } });
+  http2.on('session', (session) => session.on('error', () => {}));
+  http2.on('sessionError', () => {});
+  http2.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+    stream.on('error', () => {});
+    answer(stream, headers).catch((fault) => refuse(stream, 500, 'INTERNAL', String(fault)));
+  });
+  return { serve };
+
+  /** Before the guest has booted nobody reads. */
+  function serve(socket: Socket): void {
+    socket.on('error', () => {});
+    setTimeout(() => shakeHands(socket), Math.max(0, bootedAt - Date.now()));
+  }
+
+  function shakeHands(socket: Socket): void {
+    if (faults.fault === 'never-hello') socket.resume();
+    else if (faults.fault === 'flood-before-ready') flood(socket);
+    else readLines(socket);
+  }
+
+  function readLines(socket: Socket): void {
+    let pending: Buffer = Buffer.alloc(0);
+    const read = (bytes: Buffer) => {
+      pending = Buffer.concat([pending, bytes]);
+      for (let end = pending.indexOf(10); end >= 0; end = pending.indexOf(10)) {
+        const line = pending.toString('latin1', 0, end);
+        if (line === 'PRI * HTTP/2.0\r') {
+          socket.off('data', read);
+          socket.pause();
+          beginSession(socket, pending);
+          return;
+        }
+        pending = pending.subarray(end + 1);
+        const nonce = /^BANGER-HELLO ([0-9a-f]{32}) \d+$/.exec(line)?.[1];
+        if (nonce) greet(socket, nonce);
+      }
+    };
+    socket.on('data', read);
+  }
+
+  function greet(socket: Socket, nonce: string): void {
+    if (faults.fault === 'boot-fail') {
+      socket.write(`BANGER-FAIL ${nonce} ${JSON.stringify({ code: 'MOUNT', message: 'the disk is not ext4' })}\n`);
+      setTimeout(() => power.end('guest-reset'), 100);
+      return;
+    }
+    socket.write(`BANGER-READY ${nonce} ${JSON.stringify(info)}\n`);
+    if (faults.fault === 'die-after-ready') setTimeout(() => power.end('guest-reset'), faults.afterMs);
+  }
+
+  function beginSession(socket: Socket, preface: Buffer): void {
+    if (faults.fault === 'garbage-after-ready') {
+      socket.write(Buffer.alloc(100_000, 'garbage '));
+      return;
+    }
+    socket.unshift(preface);
+    http2.emit('connection', socket);
+  }
+
+  async function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
+    const url = new URL(`http://agent${headers[':path']}`);
+    const route = `${headers[':method']} ${url.pathname.replace(/(?<=^\/v1\/sessions\/)[^/]+/, '*')}`;
+    const id = url.pathname.split('/')[3] ?? '';
+    const path = join(root, url.searchParams.get('path') ?? '/');
+    const uptimeMs = Math.round(process.uptime() * 1000);
+    switch (route) {
+      case 'GET /v1/health':
+        return reply(stream, { ...info, uptimeMs, sessions: sessions.list().length });
+      case 'POST /v1/exec':
+        return sessions.serve(stream);
+      case 'GET /v1/sessions':
+        return reply(stream, { sessions: sessions.list() });
+      case 'POST /v1/sessions/*/signal':
+        return done(stream, sessions.signal(id, JSON.parse(await bodyOf(stream)).signal));
+      case 'DELETE /v1/sessions/*':
+        return done(stream, sessions.end(id));
+      case 'GET /v1/files':
+        return sendTar(stream, path);
+      case 'PUT /v1/files':
+        return takeTar(stream, path);
+      case 'GET /v1/stat': {
+        const found = statSync(path, { throwIfNoEntry: false });
+        if (!found) return refuse(stream, 404, 'NOT_FOUND', 'no such file');
+        const kind = found.isDirectory() ? 'directory' : 'file';
+        return reply(stream, { kind, sizeBytes: found.size, mode: found.mode });
+      }
+      case 'GET /v1/stats':
+        return reply(stream, { ...MEMORY, load1: 0.1, uptimeMs });
+      case 'POST /v1/clock':
+        return done(stream, true);
+      case 'POST /v1/shutdown': {
+        const { how } = JSON.parse(await bodyOf(stream));
+        stream.respond({ ':status': 202 }, { endStream: true });
+        if (faults.fault !== 'hang-on-shutdown') {
+          setTimeout(() => power.end(how === 'reboot' ? 'guest-reset' : 'guest-shutdown'), 20);
+        }
+        return;
+      }
+      default:
+        return refuse(stream, 404, 'NOT_FOUND', `no route ${route}`);
+    }
+  }
+}
+
+const MEMORY = { memoryTotalBytes: 1e9, memoryAvailableBytes: 9e8, diskTotalBytes: 8e9, diskFreeBytes: 7e9 };
+
+function flood(socket: Socket): void {
+  const garbage = Buffer.alloc(65_536, 'BANGER-READY 0 \xff\x1b[2J');
+  const more = () => {
+    while (!socket.destroyed && socket.write(garbage));
+  };
+  socket.on('drain', more).resume();
+  more();
+}
+
+function sendTar(stream: ServerHttp2Stream, path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found) {
+    refuse(stream, 404, 'NOT_FOUND', 'no such file');
+    return;
+  }
+  stream.respond({ ':status': 200, 'banger-kind': found.isDirectory() ? 'directory' : 'file' });
+  const tar = spawn('tar', ['-C', dirname(path), '-cf', '-', basename(path)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  tar.stdout.pipe(stream);
+}
+
+function takeTar(stream: ServerHttp2Stream, path: string): void {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    refuse(stream, 404, 'NOT_FOUND', 'no such folder');
+    return;
+  }
+  const tar = spawn('tar', ['-C', path, '-xf', '-'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  tar.stdin.on('error', () => {}); // its exit code tells
+  stream.pipe(tar.stdin);
+  tar.once('exit', (code) => {
+    if (code === 0) done(stream, true);
+    else refuse(stream, 400, 'BAD_REQUEST', 'the tar stream is damaged');
+  });
+}
+
+async function bodyOf(stream: ServerHttp2Stream): Promise<string> {
+  return Buffer.concat(await stream.toArray()).toString('utf8');
+}
+
+function reply(stream: ServerHttp2Stream, body: unknown): void {
+  stream.respond({ ':status': 200, 'content-type': 'application/json' });
+  stream.end(JSON.stringify(body));
+}
+
+function done(stream: ServerHttp2Stream, isKnown: boolean): void {
+  if (isKnown) stream.respond({ ':status': 204 }, { endStream: true });
+  else refuse(stream, 404, 'NOT_FOUND', 'no such session');
+}
+
+function refuse(stream: ServerHttp2Stream, status: number, code: string, message: string): void {
+  if (stream.headersSent || stream.destroyed) return;
+  stream.respond({ ':status': status });
+  stream.end(JSON.stringify({ code, message }));
+}

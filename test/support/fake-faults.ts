@@ -1,0 +1,40 @@
+/** What a test can make the fake hypervisor and its agent do wrong. */
+import { readFileSync, writeFileSync } from 'node:fs';
+
+export type FakeFault =
+  | 'old-version' // --version says 6.2.0
+  | 'exit-at-start' // ends with words on stderr, before its sockets are there
+  | 'no-memory' // likewise, with QEMU's words for it
+  | 'hang-on-qmp' // takes the control connection and then no command
+  | 'panic' // prints a kernel panic on the console and ends, after `afterMs`
+  | 'never-hello' // runs, and the agent never answers
+  | 'boot-fail' // the agent answers BANGER-FAIL
+  | 'flood-before-ready' // garbage without end instead of an answer to hello
+  | 'garbage-after-ready' // garbage instead of HTTP/2
+  | 'die-after-ready' // the machine ends `afterMs` after the agent was ready
+  | 'hang-on-exec' // takes the request and never answers
+  | 'bad-frames' // answers a command with bytes that are no frames
+  | 'agent-dies' // the agent's stream ends when a command is begun
+  | 'hang-on-shutdown'; // takes the request and goes on
+
+export type FakeFaults = {
+  fault: FakeFault | null;
+  /** How long the guest takes to boot */
+  bootMs: number;
+  afterMs: number;
+};
+
+const NONE: FakeFaults = { fault: null, bootMs: 0, afterMs: 0 };
+
+export function readFakeFaults(path: string | undefined): FakeFaults {
+  if (!path) return NONE;
+  try {
+    return { ...NONE, ...JSON.parse(readFileSync(path, 'utf8')) };
+  } catch {
+    return NONE; // no test has asked for one
+  }
+}
+
+export function writeFakeFaults(path: string, faults: Partial<FakeFaults>): void {
+  writeFileSync(path, JSON.stringify(faults));
+}

@@ -1,0 +1,147 @@
+/**
+ * A hypervisor without a guest, for tests: a process of its own that takes QEMU's arguments, makes its sockets, speaks
+ * QMP and plays the agent. It outlives the daemon like the real one.
+ *
+ * What goes wrong is read at every start from the JSON file that BANGER_FAKE_QEMU names, see fake-faults.ts.
+ */
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { readFakeFaults } from './fake-faults.ts';
+
+/** A test that failed to end it does not leave it behind for ever */
+const MAX_LIFE_MS = 15 * 60_000;
+
+const argv = process.argv.slice(2);
+const faults = readFakeFaults(process.env.BANGER_FAKE_QEMU);
+
+if (argv.includes('--version')) {
+  console.log(`QEMU emulator version ${faults.fault === 'old-version' ? '6.2.0' : '7.2.22'} (banger's fake)`);
+  process.exit();
+}
+await main();
+
+async function main(): Promise<void> {
+  if (faults.fault === 'exit-at-start') fail('-device virtio-fake: this machine was told to fail');
+  if (faults.fault === 'no-memory') fail("cannot set up guest memory 'pc.ram': Cannot allocate memory");
+  setTimeout(() => process.exit(3), MAX_LIFE_MS).unref();
+  for (const drive of options('-drive')) {
+    const file = field(drive, 'file');
+    if (!existsSync(file)) fail(`-drive ${drive}: Could not open '${file}': No such file or directory`);
+  }
+
+  const sockets = new Map(options('-chardev').map((chardev) => [field(chardev, 'id'), field(chardev, 'path')]));
+  const qmpClients = new Set<Socket>();
+  const guestConsole = createConsole();
+  await listen(sockets.get('console'), (socket) => guestConsole.attach(socket));
+  const waitingForAgent: Socket[] = [];
+  const agentServer = await listen(sockets.get('agent'), (socket) => waitingForAgent.push(socket));
+  await listen(sockets.get('qmp'), (socket) => serveQmp(socket, qmpClients));
+
+  const power = { end: (reason: string) => end(qmpClients, true, reason) };
+  guestConsole.print(`banger fake machine ${field(options('-name')[0] ?? '', 'guest')}\n`);
+  if (faults.fault === 'panic') {
+    guestConsole.print(
+      '[    1.000000] Kernel panic - not syncing: told to\n[    1.000001] ---[ end Kernel panic ]---\n',
+    );
+    setTimeout(() => power.end('guest-reset'), faults.afterMs);
+    return;
+  }
+  const { createFakeAgent } = await import('./fake-agent.ts');
+  const agent = createFakeAgent({ faults, diskPath: writableDisk(), runtimePath: sockets.get('agent') ?? '', power });
+  serveOneAtATime(agentServer, waitingForAgent, agent.serve);
+}
+
+// QEMU lets a second client wait until the first has left.
+function serveOneAtATime(server: Server, waiting: Socket[], serve: (socket: Socket) => void): void {
+  let current: Socket | null = null;
+  const next = () => {
+    if (current && !current.destroyed) return;
+    current = waiting.shift() ?? null;
+    if (!current) return;
+    current.once('close', next);
+    serve(current);
+  };
+  server.on('connection', () => setImmediate(next));
+  next();
+}
+
+/** What is printed before somebody listens is kept, unlike on the real one, so that tests can wait for it. */
+function createConsole() {
+  let client: Socket | null = null;
+  let early = '';
+  return {
+    attach(socket: Socket) {
+      client = socket;
+      socket.on('error', () => {}).resume();
+      socket.write(early);
+      early = '';
+    },
+    print(text: string) {
+      if (client) client.write(text);
+      else early += text;
+    },
+  };
+}
+
+function serveQmp(socket: Socket, clients: Set<Socket>): void {
+  clients.add(socket);
+  socket.on('error', () => {}).on('close', () => clients.delete(socket));
+  socket.write(
+    `${JSON.stringify({ QMP: { version: { qemu: { major: 7, minor: 2, micro: 22 } }, capabilities: [] } })}\n`,
+  );
+  let pending = '';
+  socket.on('data', (bytes) => {
+    const lines = (pending + bytes.toString('utf8')).split('\n');
+    pending = lines.pop() as string;
+    for (const line of lines) if (line.trim()) answerQmp(socket, clients, JSON.parse(line));
+  });
+}
+
+function answerQmp(socket: Socket, clients: Set<Socket>, { execute, id }: { execute: string; id: number }): void {
+  if (faults.fault === 'hang-on-qmp' && execute !== 'qmp_capabilities') return;
+  const answers: Record<string, unknown> = {
+    qmp_capabilities: {},
+    'query-status': { status: 'running', running: true },
+    quit: {},
+    system_powerdown: {},
+    cont: {},
+  };
+  const isKnown = execute in answers;
+  const error = { class: 'CommandNotFound', desc: `The command ${execute} has not been found` };
+  socket.write(`${JSON.stringify({ id, ...(isKnown ? { return: answers[execute] } : { error }) })}\n`);
+  if (execute === 'quit') void end(clients, false, 'host-qmp-quit');
+}
+
+async function end(clients: Set<Socket>, guest: boolean, reason: string): Promise<never> {
+  const event = { event: 'SHUTDOWN', data: { guest, reason }, timestamp: { seconds: 0, microseconds: 0 } };
+  for (const client of clients) client.write(`${JSON.stringify(event)}\n`);
+  await Promise.all([...clients].map((client) => once(client.end(), 'finish')));
+  process.exit(0);
+}
+
+async function listen(path: string | undefined, serve: (socket: Socket) => void): Promise<Server> {
+  if (!path) fail('a chardev is missing');
+  const server = createServer(serve).listen(path);
+  await once(server, 'listening');
+  return server;
+}
+
+function writableDisk(): string | null {
+  const drive = options('-drive').find((text) => text.includes('readonly=off'));
+  return drive === undefined ? null : field(drive, 'file');
+}
+
+function options(name: string): string[] {
+  return argv.filter((_text, index) => argv[index - 1] === name);
+}
+
+function field(list: string, key: string): string {
+  const parts = list.replaceAll(',,', '\0').split(',');
+  return (parts.find((part) => part.startsWith(`${key}=`))?.slice(key.length + 1) ?? '').replaceAll('\0', ',');
+}
+
+function fail(why: string): never {
+  process.stderr.write(`qemu-system-x86_64: ${why}\n`);
+  process.exit(1);
+}
