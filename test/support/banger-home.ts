@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import type { DaemonStatus } from '@banger/contract/api/system.ts';
-import type { Vm } from '@banger/contract/api/vms.ts';
+import type { Session, Vm } from '@banger/contract/api/vms.ts';
 import { findByArgument, killProcess } from '../../packages/daemon/src/platform/processes.ts';
 
 export const CHECKOUT = join(import.meta.dirname, '../..');
@@ -63,6 +63,9 @@ export async function createHome(t: TestContext, { env: extra = {}, prepared = t
     run,
     json,
     untilVm,
+    untilVms,
+    sessions,
+    untilSessions,
     daemonPid,
     killDaemon,
     leftovers,
@@ -102,14 +105,20 @@ export async function createHome(t: TestContext, { env: extra = {}, prepared = t
     return JSON.parse(stdout) as Answer;
   }
 
-  /** Asks for the vm until it is as wanted; gives up after some minutes. */
-  async function untilVm(name: string, isWanted: (vm: Vm) => boolean): Promise<Vm> {
-    const deadline = Date.now() + COMMAND_TIMEOUT_MS;
-    for (;;) {
-      const vm = await json<Vm>(['vm', 'show', name]);
-      if (isWanted(vm)) return vm;
-      if (Date.now() > deadline) throw new Error(`"${name}" is ${JSON.stringify(vm.state)} for too long`);
-    }
+  function untilVm(name: string, isWanted: (vm: Vm) => boolean): Promise<Vm> {
+    return until(() => json<Vm>(['vm', 'show', name]), isWanted);
+  }
+
+  function untilVms(isWanted: (vms: Vm[]) => boolean): Promise<Vm[]> {
+    return until(async () => (await json<{ vms: Vm[] }>(['vm', 'ls'])).vms, isWanted);
+  }
+
+  async function sessions(name: string): Promise<Session[]> {
+    return (await json<{ sessions: Session[] }>(['vm', 'sessions', name])).sessions;
+  }
+
+  function untilSessions(name: string, isWanted: (sessions: Session[]) => boolean): Promise<Session[]> {
+    return until(() => sessions(name), isWanted);
   }
 
   async function daemonPid(): Promise<number> {
@@ -170,10 +179,11 @@ async function cpLinked(from: string, to: string): Promise<void> {
   for (const [name, flags] of [
     ['data', '-al'],
     ['cache', '-al'],
-    ['state', '-a'],
   ] as const) {
     await once(spawn('cp', [flags, join(from, name), join(to, name)], { stdio: 'inherit' }), 'close');
   }
+  await mkdir(join(to, 'state/banger'), { recursive: true, mode: 0o700 });
+  await cp(join(from, 'state/banger/state.sqlite'), join(to, 'state/banger/state.sqlite'));
 }
 
 function environmentOf(pid: number): string[] {
@@ -188,4 +198,14 @@ async function readAll(stream: Readable | null): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream ?? []) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Asks until the answer is as wanted; throws after some minutes. */
+async function until<Value>(ask: () => Promise<Value>, isWanted: (value: Value) => boolean): Promise<Value> {
+  const deadline = Date.now() + COMMAND_TIMEOUT_MS;
+  for (;;) {
+    const value = await ask();
+    if (isWanted(value)) return value;
+    if (Date.now() > deadline) throw new Error(`for too long the answer is ${JSON.stringify(value)}`);
+  }
 }

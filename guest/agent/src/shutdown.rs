@@ -37,6 +37,42 @@ pub async fn run(agent: &Agent, order: Order) {
     let program = program.filter(|_| agent.info.init == InitKind::Image);
     let has_started = program.is_some_and(|program| Command::new(program).spawn().is_ok());
     if !has_started {
+        wait_until_init_listens(signal).await;
         let _ = sys::send_signal(1, signal);
+    }
+}
+
+/// The kernel drops what PID 1 does not handle, and a machine can be told to go before its init has set itself up.
+async fn wait_until_init_listens(signal: i32) {
+    const PATIENCE: Duration = Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while tokio::time::Instant::now() < deadline {
+        let status = std::fs::read_to_string("/proc/1/status").unwrap_or_default();
+        if listens_to(&status, signal) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Whether a process catches the signal, or blocks it to read it from a descriptor.
+fn listens_to(status: &str, signal: i32) -> bool {
+    let set = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    };
+    (set("SigBlk:") | set("SigCgt:")) & (1 << (signal - 1)) != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_init_listens_to_what_it_blocks_or_catches() {
+        let status =
+            "Name:\tsystemd\nSigBlk:\t0000002000000000\nSigIgn:\t0000000000004000\nSigCgt:\t0000000000000800\n";
+        assert!(listens_to(status, 38) && listens_to(status, libc::SIGUSR2));
+        assert!(!listens_to(status, libc::SIGTERM) && !listens_to("", 38));
     }
 }

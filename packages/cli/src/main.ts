@@ -1,5 +1,4 @@
 /** The command `banger`: the only reader of argv and of the environment. */
-import { statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { toBangerError } from '@banger/contract/errors.ts';
 import { type BangerPaths, bangerPaths } from '@banger/contract/paths.ts';
@@ -58,6 +57,8 @@ function findPaths(): BangerPaths {
     uid,
     home: homedir(),
     isOwnFolder: (path) => {
+      // An import of node:fs would load its promises and their streams at every start.
+      const { statSync } = process.getBuiltinModule('node:fs');
       const found = statSync(path, { throwIfNoEntry: false });
       return found?.isDirectory() === true && found.uid === uid;
     },

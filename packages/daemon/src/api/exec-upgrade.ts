@@ -27,6 +27,8 @@ export function createExecUpgrade({ vms, log }: { vms: Vms; log: Log }) {
         `HTTP/1.1 101 Switching Protocols\r\nUpgrade: banger-frames\r\nConnection: Upgrade\r\n${VERSION_LINE}\r\n`,
       );
       if (head.length > 0) stream.write(head);
+      // A caller stays until EXIT: one that ends its side was killed, and its command goes with it.
+      socket.once('end', () => stream.destroy());
       await pipeline(socket, stream, socket);
     } catch (thrown) {
       if (socket.destroyed || socket.writableEnded) return; // one side left, which is how it ends

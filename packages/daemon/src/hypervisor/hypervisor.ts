@@ -38,12 +38,17 @@ export type Accel = 'kvm' | 'tcg';
 /** `guest`: the guest shut down or reset itself; `host`: it was told to quit or was killed; `lost`: anything else */
 export type MachineExit = { by: 'guest' | 'host' | 'lost'; detail: string };
 
+/** Why a guest does not run though its machine lives: the host's disk is full, and nothing is lost */
+export type MachineStall = 'disk-full';
+
 export type Machine = {
   ref: MachineRef;
   /** Resolves once, when the machine no longer runs */
   exited: Promise<MachineExit>;
   /** A new connection to the agent's port; the one before it ends. Opening it says nothing about the guest. */
   openAgentStream(): Promise<Duplex>;
+  /** Called when the guest stalls, and with null when it goes on, which it does by itself. One listener. */
+  onStall(listener: (stall: MachineStall | null) => void): void;
   /** Ends it at once and waits until it is gone. Safe to repeat. */
   kill(): Promise<void>;
   /** Lets go of it without touching it: the daemon ends, the machine goes on. */

@@ -3,7 +3,7 @@ import { open, rm, stat, symlink } from 'node:fs/promises';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import { killProcess } from '../../platform/processes.ts';
-import { type StartedProcess, startProcess } from '../../platform/run-process.ts';
+import { startProcess } from '../../platform/run-process.ts';
 import type { Task } from '../../platform/task.ts';
 import { UndoStack } from '../../platform/undo-stack.ts';
 import { checkSocketPath, connectSocket, watchForSocket } from '../../platform/unix-sockets.ts';
@@ -38,16 +38,19 @@ export async function launchQemu(
   undo.add('end QEMU', () => killProcess(started.ref));
 
   const deadline = AbortSignal.timeout(START_DEADLINE_MS);
-  const limited = task.withSignal(deadline);
+  const ended = new AbortController();
+  started.exited.finally(() => ended.abort());
+  // A socket whose maker died refuses every connection; without `ended` we would knock until the deadline.
+  const limited = task.withSignal(AbortSignal.any([deadline, ended.signal]));
   try {
-    await limited.race(Promise.race([qmpSocket.appeared, endOf(started)]));
+    await limited.race(qmpSocket.appeared);
     const console = keepConsoleLog(await connectSocket(limited, sockets.console), plan.consolePath, log);
     undo.add('let go of the console', console.stop);
     const events = new MachineEvents();
     const qmp = await QmpConnection.connect(limited, sockets.qmp, events.take);
     undo.keep();
     const ref = { ...started.ref, driver: 'qemu', accel, runtimeFolder: plan.runtimeFolder };
-    return new QemuMachine({ ref, qmp, console, events });
+    return new QemuMachine({ ref, qmp, console, events, log });
   } catch (fault) {
     task.check();
     await killProcess(started.ref);
@@ -59,11 +62,6 @@ async function prepareFolder(plan: MachinePlan, sockets: MachineSockets): Promis
   const link = consoleLink(plan.runtimeFolder);
   await Promise.all([...Object.values(sockets), link].map((path) => rm(path, { force: true }))); // of an earlier run
   await symlink(plan.consolePath, link);
-}
-
-async function endOf({ exited }: StartedProcess): Promise<never> {
-  const { code, signal } = await exited;
-  throw new Error(signal ? `it was ended by ${signal}` : `it exited with ${code}`);
 }
 
 function startFailure(output: string, plan: MachinePlan, isLate: boolean, cause: unknown): BangerError {

@@ -1,21 +1,25 @@
 /** A running QEMU, whether this daemon started it or an earlier one did. */
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Log } from '../../platform/log.ts';
 import { killProcess, waitForExit } from '../../platform/processes.ts';
 import { Task } from '../../platform/task.ts';
 import { connectSocket } from '../../platform/unix-sockets.ts';
-import type { Machine, MachineExit, MachineRef } from '../hypervisor.ts';
+import type { Machine, MachineExit, MachineRef, MachineStall } from '../hypervisor.ts';
 import type { ConsoleLog } from './console-log.ts';
 import { machineSockets } from './plan-arguments.ts';
 import type { QmpConnection, QmpEvent } from './qmp.ts';
+import { watchForStalls } from './stall-watch.ts';
 
-type MachineParts = { ref: MachineRef; qmp: QmpConnection; console: ConsoleLog; events: MachineEvents };
+type MachineParts = { ref: MachineRef; qmp: QmpConnection; console: ConsoleLog; events: MachineEvents; log: Log };
 
-/** What QEMU said of its end, which comes before its control socket closes. */
+/** What QEMU says by itself. Its end comes before its control socket closes. */
 export class MachineEvents {
+  onStop = (): void => {};
   shutdown: { guest: boolean; reason: string } | null = null;
 
   take = (event: QmpEvent): void => {
+    if (event.name === 'STOP') this.onStop();
     if (event.name !== 'SHUTDOWN') return;
     this.shutdown = { guest: event.data.guest === true, reason: String(event.data.reason).slice(0, 80) };
   };
@@ -30,13 +34,29 @@ export class QemuMachine implements Machine {
   #agentStream: Socket | null = null;
   #isReleased = false;
   #isKilled = false;
+  #stall: MachineStall | null = null;
+  #onStall: (stall: MachineStall | null) => void = () => {};
 
-  constructor({ ref, qmp, console, events }: MachineParts) {
+  constructor({ ref, qmp, console, events, log }: MachineParts) {
     this.ref = ref;
     this.#qmp = qmp;
     this.#console = console;
     this.#events = events;
+    events.onStop = watchForStalls({
+      ...{ qmp, log },
+      onChange: (stall) => {
+        this.#stall = stall;
+        this.#onStall(stall);
+      },
+      onFault: () => killProcess(ref),
+    });
     this.exited = this.#watchForExit();
+  }
+
+  /** Also told of a stall that is there already. */
+  onStall(listener: (stall: MachineStall | null) => void): void {
+    this.#onStall = listener;
+    if (this.#stall) listener(this.#stall);
   }
 
   // A second client would wait, without an error, until the first one leaves: so the first one leaves.

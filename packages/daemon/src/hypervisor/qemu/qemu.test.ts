@@ -1,21 +1,71 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { type FakeFaults, writeFakeFaults } from '../../../../../test/support/fake-faults.ts';
 import { connectGuest } from '../../guest/guest.ts';
 import { createLog } from '../../platform/log.ts';
+import { findByArgument } from '../../platform/processes.ts';
 import { Task } from '../../platform/task.ts';
 import { testDriver } from '../driver-suite.ts';
-import type { Machine } from '../hypervisor.ts';
+import type { Machine, MachinePlan } from '../hypervisor.ts';
 import { createQemuDriver } from './qemu.ts';
 
 const fakeQemu = fileURLToPath(new URL('../../../../../test/support/fake-qemu', import.meta.url));
 const task = Task.background();
+const FAKE_PLAN = { kernelPath: '/k', initramfsPath: '/i', kernelArguments: [], cpus: 1, memoryBytes: 2 ** 28 };
 
 testDriver("QEMU's driver on the fake", {
   driver: createQemuDriver({ qemuPath: fakeQemu, log: createLog(() => {}), accel: async () => 'tcg' }),
-  plan: { kernelPath: '/k', initramfsPath: '/i', kernelArguments: [], cpus: 1, memoryBytes: 2 ** 28 },
+  plan: FAKE_PLAN,
   greet: async (machine) => void (await greet(machine)),
   endGuest: async (machine) => (await greet(machine)).shutdown(task, 'poweroff'),
 });
 
 async function greet(machine: Machine) {
   return connectGuest(task, await machine.openAgentStream());
+}
+
+test('what QEMU says when it cannot start reaches the user, and nothing is left', async (t) => {
+  const { launch, plan } = await makeFaulty(t, { fault: 'exit-at-start' });
+  await assert.rejects(launch(), { code: 'HYPERVISOR_FAILED', message: /this machine was told to fail/ });
+  assert.deepEqual(findByArgument(plan.runtimeFolder), []);
+});
+
+test('memory that the host does not have is told as that', async (t) => {
+  const { launch } = await makeFaulty(t, { fault: 'no-memory' });
+  await assert.rejects(launch(), { code: 'NOT_ENOUGH_MEMORY', message: /256 MiB/ });
+});
+
+test('a QEMU that is too old is refused before it is started', async (t) => {
+  const { launch } = await makeFaulty(t, { fault: 'old-version' });
+  await assert.rejects(launch(), { code: 'TOOL_TOO_OLD' });
+});
+
+test('a machine whose kernel panics has ended by itself, with the panic in its console', async (t) => {
+  const { launch, plan } = await makeFaulty(t, { fault: 'panic', afterMs: 20 });
+  const machine = await launch();
+  assert.deepEqual(await machine.exited, { by: 'guest', detail: 'guest-reset' });
+  assert.match(await readFile(plan.consolePath, 'utf8'), /Kernel panic/);
+});
+
+async function makeFaulty(t: TestContext, faults: Partial<FakeFaults>) {
+  const folder = await mkdtemp(join(tmpdir(), 'banger-qemu-'));
+  t.after(async () => {
+    for (const { pid } of findByArgument(folder)) process.kill(pid, 'SIGKILL');
+    await rm(folder, { recursive: true, force: true });
+  });
+  const faultsPath = join(folder, 'faults.json');
+  writeFakeFaults(faultsPath, faults);
+  const qemuPath = join(folder, 'qemu');
+  await writeFile(qemuPath, `#!/bin/sh\nBANGER_FAKE_QEMU=${faultsPath} exec ${fakeQemu} "$@"\n`, { mode: 0o700 });
+  const driver = createQemuDriver({ qemuPath, log: createLog(() => {}), accel: async () => 'tcg' });
+  const plan: MachinePlan = {
+    ...FAKE_PLAN,
+    ...{ vmId: '0123456789ab', runtimeFolder: folder, drives: [], networkSocket: null },
+    ...{ consolePath: join(folder, 'console.txt'), logPath: join(folder, 'log.txt') },
+  };
+  return { plan, launch: () => driver.launch(task, plan) };
 }

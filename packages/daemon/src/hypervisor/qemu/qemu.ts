@@ -59,7 +59,9 @@ async function adoptQemu(task: Task, log: Log, ref: MachineRef): Promise<QemuMac
     const { status } = statusSchema.parse(await qmp.execute(task, 'query-status'));
     if (!LIVING_STATES.includes(status)) throw new Error(`its state is "${status}"`);
     const console = keepConsoleLog(await connectSocket(task, sockets.console), consoleLink(ref.runtimeFolder), log);
-    return new QemuMachine({ ref, qmp, console, events });
+    const machine = new QemuMachine({ ref, qmp, console, events, log });
+    if (status !== 'running') events.onStop(); // it stopped while no daemon listened
+    return machine;
   } catch (fault) {
     qmp.close();
     throw fault;

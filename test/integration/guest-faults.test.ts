@@ -1,0 +1,113 @@
+/** A guest that misbehaves while it is used costs the command, never the daemon or another vm. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Vm } from '@banger/contract/api/vms.ts';
+import { createFakeHome } from '../support/fake-home.ts';
+
+test('garbage instead of frames ends the command with a clear error', async (t) => {
+  const home = await createFakeHome(t);
+  home.setFaults({ fault: 'bad-frames' });
+  const { code, stderr } = await home.run(['vm', 'run', '--name', 'bad', '--', 'true']);
+  assert.match(stderr, /AGENT_PROTOCOL/);
+  assert.equal(code, 76);
+});
+
+test('an agent that goes away in the middle of a command is told as lost', async (t) => {
+  const home = await createFakeHome(t);
+  home.setFaults({ fault: 'agent-dies' });
+  const { code, stderr } = await home.run(['vm', 'run', '--rm', '--', 'true']);
+  assert.match(stderr, /VM_LOST/);
+  assert.equal(code, 70);
+  assert.deepEqual(await home.leftovers(), []);
+});
+
+test('a machine that ends by itself is recorded as crashed, and the command ends', async (t) => {
+  const home = await createFakeHome(t);
+  home.setFaults({ fault: 'die-after-ready', afterMs: 1500 });
+  const { code } = await home.run(['vm', 'run', '--name', 'web', '--', 'sh', '-c', 'sleep 100']);
+  assert.notEqual(code, 0);
+  const { state } = await home.untilVm('web', (vm) => vm.state.is === 'stopped');
+  assert.notEqual(state.is === 'stopped' && state.why, 'shut-down');
+});
+
+test('a guest that does not shut down is killed after the time limit', async (t) => {
+  const home = await createFakeHome(t);
+  home.setFaults({ fault: 'hang-on-shutdown' });
+  await home.json(['vm', 'create', '--name', 'web']);
+  await home.json(['vm', 'start', 'web']);
+  const { results } = await home.json<{ results: unknown[] }>(['vm', 'stop', '--timeout', '1', 'web']);
+  assert.deepEqual(results, [{ name: 'web', result: { how: 'killed' } }]);
+  const { state } = await home.json<Vm>(['vm', 'show', 'web']);
+  assert.equal(state.is === 'stopped' && state.why, 'killed');
+});
+
+test('while one vm hangs, the list answers and the others work', async (t) => {
+  const home = await createFakeHome(t);
+  await home.json(['vm', 'create', '--name', 'good']);
+  await home.json(['vm', 'start', 'good']);
+  home.setFaults({ fault: 'never-hello' });
+  const hanging = home.start(['vm', 'run', '--rm', '--name', 'stuck', '--', 'true']);
+  await home.untilVms((vms) => vms.some(({ name, state }) => name === 'stuck' && state.is === 'starting'));
+  assert.equal((await home.run(['vm', 'exec', 'good', '--', 'echo', 'fine'])).stdout, 'fine\n');
+
+  // Ctrl-C gives up, and takes the machine with it.
+  const ended = new Promise<number | null>((resolve) => hanging.once('close', resolve));
+  hanging.kill('SIGINT');
+  assert.equal(await ended, 130);
+  assert.deepEqual(
+    (await home.json<{ vms: Vm[] }>(['vm', 'ls'])).vms.map(({ name }) => name),
+    ['good'],
+  );
+});
+
+test('a client that vanishes takes its command along, but not one that was detached', async (t) => {
+  const home = await createFakeHome(t);
+  await home.json(['vm', 'create', '--name', 'web']);
+  await home.json(['vm', 'start', 'web']);
+  const kept = (await home.run(['vm', 'exec', '-d', 'web', '--', 'sh', '-c', 'sleep 100'])).stdout.trim();
+  const command = home.start(['vm', 'exec', 'web', '--', 'sh', '-c', 'echo up; sleep 100']);
+  await new Promise((resolve) => command.stdout?.once('data', resolve));
+  assert.equal((await home.sessions('web')).length, 2);
+  command.kill('SIGKILL');
+  await home.untilSessions('web', (sessions) => sessions.length === 1);
+  assert.deepEqual(
+    (await home.sessions('web')).map(({ id }) => id),
+    [kept],
+  );
+});
+
+test('commands on one vm queue, and each finds the vm as the one before left it', async (t) => {
+  const home = await createFakeHome(t);
+  await home.json(['vm', 'create', '--name', 'web']);
+  home.setFaults({ bootMs: 500 });
+  const results = await Promise.all([
+    home.run(['vm', 'start', 'web']),
+    home.run(['vm', 'start', 'web']),
+    home.run(['vm', 'start', 'web']),
+  ]);
+  assert.deepEqual(
+    results.map(({ code }) => code),
+    [0, 0, 0],
+  );
+  const [stopped, removed] = await Promise.all([
+    home.run(['vm', 'stop', 'web']),
+    home.run(['vm', 'rm', '--force', 'web']),
+  ]);
+  assert.equal(removed.code, 0);
+  assert.ok(stopped.code === 0 || /VM_NOT_FOUND/.test(stopped.stderr), stopped.stderr);
+  assert.deepEqual(await home.leftovers(), []);
+});
+
+test('ten vms created at once all run', async (t) => {
+  const home = await createFakeHome(t);
+  const names = Array.from({ length: 10 }, (_, index) => `many-${index}`);
+  const outputs = await Promise.all(
+    names.map((name) => home.run(['vm', 'run', '--name', name, '--memory', '128M', '--', 'echo', name])),
+  );
+  assert.deepEqual(
+    outputs.map(({ stdout }) => stdout.trim()),
+    names,
+  );
+  const { vms } = await home.json<{ vms: Vm[] }>(['vm', 'ls']);
+  assert.equal(vms.filter(({ state }) => state.is === 'running').length, 10);
+});
