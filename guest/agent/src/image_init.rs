@@ -12,7 +12,9 @@ const CANDIDATES: [&str; 4] = ["/sbin/init", "/usr/sbin/init", "/lib/systemd/sys
 
 /// Units that wait for something a vm does not have, or that cost a fresh machine time: consoles nobody sits at,
 /// networks that are already there, mount options that are ours, housekeeping.
-const MASKED_UNITS: [&str; 11] = [
+const MASKED_UNITS: [&str; 12] = [
+    // It would cover the files of a command that began before it.
+    "tmp.mount",
     "getty@tty1.service",
     "console-getty.service",
     "serial-getty@ttyS0.service",
@@ -46,6 +48,18 @@ pub fn prepare_systemd() {
     for unit in MASKED_UNITS {
         let _ = symlink("/dev/null", folder.join(unit));
     }
+    empty_tmp();
+}
+
+/// systemd empties /tmp while it boots, when commands may already run and have files there. So the agent does it before
+/// the first command, and systemd is told to leave it alone.
+fn empty_tmp() {
+    for entry in fs::read_dir("/tmp").into_iter().flatten().flatten() {
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let _ = if is_folder { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
+    }
+    let _ = fs::create_dir_all("/run/tmpfiles.d");
+    let _ = fs::write("/run/tmpfiles.d/tmp.conf", "q /tmp 1777 root root 10d\nq /var/tmp 1777 root root 30d\n");
 }
 
 pub fn become_init(path: &str) -> ! {

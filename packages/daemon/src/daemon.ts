@@ -13,6 +13,8 @@ import { systemHandlers } from './api/system.ts';
 import { vmHandlers } from './api/vms.ts';
 import { createDiskCapability } from './capabilities/disk.ts';
 import { createNetworkCapability } from './capabilities/network.ts';
+import { greetAgent } from './guest/handshake.ts';
+import { createKvmProbe } from './hypervisor/qemu/probe-kvm.ts';
 import { createQemuDriver } from './hypervisor/qemu/qemu.ts';
 import { createImages } from './images/images.ts';
 import { createKernels } from './kernels/kernels.ts';
@@ -58,8 +60,14 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     usedBy: usedBy('kernelDigest'),
   });
   const folders = createVmFolders({ dataFolder: paths.data, runtimeFolder: paths.runtime });
-  const userNetwork = createUserNetwork({ passtPath: tools.passt, pastaPath: tools.pasta, isRoot: settings.isRoot, log });
-  const driver = createQemuDriver({ qemuPath: tools.qemu, log, accel: async () => 'tcg' });
+  const userNetwork = createUserNetwork({ passtPath: tools.passt, pastaPath: tools.pasta, isRoot: settings.isRoot });
+  const accel = createKvmProbe({
+    qemuPath: tools.qemu,
+    log,
+    verdictPath: join(paths.cache, 'kvm.json'),
+    greet: async (task, machine) => greetAgent(task, await machine.openAgentStream()),
+  });
+  const driver = createQemuDriver({ qemuPath: tools.qemu, log, accel });
   const capabilities = [createDiskCapability({ folders }), createNetworkCapability({ folders, userNetwork })];
   const vms = createVms({
     records: store.vms,

@@ -40,9 +40,13 @@ function readSettings(env: NodeJS.ProcessEnv): Settings {
   return {
     paths,
     socketPath: daemonSocketPath(paths),
-    agentPath: join(CHECKOUT, 'guest/agent/target/release/banger-agent'),
+    agentPath: join(CHECKOUT, 'guest/agent/target/x86_64-unknown-linux-gnu/release/banger-agent'),
     catalogFolder: join(CHECKOUT, 'catalog'),
-    tools: { qemu: env.BANGER_QEMU ?? 'qemu-system-x86_64', passt: env.BANGER_PASST ?? 'passt', pasta: 'pasta' },
+    tools: {
+      qemu: env.BANGER_QEMU ?? 'qemu-system-x86_64',
+      passt: env.BANGER_PASST ?? 'passt',
+      pasta: env.BANGER_PASTA ?? 'pasta',
+    },
     isRoot: uid === 0,
     bootTimeoutMs: Number(env.BANGER_BOOT_TIMEOUT_MS ?? DEFAULT_BOOT_TIMEOUT_MS),
   };

@@ -21,10 +21,8 @@ export function vmHandlers({ vms, operations }: { vms: Vms; operations: Operatio
     vmShow: (call) => vms.show(call.param('vm')),
     vmCreate: async (call) => {
       const request = await call.body(vmCreateSchema);
-      const { name, ...rest } = request;
-      const operation = operations.begin('vm.create', name ?? 'vm', (task) =>
-        vms.create(task, { ...rest, ...(name !== undefined && { name }) }),
-      );
+      const name = vms.nameFor(request.name);
+      const operation = operations.begin('vm.create', name, (task) => vms.create(task, { ...request, name }));
       return request.ephemeral ? leased(operation) : { operation };
     },
     vmStart: (call) => {

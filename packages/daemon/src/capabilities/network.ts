@@ -8,8 +8,8 @@ export function createNetworkCapability(parts: { folders: VmFolders; userNetwork
   return {
     name: 'network',
     async prepare(task, { id }) {
-      const { socketPath, network } = await userNetwork.connect(task, folders.of(id).runtime);
-      return { networkSocket: socketPath, network };
+      const link = await userNetwork.connect(task, folders.of(id).runtime);
+      return link ? { networkSocket: link.socketPath, network: link.network } : {};
     },
     async release({ id }) {
       await userNetwork.release(folders.of(id).runtime);

@@ -5,8 +5,6 @@ export const USER_NETWORK = { address: '10.0.2.15', prefix: 24, gateway: '10.0.2
 export type NetworkCommand = {
   passtPath: string;
   pastaPath: string;
-  /** Run passt in a network namespace of its own, see below */
-  isIsolated: boolean;
   isRoot: boolean;
   socket: string;
   log: string;
@@ -24,7 +22,6 @@ const NOTHING_ANNOUNCED = ['--ipv4-only', '--no-ndp', '--no-ra', '--no-dhcpv6'];
  * Options that Debian 12's version (March 2023) and the newest both have.
  */
 export function networkCommand(plan: NetworkCommand): string[] {
-  if (!plan.isIsolated) return passt(plan, ['--dns-forward', USER_NETWORK.dns[0] as string], plan.isRoot);
   return [
     plan.pastaPath,
     ...['--foreground', '--quiet', '--config-net', '--no-dhcp', ...NOTHING_ANNOUNCED],
@@ -37,12 +34,11 @@ export function networkCommand(plan: NetworkCommand): string[] {
     // Root needs no user namespace, and would become "nobody", who cannot reach the folder of the socket.
     ...(plan.isRoot ? ['--netns-only', '--runas', '0'] : []),
     '--',
-    // In a user namespace everyone is root.
-    ...passt(plan, [], true),
+    ...passt(plan),
   ];
 }
 
-function passt({ passtPath, socket, log }: NetworkCommand, dns: string[], looksLikeRoot: boolean): string[] {
+function passt({ passtPath, socket, log }: NetworkCommand): string[] {
   const { address, prefix, gateway } = USER_NETWORK;
   return [
     passtPath,
@@ -50,7 +46,7 @@ function passt({ passtPath, socket, log }: NetworkCommand, dns: string[], looksL
     ...['--foreground', '--one-off', '--quiet', '--socket', socket],
     ...['--log-file', log, '--log-size', String(MAX_LOG_BYTES)],
     ...['--address', address, '--netmask', String(prefix), '--gateway', gateway, '--no-map-gw', ...NOTHING_ANNOUNCED],
-    ...dns,
-    ...(looksLikeRoot ? ['--runas', '0'] : []),
+    // In a user namespace everyone is root, and would become somebody else.
+    ...['--runas', '0'],
   ];
 }

@@ -5,17 +5,17 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { createLog } from '../platform/log.ts';
 import { findByArgument } from '../platform/processes.ts';
 import { Task } from '../platform/task.ts';
 import { createUserNetwork } from './passt.ts';
 import { networkCommand } from './passt-arguments.ts';
 
 const task = Task.background();
+const DEFAULT_ROUTE = 'Iface\tDestination\neth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n';
 const PLAN = { passtPath: 'passt', pastaPath: 'pasta', socket: '/run/vm/network.sock', log: '/run/vm/passt.log' };
 
 test('passt runs in a namespace of its own, with no port and no gateway to the host', () => {
-  const command = networkCommand({ ...PLAN, isIsolated: true, isRoot: false });
+  const command = networkCommand({ ...PLAN, isRoot: false });
   const inner = command.slice(command.indexOf('--') + 1);
   assert.equal(command[0], 'pasta');
   assert.equal(inner[0], 'passt');
@@ -28,16 +28,21 @@ test('passt runs in a namespace of its own, with no port and no gateway to the h
 });
 
 test('root makes no user namespace, and does not become nobody', () => {
-  const command = networkCommand({ ...PLAN, isIsolated: true, isRoot: true });
+  const command = networkCommand({ ...PLAN, isRoot: true });
   assert.equal(command.includes('--netns-only'), true);
   assert.equal(command.filter((argument) => argument === '--runas').length, 2);
 });
 
-test('where no namespace can be made, passt runs alone and forwards names by itself', () => {
-  const command = networkCommand({ ...PLAN, isIsolated: false, isRoot: false });
-  assert.equal(command[0], 'passt');
-  assert.equal(command[command.indexOf('--dns-forward') + 1], '10.0.2.3');
-  assert.equal(command.includes('--runas'), false);
+test('without a device for a namespace, or without a route, the machine starts with no network and says why', async (t) => {
+  const folder = await runtimeFolder(t);
+  const notes: string[] = [];
+  const noting = new Task(new AbortController().signal, (event) => event.is === 'note' && notes.push(event.text));
+  const closed = createUserNetwork({ ...tools('pasta'), host: { ...host(folder), tunDevice: '/nonexistent/tun' } });
+  assert.equal(await closed.connect(noting, folder), null);
+  await writeFile(host(folder).routesPath, 'Iface\tDestination\tGateway\n');
+  const routeless = createUserNetwork({ ...tools('pasta'), host: host(folder) });
+  assert.equal(await routeless.connect(noting, folder), null);
+  assert.match(notes.join('\n'), /tun cannot be opened[\s\S]*no default route/);
 });
 
 test('a network is ready when its socket is there, and is gone when it is released', async (t) => {
@@ -45,6 +50,7 @@ test('a network is ready when its socket is there, and is gone when it is releas
   const listen = "require('net').createServer().listen(process.argv[process.argv.indexOf('--socket')+1])";
   const network = await networkOf(folder, `exec "${process.execPath}" -e "${listen}" -- "$@"`);
   const link = await network.connect(task, folder);
+  assert.ok(link);
   assert.deepEqual(link.network.dns, ['10.0.2.3']);
   const client = connect(link.socketPath);
   await once(client, 'connect');
@@ -58,7 +64,7 @@ test('a passt that fails is told in its own words, and leaves nothing', async (t
   const folder = await runtimeFolder(t);
   const network = await networkOf(folder, 'echo "No routable interface" >&2; exit 1');
   await assert.rejects(network.connect(task, folder), { code: 'NETWORK_FAILED', message: /No routable interface/ });
-  const missing = createUserNetwork({ ...tools('/nonexistent/passt'), tunDevice: '/nonexistent/tun' });
+  const missing = createUserNetwork({ ...tools('/nonexistent/pasta'), host: host(folder) });
   await assert.rejects(missing.connect(task, folder), { code: 'TOOL_MISSING' });
 });
 
@@ -71,25 +77,31 @@ test('a passt that hangs is given up with the task, and ended', async (t) => {
 });
 
 test('a socket path that is too long is refused', async (t) => {
-  const network = createUserNetwork(tools('passt'));
-  const folder = join(await runtimeFolder(t), 'x'.repeat(100));
+  const parent = await runtimeFolder(t);
+  const network = createUserNetwork({ ...tools('pasta'), host: host(parent) });
+  const folder = join(parent, 'x'.repeat(100));
   await assert.rejects(network.connect(task, folder), { code: 'PATH_TOO_LONG' });
 });
 
-function tools(passtPath: string) {
-  return { passtPath, pastaPath: 'pasta', isRoot: false, log: createLog(() => {}) };
+function tools(pastaPath: string) {
+  return { passtPath: 'passt', pastaPath, isRoot: false };
 }
 
-/** A network whose passt is this shell script. */
+function host(folder: string) {
+  return { tunDevice: '/dev/null', routesPath: join(folder, 'routes') };
+}
+
+/** A network whose pasta is this shell script. */
 async function networkOf(folder: string, script: string) {
-  const passtPath = join(folder, 'fake');
-  await writeFile(passtPath, `#!/bin/sh\n${script}\n`);
-  await chmod(passtPath, 0o700);
-  return createUserNetwork({ ...tools(passtPath), tunDevice: '/nonexistent/tun' });
+  const pastaPath = join(folder, 'fake');
+  await writeFile(pastaPath, `#!/bin/sh\n${script}\n`);
+  await chmod(pastaPath, 0o700);
+  return createUserNetwork({ ...tools(pastaPath), host: host(folder) });
 }
 
 async function runtimeFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'banger-passt-'));
+  await writeFile(host(folder).routesPath, DEFAULT_ROUTE);
   t.after(async () => {
     for (const { pid } of findByArgument(folder)) process.kill(pid, 'SIGKILL');
     await rm(folder, { recursive: true, force: true });

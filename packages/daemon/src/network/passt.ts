@@ -9,7 +9,6 @@ import { access, constants, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { BootConfig } from '@banger/contract/guest/messages.ts';
-import type { Log } from '../platform/log.ts';
 import { findByArgument, killProcess } from '../platform/processes.ts';
 import { type StartedProcess, startProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
@@ -17,28 +16,37 @@ import { checkSocketPath, watchForSocket } from '../platform/unix-sockets.ts';
 import { networkCommand, USER_NETWORK } from './passt-arguments.ts';
 
 const START_DEADLINE_MS = 30_000;
-const TUN_DEVICE = '/dev/net/tun';
+const HOST = { tunDevice: '/dev/net/tun', routesPath: '/proc/net/route' };
 
 export type UserLink = { socketPath: string; network: NonNullable<BootConfig['network']> };
 
-type UserNetworkParts = { passtPath: string; pastaPath: string; isRoot: boolean; log: Log; tunDevice?: string };
+/** Where the host says what it has; tests say otherwise */
+type HostNetwork = { tunDevice: string; routesPath: string };
+
+type UserNetworkParts = { passtPath: string; pastaPath: string; isRoot: boolean; host?: HostNetwork };
 
 export type UserNetwork = ReturnType<typeof createUserNetwork>;
 
-export function createUserNetwork({ log, tunDevice = TUN_DEVICE, ...tools }: UserNetworkParts) {
+export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
   return { connect, release };
 
-  /** Ready for QEMU to connect. Throws TOOL_MISSING, NETWORK_FAILED or PATH_TOO_LONG; nothing is left then. */
-  async function connect(task: Task, runtimeFolder: string): Promise<UserLink> {
+  /**
+   * Ready for QEMU to connect, or null with a note where the host has no network to share or no way to keep its loopback
+   * apart. Throws TOOL_MISSING, NETWORK_FAILED or PATH_TOO_LONG; nothing is left then.
+   */
+  async function connect(task: Task, runtimeFolder: string): Promise<UserLink | null> {
+    const obstacle = await findObstacle(host);
+    if (obstacle) {
+      task.note(`The machine has no network: ${obstacle}.`);
+      return null;
+    }
     const files = filesOf(runtimeFolder);
     checkSocketPath(files.socket);
     await Promise.all(Object.values(files).map((path) => rm(path, { force: true }))); // of an earlier run
-    const isIsolated = await isUsable(tunDevice);
-    if (!isIsolated) log.warn(`${tunDevice} is closed to banger: a guest may reach the host's loopback by old passt`);
     const deadline = AbortSignal.timeout(START_DEADLINE_MS);
     const watch = watchForSocket(files.socket);
     try {
-      const started = await startProcess(networkCommand({ ...tools, ...files, isIsolated }), {
+      const started = await startProcess(networkCommand({ ...tools, ...files }), {
         cwd: runtimeFolder,
         logPath: files.output,
       });
@@ -68,14 +76,20 @@ function filesOf(runtimeFolder: string) {
   };
 }
 
-/** Debian lets everyone open it; a container or a strict host may not. */
-async function isUsable(device: string): Promise<boolean> {
+async function findObstacle({ tunDevice, routesPath }: HostNetwork): Promise<string | null> {
   try {
-    await access(device, constants.R_OK | constants.W_OK);
-    return true;
+    // Debian lets everyone open it; a container or a strict host may not, and then there is no namespace to isolate in.
+    await access(tunDevice, constants.R_OK | constants.W_OK);
   } catch {
-    return false;
+    return `${tunDevice} cannot be opened (on Debian it has mode 0666)`;
   }
+  const routes = await readFile(routesPath, 'utf8');
+  return hasDefaultRoute(routes) ? null : 'the host has no default route';
+}
+
+/** `routes` is /proc/net/route: interface, destination and so on, in hexadecimal, one route a line. */
+export function hasDefaultRoute(routes: string): boolean {
+  return routes.split('\n').some((line) => /^\S+\t00000000\t[0-9A-F]{8}\t\S+\t\S+\t\S+\t\S+\t00000000\t/.test(line));
 }
 
 async function endOf({ exited }: StartedProcess): Promise<never> {

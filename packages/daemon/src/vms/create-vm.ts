@@ -12,8 +12,12 @@ import { defaultSize } from './vm-defaults.ts';
 import { generateVmName } from './vm-names.ts';
 import { moveVm, type VmParts } from './vm-parts.ts';
 
-export async function createVm(task: Task, parts: VmParts, request: VmCreate): Promise<VmRecord> {
-  const name = chooseName(parts, request.name);
+/** A request whose name was chosen, see `chooseName`. */
+export type NamedVmCreate = VmCreate & { name: VmName };
+
+export async function createVm(task: Task, parts: VmParts, request: NamedVmCreate): Promise<VmRecord> {
+  const { name } = request;
+  refuseTakenName(parts, name);
   const host = parts.readHost();
   const size = { ...defaultSize(host), ...definedSizes(request) };
   task.note(`spec: ${size.cpus} vcpu · ${formatMib(size.memoryBytes)} · ${formatSize(size.diskBytes)} disk`);
@@ -51,7 +55,8 @@ export async function createVm(task: Task, parts: VmParts, request: VmCreate): P
   return created;
 }
 
-function chooseName({ records }: VmParts, wanted: string | undefined): VmName {
+/** The wanted name, checked, or a generated one. Throws BAD_NAME or VM_EXISTS. */
+export function chooseName({ records }: Pick<VmParts, 'records'>, wanted: string | undefined): VmName {
   if (wanted === undefined) return generateVmName((name) => records.findByName(name) !== null);
   const name = parseVmName(wanted);
   refuseTakenName({ records }, name);

@@ -1,4 +1,5 @@
 /** From a stopped vm to an agent that answers. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { BangerError, toBangerError } from '@banger/contract/errors.ts';
 import type { Contribution } from '../capabilities/capability.ts';
 import { connectGuest, type Guest } from '../guest/guest.ts';
@@ -13,6 +14,10 @@ import { planBoot } from './plan-boot.ts';
 import { createRunningVm } from './running-vms.ts';
 import { moveVm, releaseRun, type VmParts } from './vm-parts.ts';
 import { expectState } from './vm-states.ts';
+
+/** How long a machine that failed may take to end by itself */
+const LAST_WORDS_MS = 1000;
+const CONSOLE_LINES = 12;
 
 export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Promise<VmRecord> {
   expectState(stopped, 'stopped', 'started');
@@ -70,6 +75,8 @@ async function greet(task: Task, parts: VmParts, vm: VmRecord, machine: Machine)
     return await Promise.race([hello, ended]);
   } catch (thrown) {
     task.check(); // cancelled by the user, which is no fault of the guest
+    // A machine that dies closes the agent's port before the last of its console is written.
+    await Promise.race([machine.exited, delay(LAST_WORDS_MS, null, { ref: false })]);
     throw bootFailure(vm, thrown, deadline, await readConsoleTail(parts.folders.of(vm.id).console));
   }
 }
@@ -77,11 +84,11 @@ async function greet(task: Task, parts: VmParts, vm: VmRecord, machine: Machine)
 function bootFailure(vm: VmRecord, thrown: unknown, deadline: AbortSignal, consoleTail: string[]): BangerError {
   const known = toBangerError(thrown);
   const message = deadline.aborted ? `"${vm.name}" did not say hello within the time limit.` : known.message;
-  const shown = consoleTail.slice(-12);
+  const shown = consoleTail.slice(-CONSOLE_LINES);
   return new BangerError(
     deadline.aborted ? 'VM_BOOT_TIMEOUT' : known.code === 'INTERNAL' ? 'VM_BOOT_FAILED' : known.code,
     {
-      message: shown.length > 0 ? `${message}\nThe last lines of its console:\n  ${shown.join('\n  ')}` : message,
+      message,
       hint: known.hint ?? 'Another kernel or image may boot: "banger kernel ls", "banger image ls".',
       details: { ...known.details, console: shown },
       cause: thrown,

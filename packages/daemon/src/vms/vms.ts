@@ -6,17 +6,17 @@
  */
 
 import { EventEmitter, once } from 'node:events';
-import type { StopResult, Vm, VmCreate, VmSet } from '@banger/contract/api/vms.ts';
+import type { StopResult, Vm, VmSet } from '@banger/contract/api/vms.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { isVmId } from '@banger/contract/names.ts';
 import type { Guest } from '../guest/guest.ts';
-import type { MachineExit } from '../hypervisor/hypervisor.ts';
+import type { MachineExit, MachineStall } from '../hypervisor/hypervisor.ts';
 import { createOneAtATime } from '../platform/one-at-a-time.ts';
 import { Task } from '../platform/task.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import { findPanic, readConsoleTail } from './console.ts';
-import { createVm } from './create-vm.ts';
+import { chooseName, createVm, type NamedVmCreate } from './create-vm.ts';
 import { reconcile } from './reconcile.ts';
 import { removeVm } from './remove-vm.ts';
 import { createRunningVms } from './running-vms.ts';
@@ -37,6 +37,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
   const removals = new EventEmitter();
   return {
     find,
+    nameFor: (wanted: string | undefined) => chooseName(parts, wanted),
     list,
     show,
     create,
@@ -72,7 +73,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     return showVm(parts, find(nameOrId));
   }
 
-  async function create(task: Task, request: VmCreate): Promise<Vm> {
+  async function create(task: Task, request: NamedVmCreate): Promise<Vm> {
     await using undo = new UndoStack(log);
     const vm = await createVm(task, parts, request);
     if (request.start) {
@@ -153,7 +154,9 @@ export function createVms(given: Omit<VmParts, 'running'>) {
   function watch({ id, name, state }: VmRecord): void {
     if (state.is !== 'running') return;
     const { pid } = state.machine;
-    running.find(id)?.machine.exited.then(async (exit) => {
+    const machine = running.find(id)?.machine;
+    machine?.onStall((stall) => noteStall(id, stall));
+    machine?.exited.then(async (exit) => {
       try {
         await oneAtATime.run(Task.background(), id, async () => {
           const vm = records.findById(id);
@@ -163,6 +166,15 @@ export function createVms(given: Omit<VmParts, 'running'>) {
         log.warn(`vm ${name} ended, and its record could not follow`, fault);
       }
     });
+  }
+
+  /** The guest waits while the host's disk is full, and its record says so; nothing is lost. */
+  function noteStall(id: VmRecord['id'], stall: MachineStall | null): void {
+    const vm = records.findById(id);
+    if (vm?.state.is !== 'running') return;
+    const message = 'It waits, since the filesystem of its disk on the host is full; it goes on once there is space.';
+    log.info(`vm ${vm.name} ${stall ? `waits: ${stall}` : 'goes on'}`);
+    records.update({ ...vm, fault: stall && { code: 'DISK_FULL', message, at: parts.now().toISOString() } });
   }
 
   async function endedUnasked(vm: VmRecord, exit: MachineExit): Promise<void> {
