@@ -14,7 +14,7 @@ const SIXTEEN =
 
 const ESCAPE = '\u001b[';
 /** A change of style; in parentheses, so that split() gives it too */
-const SGR = new RegExp(`(${ESCAPE.replace('[', '\\\\[')}[0-9;]*m)`);
+const SGR = new RegExp(`(${ESCAPE.replace('[', '\\[')}[0-9;]*m)`);
 
 type Style = {
   foreground: string | null;

@@ -64,6 +64,7 @@ export async function createHome(t: TestContext, { env: extra = {}, prepared = t
     json,
     untilVm,
     untilVms,
+    untilOutput,
     sessions,
     untilSessions,
     daemonPid,
@@ -111,6 +112,11 @@ export async function createHome(t: TestContext, { env: extra = {}, prepared = t
 
   function untilVms(isWanted: (vms: Vm[]) => boolean): Promise<Vm[]> {
     return until(async () => (await json<{ vms: Vm[] }>(['vm', 'ls'])).vms, isWanted);
+  }
+
+  /** Runs the command again and again; for what happens in a guest without telling anybody. */
+  function untilOutput(args: string[], isWanted: (output: Output) => boolean): Promise<Output> {
+    return until(() => run(args), isWanted);
   }
 
   async function sessions(name: string): Promise<Session[]> {

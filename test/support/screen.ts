@@ -19,8 +19,8 @@ export type Screen = Awaited<ReturnType<typeof openScreen>>;
 export async function openScreen(t: TestContext, { folder, env }: Home, { cols = 100, rows = 30 } = {}) {
   const socket = join(folder, 'tmux.sock');
   const run = promisify(execFile);
-  const environment = { ...env, PATH: `${CHECKOUT}/bin:${env.PATH}`, PS1: 'host$ ', TERM: 'xterm-256color', ENV: '' };
-  await tmux('new-session', '-d', '-x', `${cols}`, '-y', `${rows}`, 'exec sh -i');
+  const environment = { ...env, PATH: `${CHECKOUT}/bin:${env.PATH}`, PS1: 'host$ ', TERM: 'xterm-256color' };
+  await tmux('new-session', '-d', '-x', `${cols}`, '-y', `${rows}`, 'exec bash --norc --noprofile -i');
   t.after(() => tmux('kill-server').catch(() => {})); // it has ended when its shell has
   await until(/^host\$ $/m);
   return { type, press, until, resize, close };

@@ -5,6 +5,7 @@
  * undone, and how reconcile tidies up after a daemon that was killed.
  */
 import type { BootConfig } from '@banger/contract/guest/messages.ts';
+import type { Guest } from '../guest/guest.ts';
 import type { Drive } from '../hypervisor/hypervisor.ts';
 import type { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
@@ -24,6 +25,8 @@ export type Capability = {
   /** Makes what lasts as long as one run of it */
   prepare?(task: Task, vm: VmRecord): Promise<Contribution>;
   release?(vm: VmRecord): Promise<void>;
+  /** Finishes inside the guest, once its agent answers and before the vm counts as running */
+  finish?(task: Task, vm: VmRecord, guest: Guest): Promise<void>;
   /** Follows a change of cpus, memory or disk size of a stopped vm; `vm` is the new record */
   resize?(task: Task, vm: VmRecord, before: VmRecord): Promise<void>;
 };

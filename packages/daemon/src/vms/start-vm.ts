@@ -44,6 +44,7 @@ export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Pr
     undo.add('end the machine', () => machine.kill());
 
     const guest = await greet(task, parts, starting, machine);
+    for (const capability of parts.capabilities) await capability.finish?.(task, starting, guest);
     const since = parts.now().toISOString();
     const running = moveVm(parts, starting, { is: 'running', since, machine: machine.ref });
     parts.running.set(running.id, createRunningVm(machine, guest));

@@ -1,0 +1,124 @@
+/**
+ * SIGKILL of the daemon right before each thing that it does to the host. After a restart nothing leaks, no vm is lost,
+ * and the records are true.
+ */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { Vm } from '@banger/contract/api/vms.ts';
+import { findByArgument } from '../../packages/daemon/src/platform/processes.ts';
+import { createFakeHome } from '../support/fake-home.ts';
+
+type Home = Awaited<ReturnType<typeof createFakeHome>>;
+
+/** More than any command touches the host; reaching it means that the crash never came */
+const MAX_TOUCHES = 200;
+
+test('a daemon that is killed while it creates a vm', async (t) => {
+  await killAtEachTouch(t, {
+    prepare: async (home) => void (await home.run(['vm', 'rm', '--force', 'web'])),
+    command: ['vm', 'create', '--name', 'web'],
+    check: (vm) => assert.ok(vm === undefined || vm.state.is === 'stopped'),
+  });
+});
+
+test('a daemon that is killed while it starts a vm', async (t) => {
+  await killAtEachTouch(t, {
+    prepare: async (home) => {
+      await home.run(['vm', 'create', '--name', 'web']);
+      await home.run(['vm', 'kill', 'web']);
+    },
+    command: ['vm', 'start', 'web'],
+    check: (vm) => assert.ok(vm && ['stopped', 'running'].includes(vm.state.is)),
+  });
+});
+
+test('a daemon that is killed while it stops a vm', async (t) => {
+  await killAtEachTouch(t, {
+    prepare: async (home) => {
+      await home.run(['vm', 'create', '--name', 'web']);
+      await home.json(['vm', 'start', 'web']);
+    },
+    command: ['vm', 'stop', 'web'],
+    check: (vm) => assert.ok(vm && ['stopped', 'running'].includes(vm.state.is)),
+  });
+});
+
+test('a daemon that is killed while it removes a running vm', async (t) => {
+  await killAtEachTouch(t, {
+    prepare: async (home) => {
+      await home.run(['vm', 'create', '--name', 'web']);
+      await home.json(['vm', 'start', 'web']);
+    },
+    command: ['vm', 'rm', '--force', 'web'],
+    check: (vm) => assert.ok(vm === undefined || vm.state.is === 'running'),
+  });
+});
+
+test('a daemon that is killed while it runs a command in a vm that nobody keeps', async (t) => {
+  await killAtEachTouch(t, {
+    prepare: async () => {},
+    command: ['vm', 'run', '--rm', '--name', 'web', '--', 'true'],
+    check: (vm) => assert.equal(vm, undefined),
+  });
+});
+
+type Story = {
+  /** Brings the vm into the state that the command begins with */
+  prepare: (home: Home) => Promise<void>;
+  command: string[];
+  /** What may be recorded of the vm after the restart */
+  check: (vm: Vm | undefined) => void;
+};
+
+async function killAtEachTouch(t: TestContext, { prepare, command, check }: Story): Promise<void> {
+  const hook = new URL('../support/crash-after.ts', import.meta.url).pathname;
+  const home = await createFakeHome(t, { NODE_OPTIONS: `--import ${hook}` });
+  const armedBy = join(home.folder, 'crash');
+  home.env.BANGER_CRASH_FILE = armedBy;
+  let crashes = 0;
+  for (let touch = 1; touch < MAX_TOUCHES; touch++) {
+    await prepare(home);
+    await writeFile(armedBy, String(touch));
+    const { code } = await home.run(command);
+    await rm(armedBy);
+    if (!existsSync(`${armedBy}.hit`)) {
+      assert.equal(code, 0, 'without a crash the command succeeds');
+      t.diagnostic(`${crashes} crashes`);
+      assert.ok(crashes >= 3, `the daemon was killed only ${crashes} times`);
+      return;
+    }
+    crashes++;
+    const hit = await readFile(`${armedBy}.hit`, 'utf8');
+    await rm(`${armedBy}.hit`);
+    await assertTrue(home, check, `killed before touch ${touch}, ${hit}`);
+  }
+  assert.fail('the command never ended without a crash');
+}
+
+/** The next command starts a daemon, which reconciles; then records and host say the same. */
+async function assertTrue(home: Home, check: Story['check'], when: string): Promise<void> {
+  const { vms } = await home.json<{ vms: Vm[] }>(['vm', 'ls']);
+  try {
+    check(vms.find(({ name }) => name === 'web'));
+    const ids = vms.map(({ id }) => id).sort();
+    const running = vms.filter(({ state }) => state.is === 'running').map(({ id }) => id);
+    assert.deepEqual((await list(home.paths.data, 'vms')).sort(), ids, 'folders of vms are those of the records');
+    assert.deepEqual(await list(home.paths.runtime, 'vms'), running, 'runtime folders are those of running vms');
+    for (const id of await list(home.paths.runtime, 'vms')) assert.ok(running.includes(id));
+    const processes = findByArgument(`${home.paths.runtime}/vms/`);
+    assert.equal(processes.length > 0, running.length > 0, `processes: ${JSON.stringify(processes)}`);
+    for (const { name, state } of vms) {
+      if (state.is !== 'running') continue;
+      assert.equal((await home.run(['vm', 'exec', name, '--', 'echo', 'usable'])).stdout, 'usable\n');
+    }
+  } catch (fault) {
+    throw new Error(`${when}: ${(fault as Error).message}`, { cause: fault });
+  }
+}
+
+async function list(...path: string[]): Promise<string[]> {
+  return readdir(join(...path)).catch(() => []);
+}

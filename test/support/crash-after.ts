@@ -1,0 +1,48 @@
+/**
+ * Loaded into the daemon by `node --import`: ends it with SIGKILL right before it touches the host for the Nth time.
+ *
+ * The file that BANGER_CRASH_FILE names arms it and holds N. A touch is a write to the state, a change to a file, a
+ * program started or a process ended: what a power cut could come between. What was touched last is left in
+ * `<file>.hit`.
+ */
+import childProcess from 'node:child_process';
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { DatabaseSync, StatementSync } from 'node:sqlite';
+
+const armedBy = process.env.BANGER_CRASH_FILE;
+let touches = 0;
+
+if (armedBy && process.argv[1]?.endsWith('packages/daemon/src/main.ts')) {
+  for (const name of ['mkdir', 'rm', 'rename', 'writeFile', 'truncate', 'symlink', 'open'] as const) {
+    countCalls(fs.promises, name, `fs.${name}`);
+  }
+  countCalls(childProcess, 'spawn', 'spawn');
+  countCalls(process, 'kill', 'kill');
+  countCalls(StatementSync.prototype, 'run', 'state');
+  countCalls(DatabaseSync.prototype, 'exec', 'state');
+  syncBuiltinESMExports();
+}
+
+function countCalls<Owner extends object>(owner: Owner, name: keyof Owner & string, what: string): void {
+  const original = owner[name] as (...args: unknown[]) => unknown;
+  owner[name] = function (this: unknown, ...args: unknown[]) {
+    touch(`${what} ${String(args[0])}`);
+    return original.apply(this, args);
+  } as Owner[typeof name];
+}
+
+const { existsSync, readFileSync, writeFileSync } = fs;
+const kill = process.kill.bind(process);
+
+function touch(what: string): void {
+  if (!armedBy || !existsSync(armedBy)) {
+    touches = 0;
+    return;
+  }
+  touches++;
+  if (touches !== Number(readFileSync(armedBy, 'utf8'))) return;
+  writeFileSync(`${armedBy}.hit`, what);
+  kill(process.pid, 'SIGKILL');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); // the signal ends the process before another line runs
+}
