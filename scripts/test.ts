@@ -96,7 +96,7 @@ function printCoverage(): void {
     ].concat(['--src', 'packages', '--include', 'packages/*/src/**/*.ts', '--exclude', '**/*.test.ts']),
     { stdio: ['ignore', 'ignore', 'inherit'] },
   );
-  if (status !== 0) return console.error('coverage could not be computed');
+  if (status !== 0) throw new Error('the coverage could not be computed');
   const summary = JSON.parse(readFileSync(`${COVERAGE}/coverage-summary.json`, 'utf8')) as Record<
     string,
     { lines: { total: number; covered: number } }

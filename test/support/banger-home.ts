@@ -33,7 +33,10 @@ type HomeOptions = {
   prepared?: boolean;
 };
 
-export async function createHome(t: TestContext, { env: extra = {}, prepared = true }: HomeOptions = {}) {
+/** A test, or something else that has an end and may have failed */
+type HomeOwner = Pick<TestContext, 'name' | 'passed'> & { after: (dispose: () => Promise<void>) => void };
+
+export async function createHome(t: HomeOwner, { env: extra = {}, prepared = true }: HomeOptions = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'banger-'));
   const env: Record<string, string> = {
     PATH: process.env.PATH ?? '',

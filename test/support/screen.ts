@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { CHECKOUT, type Home } from './banger-home.ts';
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 30_000;
 /** tmux has no event for what is on its screen */
 const LOOK_EVERY_MS = 40;
 const LINES_OF_HISTORY = 2000;
@@ -19,10 +19,10 @@ export type Screen = Awaited<ReturnType<typeof openScreen>>;
 export async function openScreen(t: TestContext, { folder, env }: Home, { cols = 100, rows = 30 } = {}) {
   const socket = join(folder, 'tmux.sock');
   const run = promisify(execFile);
-  const environment = { ...env, PATH: `${CHECKOUT}/bin:${env.PATH}`, PS1: 'host$ ', TERM: 'xterm-256color' };
-  await tmux('new-session', '-d', '-x', `${cols}`, '-y', `${rows}`, 'exec bash --norc --noprofile -i');
+  const environment = { ...env, PATH: `${CHECKOUT}/bin:${env.PATH}`, TERM: 'xterm-256color' };
+  await tmux('new-session', '-d', '-x', `${cols}`, '-y', `${rows}`, "exec env 'PS1=host$ ' bash --norc --noprofile -i");
   t.after(() => tmux('kill-server').catch(() => {})); // it has ended when its shell has
-  await until(/^host\$ $/m);
+  await until(/^host\$/m);
   return { type, press, until, resize, close };
 
   /** Keys, then Enter. */
