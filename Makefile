@@ -14,10 +14,8 @@ demo: setup
 check: setup
 	@scripts/check
 
-test: setup
-	@scripts/check
-	@scripts/setup-test-data
-	@$(NODE) scripts/test.ts
+test:
+	@scripts/test-all
 
 smoke: setup
 	@scripts/setup-test-data

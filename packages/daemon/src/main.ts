@@ -14,6 +14,9 @@ import type { Settings } from './settings.ts';
 const CHECKOUT = join(import.meta.dirname, '../../..');
 const DEFAULT_BOOT_TIMEOUT_MS = 60_000;
 
+// An ordinary user's PATH on Debian has no sbin, where mkfs.ext4 is; the programs that are started inherit this.
+process.env.PATH = `${process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin'}:/usr/local/sbin:/usr/sbin:/sbin`;
+
 const log = createLog((line) => process.stderr.write(line));
 const { promise: stopRequested, resolve: requestStop } = Promise.withResolvers<void>();
 process.on('SIGTERM', () => requestStop());
