@@ -3,7 +3,7 @@
  * `{"error":…}`. Its output goes to daemon.log in the state folder.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -19,6 +19,8 @@ const START_LIMIT_MS = 120_000;
 const OTHER_STARTER_LIMIT_MS = 10_000;
 const MAX_LINE_BYTES = 65_536;
 const LOG_LINES = 10;
+/** Above it a new log is begun, and the one before the last goes */
+const MAX_LOG_BYTES = 4 * 2 ** 20;
 
 type StartParts = { paths: BangerPaths; socketPath: string; daemonMain?: string };
 
@@ -41,6 +43,7 @@ export async function startDaemon({ paths, socketPath, daemonMain = DAEMON_MAIN 
 function openLog(stateFolder: string, logPath: string): number {
   try {
     mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+    if ((statSync(logPath, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES) renameSync(logPath, `${logPath}.old`);
     return openSync(logPath, 'a', 0o600);
   } catch (cause) {
     throw new BangerError('DAEMON_UNREACHABLE', {

@@ -18,12 +18,13 @@ export async function stopVm(
   if (vm.state.is === 'stopped') return { how: null, vm };
   expectState(vm, 'running', 'stopped');
   const running = parts.running.get(vm.id, vm.name);
-  const stopping = moveVm(parts, vm, { is: 'stopping', machine: vm.state.machine });
 
   task.step(timeoutMs > 0 ? 'shut down' : 'kill');
-  const hasShutDown = timeoutMs > 0 && (await shutDown(task, parts, running, timeoutMs));
+  // From here on it cannot be cancelled: half a shutdown cannot be undone, and a kill is not what was asked for.
+  const stopping = moveVm(parts, vm, { is: 'stopping', machine: vm.state.machine });
+  const hasShutDown = timeoutMs > 0 && (await shutDown(parts, running, timeoutMs));
   if (!hasShutDown) {
-    if (timeoutMs > 0 && !task.signal.aborted) task.note('It did not shut down in time and is killed.');
+    if (timeoutMs > 0) task.note('It did not shut down in time and is killed.');
     await running.machine.kill();
   }
   const how = hasShutDown ? 'shut-down' : 'killed';
@@ -43,14 +44,13 @@ export async function finishStop(
   return moveVm(parts, vm, { is: 'stopped', why, at: parts.now().toISOString() }, fault);
 }
 
-/** Whether the machine ended by itself in time. A cancelled stop is a kill: half a shutdown cannot be undone. */
-async function shutDown(task: Task, parts: VmParts, running: RunningVm, timeoutMs: number): Promise<boolean> {
-  const limit = AbortSignal.any([task.signal, AbortSignal.timeout(timeoutMs)]);
+/** Whether the machine ended by itself in time. */
+async function shutDown(parts: VmParts, running: RunningVm, timeoutMs: number): Promise<boolean> {
+  const limited = Task.background().withSignal(AbortSignal.timeout(timeoutMs));
   const asking = (async () => {
-    const limited = Task.background().withSignal(limit);
     await (await running.guest(limited)).shutdown(limited, 'poweroff');
   })();
   asking.catch((fault) => parts.log.warn('the guest did not take the request to shut down', fault));
-  const timedOut = delay(timeoutMs + 60_000, 'late', { signal: limit, ref: false }).catch(() => 'late' as const);
-  return (await Promise.race([running.machine.exited, timedOut])) !== 'late';
+  const late = delay(timeoutMs, 'late' as const, { ref: false });
+  return (await Promise.race([running.machine.exited, late])) !== 'late';
 }
