@@ -16,8 +16,8 @@ test('a shell in a machine', async (t) => {
   const [, modesBefore] = await screen.until(/^before: (\S+)$/m);
 
   await t.test('it has a prompt, and a terminal of the size of the window', async () => {
-    await screen.type('banger vm exec web');
-    await screen.until(/^root@web:~# /m);
+    await screen.type('banger vm exec web; echo ended: $?; echo after: $(stty -g)');
+    await screen.until(/^root@web:~#/m);
     await screen.type('echo size: $(stty size) on $(tty)');
     await screen.until(/^size: 30 100 on \/dev\/pts\/\d+$/m);
   });
@@ -40,7 +40,6 @@ test('a shell in a machine', async (t) => {
 
   await t.test("its exit code is the command's, and the terminal is as it was before", async () => {
     await screen.type('exit 3');
-    await screen.type('echo ended: $?; echo after: $(stty -g)');
     await screen.until(/^ended: 3$/m);
     const [, modesAfter] = await screen.until(/^after: (\S+)$/m);
     assert.equal(modesAfter, modesBefore);
@@ -63,12 +62,11 @@ test('a shell in a machine', async (t) => {
 
   await t.test('a detached shell is joined, left with Ctrl-], and goes on', async () => {
     const session = (await home.run(['vm', 'exec', '-d', 'web'])).stdout.trim();
-    await screen.type('clear; banger vm attach web '.concat(session));
+    await screen.type(`banger vm attach web ${session}; echo left: $?; echo modes: $(stty -g)`);
     await screen.until(/^Ctrl-\] leaves the command running\.$/m);
     await screen.type('echo joined: $((20 + 2))');
     await screen.until(/^joined: 22$/m);
     await screen.press('C-]');
-    await screen.type('echo left: $?; echo modes: $(stty -g)');
     await screen.until(/^left: 0$/m);
     const [, modes] = await screen.until(/^modes: (\S+)$/m);
     assert.equal(modes, modesBefore);
@@ -78,8 +76,8 @@ test('a shell in a machine', async (t) => {
   });
 
   await t.test('a window that is closed takes its shell and what runs in it along', async () => {
-    await screen.type('banger vm exec web');
-    await screen.until(/^root@web:~# $/m);
+    await screen.type('banger vm exec --cwd /tmp web');
+    await screen.until(/^root@web:\/tmp#/m);
     await screen.type('sleep 8765');
     await home.untilOutput(inside('pgrep', '-f', 'sleep 8765'), isThere);
     await screen.close();
@@ -91,10 +89,9 @@ test('a shell in a machine', async (t) => {
 test('a shell in a fresh machine that is gone afterwards', async (t) => {
   const home = await createHome(t);
   const screen = await openScreen(t, home);
-  await screen.type('banger vm run --rm --name once --memory 384M');
-  await screen.until(/^root@once:~# /m);
+  await screen.type('banger vm run --rm --name once --memory 384M; echo ended: $?');
+  await screen.until(/^root@once:~#/m);
   await screen.type('exit 5');
-  await screen.type('echo ended: $?');
   await screen.until(/^ended: 5$/m);
   assert.deepEqual((await home.json<{ vms: Vm[] }>(['vm', 'ls'])).vms, []);
   assert.deepEqual(await home.leftovers(), []);

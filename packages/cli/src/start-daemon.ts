@@ -43,7 +43,8 @@ export async function startDaemon({ paths, socketPath, daemonMain = DAEMON_MAIN 
 function openLog(stateFolder: string, logPath: string): number {
   try {
     mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
-    if ((statSync(logPath, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES) renameSync(logPath, `${logPath}.old`);
+    if ((statSync(logPath, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES)
+      renameSync(logPath, `${logPath}.old`);
     return openSync(logPath, 'a', 0o600);
   } catch (cause) {
     throw new BangerError('DAEMON_UNREACHABLE', {
