@@ -30,7 +30,8 @@ prints \`{"results": [{"name", "result"} or {"name", "error"}]}\`.
 signal n ended it; 64 to 78 for banger's own errors, by their codes in [errors.md](errors.md); 126 and 127 when the guest
 cannot run or does not have the command; 130 when Ctrl-C cancelled the work; 141 when the reader of stdout went away.
 
-**Ctrl-C** during an operation cancels it and waits until it is undone; a second one leaves at once. While a command runs
+**Ctrl-C** during an operation cancels it and waits until it is undone (a stop or a removal that has begun is
+finished); a second one leaves at once. While a command runs
 in a guest, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 go to the command; three Ctrl-C within two seconds leave
 it. On a terminal of the guest every key goes there.`;
 

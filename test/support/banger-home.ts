@@ -17,9 +17,10 @@ import type { Session, Vm } from '@banger/contract/api/vms.ts';
 import { findByArgument, killProcess } from '../../packages/daemon/src/platform/processes.ts';
 
 export const CHECKOUT = join(import.meta.dirname, '../..');
+export const AGENT = join(CHECKOUT, 'guest/agent/target/x86_64-unknown-linux-gnu/release/banger-agent');
 const BANGER = join(CHECKOUT, 'bin/banger');
 /** The default image and kernel, made once a checkout by scripts/setup-test-data */
-const PREPARED = join(CHECKOUT, 'build/test-data');
+export const PREPARED = join(CHECKOUT, 'build/test-data');
 const COMMAND_TIMEOUT_MS = 180_000;
 
 export type Output = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string };

@@ -4,9 +4,8 @@
  * | recorded as | what is done |
  * |---|---|
  * | creating | undone: nobody was told that the vm exists |
- * | starting | undone: killed, then stopped as it was |
+ * | starting, stopping | killed, then stopped |
  * | running | adopted when its machine answers, else stopped as crashed |
- * | stopping | killed, then stopped |
  * | removing | removed |
  * | ephemeral, any state | removed: whoever it was for is gone |
  *
@@ -55,8 +54,6 @@ async function reconcileVm(parts: VmParts, vm: VmRecord, watch: (vm: VmRecord) =
     const at = parts.now().toISOString();
     const message = 'It ended while no daemon watched, for example when the host went down.';
     await finishStop(parts, vm, 'crashed', { code: 'VM_LOST', message, at });
-  } else if (state.is === 'stopping') {
-    await finishStop(parts, vm, 'killed', vm.fault);
   } else {
     await finishStop(parts, vm, 'killed', vm.fault);
   }

@@ -1,0 +1,62 @@
+/** The real QEMU is held to what every driver promises; its guest is the agent that only says hello. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { greetAgent } from '../../packages/daemon/src/guest/handshake.ts';
+import { testDriver } from '../../packages/daemon/src/hypervisor/driver-suite.ts';
+import type { Accel, Machine } from '../../packages/daemon/src/hypervisor/hypervisor.ts';
+import { createQemuDriver } from '../../packages/daemon/src/hypervisor/qemu/qemu.ts';
+import { createKernels } from '../../packages/daemon/src/kernels/kernels.ts';
+import { createLog } from '../../packages/daemon/src/platform/log.ts';
+import { Task } from '../../packages/daemon/src/platform/task.ts';
+import { openStore } from '../../packages/daemon/src/store/store.ts';
+import { AGENT, CHECKOUT, PREPARED } from '../support/banger-home.ts';
+
+const task = Task.background();
+const log = createLog(() => {});
+const folder = mkdtempSync(join(tmpdir(), 'banger-driver-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const store = openStore(join(PREPARED, 'state/banger/state.sqlite'));
+after(() => store.close());
+const kernels = createKernels({
+  records: store.kernels,
+  folder: join(PREPARED, 'data/banger/kernels'),
+  cacheFolder: folder,
+  catalogFolder: join(CHECKOUT, 'catalog'),
+  agentPath: AGENT,
+  usedBy: () => [],
+  log,
+  now: () => new Date(),
+});
+const { vmlinuxPath, initramfsPath } = await kernels.bootFiles(task, kernels.find('debian').digest);
+
+testDriver(`QEMU's driver on ${provenAccel()}`, {
+  driver: createQemuDriver({ qemuPath: 'qemu-system-x86_64', log, accel: async () => provenAccel() }),
+  plan: {
+    kernelPath: vmlinuxPath,
+    initramfsPath,
+    kernelArguments: ['console=ttyS0', 'panic=-1', 'banger.mode=floor'],
+    cpus: 1,
+    memoryBytes: 256 * 2 ** 20,
+  },
+  greet: async (machine) => void (await greet(machine)),
+  endGuest: async (machine) => void (await greet(machine)).write('BANGER-BYE\n'),
+});
+
+async function greet(machine: Machine) {
+  const stream = await machine.openAgentStream();
+  await greetAgent(task, stream);
+  return stream;
+}
+
+/** What the prepared home found out about this host. */
+function provenAccel(): Accel {
+  try {
+    const verdict = JSON.parse(readFileSync(join(PREPARED, 'cache/banger/kvm.json'), 'utf8')) as { works: boolean };
+    return verdict.works ? 'kvm' : 'tcg';
+  } catch {
+    return 'tcg'; // there is no /dev/kvm
+  }
+}

@@ -1,0 +1,44 @@
+/** A root filesystem of one static program and its names, and no init: the smallest machine. Made without root. */
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { sampleEntry } from '../../packages/daemon/src/images/sample-tar.ts';
+import { paddedBytes, TAR_BLOCK_BYTES } from '../../packages/daemon/src/images/tar-headers.ts';
+
+export { sampleEntry } from '../../packages/daemon/src/images/sample-tar.ts';
+
+const COMMANDS =
+  'sh cat chmod chown dd df echo false grep head hostname id ip kill ls mkdir nc nslookup ps rm sleep stat sync true uname wc wget';
+const PATHS = ['/bin/busybox', '/usr/bin/busybox'];
+
+/** Writes the tarball; `extra` are entries as bytes. */
+export async function writeBusyboxTarball(path: string, extra: Buffer[] = []): Promise<void> {
+  const busybox = PATHS.find(existsSync);
+  if (busybox === undefined) throw new Error('busybox is not installed; scripts/setup installs busybox-static');
+  const folders = ['bin', 'dev', 'etc', 'proc', 'root', 'run', 'sys', 'tmp', 'var'];
+  await writeFile(
+    path,
+    Buffer.concat([
+      ...folders.map((name) => sampleEntry({ name: `${name}/`, type: '5' })),
+      fileEntry('bin/busybox', await readFile(busybox)),
+      ...COMMANDS.split(' ').map((name) => sampleEntry({ name: `bin/${name}`, type: '2', linkName: 'busybox' })),
+      sampleEntry({
+        name: 'etc/passwd',
+        mode: 0o644,
+        content: 'root:x:0:0::/root:/bin/sh\nmia:x:1000:1000::/tmp:/bin/sh\n',
+      }),
+      sampleEntry({ name: 'etc/group', mode: 0o644, content: 'root:x:0:\nmia:x:1000:\n' }),
+      ...extra,
+      Buffer.alloc(2 * TAR_BLOCK_BYTES),
+    ]),
+  );
+}
+
+/** A file with any bytes as its content. */
+export function fileEntry(
+  name: string,
+  content: Buffer,
+  rest: Omit<Parameters<typeof sampleEntry>[0], 'name' | 'content'> = {},
+): Buffer {
+  const header = sampleEntry({ ...rest, name, sizeBytes: content.length });
+  return Buffer.concat([header, content, Buffer.alloc(paddedBytes(content.length) - content.length)]);
+}
