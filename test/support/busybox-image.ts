@@ -12,14 +12,12 @@ const PATHS = ['/bin/busybox', '/usr/bin/busybox'];
 
 /** Writes the tarball; `extra` are entries as bytes. */
 export async function writeBusyboxTarball(path: string, extra: Buffer[] = []): Promise<void> {
-  const busybox = PATHS.find(existsSync);
-  if (busybox === undefined) throw new Error('busybox is not installed; scripts/setup installs busybox-static');
   const folders = ['bin', 'dev', 'etc', 'proc', 'root', 'run', 'sys', 'tmp', 'var'];
   await writeFile(
     path,
     Buffer.concat([
       ...folders.map((name) => sampleEntry({ name: `${name}/`, type: '5' })),
-      fileEntry('bin/busybox', await readFile(busybox)),
+      fileEntry('bin/busybox', await readBusybox()),
       ...COMMANDS.split(' ').map((name) => sampleEntry({ name: `bin/${name}`, type: '2', linkName: 'busybox' })),
       sampleEntry({
         name: 'etc/passwd',
@@ -31,6 +29,12 @@ export async function writeBusyboxTarball(path: string, extra: Buffer[] = []): P
       Buffer.alloc(2 * TAR_BLOCK_BYTES),
     ]),
   );
+}
+
+export async function readBusybox(): Promise<Buffer> {
+  const path = PATHS.find(existsSync);
+  if (path === undefined) throw new Error('busybox is not installed; scripts/setup installs busybox-static');
+  return readFile(path);
 }
 
 /** A file with any bytes as its content. */

@@ -1,0 +1,75 @@
+/** Story: an image without an init runs all the same, with the agent as its first process. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Image } from '@banger/contract/api/images.ts';
+import type { StopResult, Vm } from '@banger/contract/api/vms.ts';
+import { createHome } from '../support/banger-home.ts';
+import { sampleEntry, writeBusyboxTarball } from '../support/busybox-image.ts';
+
+test('an image that has no init', async (t) => {
+  const home = await createHome(t);
+  const tarball = join(home.folder, 'busybox.tar');
+  await writeBusyboxTarball(tarball);
+  const image = await home.json<Image>(['image', 'import', 'busybox', tarball]);
+  const small = ['--image', 'busybox', '--memory', '128M', '--disk-size', '256M'];
+  await home.json(['vm', 'create', '--name', 'tiny', ...small, '--start']);
+  const inside = async (script: string) => home.run(['vm', 'exec', 'tiny', '--', 'sh', '-c', script]);
+  const show = () => home.json<Vm>(['vm', 'show', 'tiny']);
+
+  await t.test('the agent is its first process, and commands run', async () => {
+    const { stdout } = await inside('cat /proc/1/comm; hostname; id -u; echo $HOME');
+    assert.match(stdout, /^(banger-agent|init)\ntiny\n0\n\/root\n$/);
+    assert.equal((await inside('exit 42')).code, 42);
+    assert.equal((await inside('kill -TERM $$')).code, 128 + 15);
+    const missing = await home.run(['vm', 'exec', 'tiny', '--', 'bash']);
+    assert.match(missing.stderr, /\(COMMAND_NOT_FOUND\)/);
+    assert.equal(missing.code, 127);
+  });
+
+  await t.test('orphans are taken in when they end', async () => {
+    const orphans = 'for n in 1 2 3 4 5; do sh -c "sleep 0.2 & true"; done; sh -c "sleep 4321 >/dev/null 2>&1 & true"';
+    assert.equal((await inside(orphans)).code, 0);
+    const processes = ['vm', 'exec', 'tiny', '--', 'sh', '-c', 'ps; grep -h ^State: /proc/[0-9]*/status'];
+    const { stdout } = await home.untilOutput(processes, (output) => !/sleep 0\.2|zombie/.test(output.stdout));
+    assert.match(stdout, /sleep 4321/);
+  });
+
+  await t.test('it has the network, names included', async () => {
+    assert.match((await inside('ip -4 addr show dev eth0; ip route')).stdout, /inet 10\.0\.2\.15\/24[\s\S]*default via 10\.0\.2\.2/);
+    const { code, stdout, stderr } = await inside('wget -q -O - http://deb.debian.org/debian/dists/bookworm/InRelease | grep ^Origin:');
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, 'Origin: Debian\n');
+  });
+
+  await t.test('it shuts down when it is asked to, although something still runs in it', async () => {
+    await inside('echo kept >/root/file; echo also >/etc/mine');
+    const { results } = await home.json<{ results: { result: StopResult }[] }>(['vm', 'stop', '--timeout', '10', 'tiny']);
+    assert.equal(results[0]?.result.how, 'shut-down');
+    await home.json(['vm', 'start', 'tiny']);
+    await home.json(['vm', 'restart', '--timeout', '10', 'tiny']);
+    assert.equal((await inside('cat /root/file /etc/mine')).stdout, 'kept\nalso\n');
+  });
+
+  await t.test('its name may come to mean another image, and the vm keeps its own', async () => {
+    await writeBusyboxTarball(tarball, [sampleEntry({ name: 'etc/second', mode: 0o644, content: 'new\n' })]);
+    const second = await home.json<Image>(['image', 'import', 'busybox', tarball]);
+    assert.notEqual(second.digest, image.digest);
+    await home.json(['vm', 'restart', '--timeout', '10', 'tiny']);
+    assert.equal((await show()).image.digest, image.digest);
+    assert.equal((await inside('ls /etc/second 2>/dev/null; cat /root/file')).stdout, 'kept\n');
+
+    const { stdout } = await home.run(['vm', 'run', '--rm', ...small, '--', 'cat', '/etc/second']);
+    assert.equal(stdout, 'new\n');
+  });
+
+  await t.test('the base of a vm stays as long as the vm does, whatever happens to the name', async () => {
+    const bases = async () => (await home.run(['image', 'ls', '--json'])).stdout;
+    await home.json(['image', 'rm', 'busybox']);
+    assert.doesNotMatch(await bases(), /busybox/);
+    await home.json(['vm', 'restart', '--timeout', '10', 'tiny']);
+    assert.equal((await inside('cat /root/file')).stdout, 'kept\n');
+    await home.json(['vm', 'rm', '--force', 'tiny']);
+    assert.deepEqual(await home.leftovers(), []);
+  });
+});
