@@ -12,9 +12,9 @@ import { ALLOWED_SKIPS } from '../test/support/allowed-skips.ts';
 import type { Counts } from '../test/support/count-reporter.ts';
 
 const SUITES = {
-  unit: { files: 'packages/*/src/**/*.test.ts', concurrency: 2 },
-  integration: { files: 'test/integration/**/*.test.ts', concurrency: 2 },
-  smoke: { files: 'test/smoke/**/*.test.ts', concurrency: 1 },
+  unit: { files: ['packages/*/src/**/*.test.ts', 'test/bench/**/*.test.ts'], concurrency: 2 },
+  integration: { files: ['test/integration/**/*.test.ts'], concurrency: 2 },
+  smoke: { files: ['test/smoke/**/*.test.ts'], concurrency: 1 },
 } as const;
 
 type SuiteName = keyof typeof SUITES | 'agent';
@@ -55,7 +55,7 @@ function runNode(name: Exclude<SuiteName, 'agent'>): Counts {
       '--test-reporter-destination=stdout',
       '--test-reporter=./test/support/count-reporter.ts',
       `--test-reporter-destination=${countsPath}`,
-      files,
+      ...files,
     ],
     { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, NODE_V8_COVERAGE: `${COVERAGE}/tmp` } },
   );

@@ -72,7 +72,8 @@ fn become_user(command: &mut Command, user: &User, is_terminal: bool, cwd: &str)
         if is_terminal {
             rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
         }
-        // The agent itself is never killed for memory; its commands are like any others.
+        // The agent goes first and is never killed for memory; its commands are like any others.
+        let _ = rustix::process::setpriority_process(None, 0);
         if let Ok(file) = rustix::fs::open(c"/proc/self/oom_score_adj", rustix::fs::OFlags::WRONLY, 0.into()) {
             let _ = rustix::io::write(&file, b"0");
         }
