@@ -88,6 +88,7 @@ export async function listReceived(
   if (index === undefined) return received;
   const listed = await git.text(task, quarantine, ['show-index'], { stdin: createReadStream(join(folder, index)) });
   const ids = listed.split('\n').flatMap((line) => line.split(' ')[1] ?? []);
+  if (ids.length === 0) return received;
   const sizes = await git.text(task, quarantine, ['cat-file', '--batch-check'], {
     stdin: `${ids.join('\n')}\n`,
     isHostile: true,
