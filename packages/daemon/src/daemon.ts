@@ -89,6 +89,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     vms,
     ownerEnv: settings.ownerEnv,
     scratchFolder: join(paths.cache, 'workspaces'),
+    log,
     now,
   });
   const operations = createOperations({ log, now });

@@ -9,6 +9,7 @@ import type { z } from 'zod';
 import type { Guest } from '../guest/guest.ts';
 import { makePrivateFolder, removeTree } from '../platform/files.ts';
 import type { Task } from '../platform/task.ts';
+import { UndoStack } from '../platform/undo-stack.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
 import { findRepository, type Repository } from './find-repository.ts';
 import type { GitPlace } from './git.ts';
@@ -17,6 +18,7 @@ import { HeaderReader } from './guest-header.ts';
 import { parseGuestPath } from './guest-path.ts';
 import { guestScripts } from './guest-scripts.ts';
 import { makeLens, readShallow } from './lens.ts';
+import { readObjects } from './read-objects.ts';
 import { type Snapshot, snapshotRepository } from './snapshot-repository.ts';
 import { lensFolder, type WorkspaceParts } from './workspace-parts.ts';
 
@@ -39,6 +41,8 @@ export async function importWorkspace(task: Task, parts: WorkspaceParts, vm: Vm,
   task.step('read the repository');
   const folder = lensFolder(parts, vm.id, path);
   const staged = `${folder}.new`;
+  await using undo = new UndoStack(parts.log);
+  undo.add('remove the new lens', () => removeTree(staged));
   await removeTree(staged);
   await makePrivateFolder(dirname(folder));
   const lens = await makeLens(task, git, repository, staged);
@@ -51,6 +55,7 @@ export async function importWorkspace(task: Task, parts: WorkspaceParts, vm: Vm,
 
   await removeTree(folder);
   await rename(staged, folder);
+  undo.keep();
   const record = recordOf(parts, vm, path, repository, snapshot, found.hasGit);
   parts.records.put(record);
   const sizeBytes = snapshot.entries.reduce((sum, entry) => sum + entry.sizeBytes, 0);
@@ -134,12 +139,10 @@ async function sendHistory(task: Task, { git }: WorkspaceParts, guest: Guest, gi
     history: request.history,
     address: `root@${vm.name}.vm`,
   });
-  await streamToGuest(task, guest, { argv, cwd: path }, (sending, stdout) =>
-    git.run(sending, lens, ['pack-objects', '--revs', '--stdout', '--quiet', '--delta-base-offset'], {
-      stdin: revisions,
-      stdout,
-    }),
-  );
+  await streamToGuest(task, guest, { argv, cwd: path }, (sending, stdout) => {
+    const args = ['pack-objects', '--revs', '--stdout', '--quiet', '--delta-base-offset'];
+    return readObjects(() => git.run(sending, lens, args, { stdin: revisions, stdout }));
+  });
 }
 
 type Files = { path: string; lens: GitPlace; snapshot: Snapshot; isAgain: boolean };
@@ -150,9 +153,8 @@ async function sendFiles(task: Task, { git }: WorkspaceParts, guest: Guest, give
   if (isAgain) await runInGuest(task, guest, { argv: guestScripts.empty(path), cwd: '/', maxBytes: 100 });
   const tar = new PassThrough();
   const ending = new AbortController();
-  const archiving = git.run(task.withSignal(ending.signal), lens, ['archive', '--format=tar', snapshot.tree], {
-    stdout: tar,
-  });
+  const args = ['archive', '--format=tar', snapshot.tree];
+  const archiving = readObjects(() => git.run(task.withSignal(ending.signal), lens, args, { stdout: tar }));
   archiving.catch((fault) => tar.destroy(fault as Error));
   try {
     await Promise.all([guest.writeTar(task, path, tar), archiving]);

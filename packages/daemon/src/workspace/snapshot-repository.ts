@@ -5,8 +5,9 @@
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Task } from '../platform/task.ts';
 import type { Repository } from './find-repository.ts';
-import { type Git, type GitPlace, gitWords } from './git.ts';
-import { joinNames, parseTree, SUBMODULE, showName, showNames, splitNames, type TreeEntry } from './tree-entries.ts';
+import type { Git, GitPlace } from './git.ts';
+import { invalid, readObjects } from './read-objects.ts';
+import { joinNames, parseTree, SUBMODULE, showNames, splitNames, type TreeEntry } from './tree-entries.ts';
 
 export type SnapshotOptions = { ref?: string | undefined; includeUntracked: boolean; skipSubmodules: boolean };
 
@@ -129,32 +130,4 @@ async function notePointers(task: Task, git: Git, lens: GitPlace, entries: TreeE
   );
   if (pointers.length === 0) return;
   notes.push(`LFS pointers travel as they are, without the content: ${showNames(pointers.map(({ name }) => name))}.`);
-}
-
-/** A partial clone lacks objects, and banger fetches nothing. */
-async function readObjects<Value>(work: () => Promise<Value>): Promise<Value> {
-  try {
-    return await work();
-  } catch (cause) {
-    const words = gitWords(cause);
-    if (words === null) throw cause;
-    const isMissing = /missing|unable to read|bad object|not a valid object|could not fetch|fetch .*promisor/.test(
-      words,
-    );
-    throw invalid(
-      `git could not read it: ${showName(words)}.`,
-      isMissing
-        ? 'Objects are missing. In a partial clone, "git fetch --refetch --no-filter" brings them.'
-        : '"git fsck" and "git status" in it tell more.',
-      cause,
-    );
-  }
-}
-
-function invalid(why: string, hint?: string, cause?: unknown): BangerError {
-  return new BangerError('REPO_INVALID', {
-    message: `The repository cannot be brought in. ${why}`,
-    ...(hint !== undefined && { hint }),
-    cause,
-  });
 }

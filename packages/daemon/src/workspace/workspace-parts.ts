@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Guest } from '../guest/guest.ts';
+import type { Log } from '../platform/log.ts';
 import type { Task } from '../platform/task.ts';
 import type { WorkspaceRecords } from '../store/records/workspaces.ts';
 import type { VmFolders } from '../store/vm-folders.ts';
@@ -17,6 +18,7 @@ export type WorkspaceParts = {
   };
   /** Where a plan without a vm is made, and removed again */
   scratchFolder: string;
+  log: Log;
   now: () => Date;
   limits: WorkspaceLimits;
 };
