@@ -1,5 +1,6 @@
 /** Create and start a vm, run one command or a shell in it, give its exit code; with --rm leave nothing behind. */
 import type { Vm } from '@banger/contract/api/vms.ts';
+import type { Workspace, WorkspaceImportRequest } from '@banger/contract/api/workspaces.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Cli } from '../../cli.ts';
 import type { Input } from '../../commands.ts';
@@ -40,9 +41,7 @@ export const run: Run<'vm run'> = async (cli, input) => {
         if (event.is === 'done') name = event.result ? (event.result as Vm).name : name;
       },
     });
-    const workspace =
-      request &&
-      (await watchOperation(cli, cli.client.workspaceImport({ vm: vm.name, ...request }), { isBrief: true }));
+    const workspace = request && (await bringIn(cli, vm, request, flags.rm));
     const start = workspace === null ? plan : { ...plan, cwd: plan.cwd ?? workspace.path };
     if (flags.detach) return await leaveRunning(cli, vm, input, start);
 
@@ -66,6 +65,16 @@ function refuseSourceFlags(flags: SourceFlags): void {
     message: `--${given} needs a repository.`,
     hint: `Name one: banger vm run --${given} … . -- make test`,
   });
+}
+
+/** A vm that stays is told of also when the repository could not go in. */
+async function bringIn(cli: Cli, vm: Vm, request: WorkspaceImportRequest, isRemoved: boolean): Promise<Workspace> {
+  try {
+    return await watchOperation(cli, cli.client.workspaceImport({ vm: vm.name, ...request }), { isBrief: true });
+  } catch (fault) {
+    if (!isRemoved) sayItRuns(cli, vm);
+    throw fault;
+  }
 }
 
 async function follow(cli: Cli, vm: string, start: ReturnType<typeof planExec>): Promise<Outcome> {
