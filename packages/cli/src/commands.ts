@@ -71,6 +71,19 @@ const stopTimeout = {
   summary: 'How long the guest may take to shut down before it is killed; 30s unless said',
 } as const;
 
+/** What of a repository travels. */
+const source = {
+  ref: { type: 'text', placeholder: 'ref', summary: 'This commit, branch or tag instead of what is checked out' },
+  'include-untracked': { type: 'switch', summary: 'Also files that git neither tracks nor ignores' },
+  'skip-submodules': { type: 'switch', summary: "Leave submodules' folders empty, rather than refuse" },
+  full: { type: 'switch', summary: 'The whole history, not only the last commit' },
+  shallow: { type: 'switch', summary: 'Only the last commit; this is so unless --full says otherwise' },
+  at: { type: 'text', placeholder: 'path', summary: 'Folder in the guest; /root/<name> unless said' },
+  'dry-run': { type: 'switch', summary: 'List what would travel, with sizes, and do nothing' },
+} as const;
+
+const at = { type: 'text', placeholder: 'path', summary: 'Which workspace, when the vm has several' } as const;
+
 export const COMMANDS = {
   'vm run': {
     summary: 'Create and start a vm, and run a command or a shell in it',
@@ -79,16 +92,21 @@ export const COMMANDS = {
         "signals reach the command, and its exit code becomes banger's (128 + n when signal n ended it). A command " +
         'gets no terminal unless --tty says so.',
       'The vm goes on running afterwards, unless --rm removes it.',
+      'With a git repository, such as ".", its files as they are now go in first, and the command starts in their ' +
+        'folder: see "vm workspace import". A command comes after "--".',
     ],
+    arguments: [{ name: 'repo', summary: 'A git repository to bring in', optional: true }],
     command: 'optional',
     flags: {
       ...create,
       rm: { type: 'switch', summary: 'Remove the vm when the command has ended or banger is gone' },
       detach: { type: 'switch', short: 'd', summary: 'Leave the vm (and the command) running; print its name' },
       ...exec,
+      ...source,
     },
     examples: [
       { does: 'A shell in a fresh vm', line: 'banger vm run' },
+      { does: 'This repository in it, and a command', line: 'banger vm run . -- make test' },
       { does: 'One command, nothing left afterwards', line: 'banger vm run --rm -- uname -a' },
       { does: 'A larger vm with a name', line: 'banger vm run --name big --cpus 4 --memory 8G --disk-size 40G' },
     ],
@@ -229,6 +247,62 @@ export const COMMANDS = {
     },
     examples: [{ does: 'Watch it boot', line: 'banger vm logs --follow web' }],
     alsoTried: ['vm log', 'vm console', 'logs'],
+  },
+
+  'vm workspace import': {
+    summary: 'Bring a git repository into a vm',
+    details: [
+      'What is checked out travels, with the uncommitted changes of tracked files; files that git ignores never do, nor ' +
+        'does anything of the config, hooks, remotes or credentials. In the guest it is a repository of its own, with ' +
+        'the same branch, commit and uncommitted changes. An image without git gets the files.',
+      'Bringing it in again updates it, unless the guest has changes that would be lost.',
+    ],
+    arguments: [vm, { name: 'repo', summary: 'A folder of the repository; else the current one', optional: true }],
+    flags: {
+      ...source,
+      force: { type: 'switch', short: 'f', summary: 'Overwrite what was changed in the guest' },
+    },
+    examples: [
+      { does: 'The current repository', line: 'banger vm workspace import web' },
+      { does: 'See what would travel', line: 'banger vm workspace import web --dry-run' },
+      { does: 'A tag with its history', line: 'banger vm workspace import web ~/src/app --ref v1.2 --full' },
+    ],
+    alsoTried: ['workspace import', 'vm import', 'vm workspace push', 'vm workspace update'],
+  },
+  'vm workspace diff': {
+    summary: 'Show what was changed in a vm since the repository went in',
+    details: [
+      'A diff of git, with commits made in the guest, uncommitted changes and new files that its .gitignore lets ' +
+        'through, against what was brought in.',
+    ],
+    arguments: [vm],
+    flags: { at },
+    examples: [
+      { does: 'On the terminal', line: 'banger vm workspace diff web' },
+      { does: 'With a pager', line: 'banger vm workspace diff web | less' },
+    ],
+    alsoTried: ['vm diff', 'workspace diff', 'vm workspace status', 'vm workspace show'],
+  },
+  'vm workspace export': {
+    summary: 'Bring the changes in a vm back, as a branch or a patch',
+    details: [
+      'The branch has the commits that were made in the guest, and one more for what is not committed there. Files, ' +
+        'index and HEAD of your repository are not touched.',
+      'What would be unsafe to check out (links that lead out of the repository, new submodules, names with ".git" ' +
+        'in them) is refused.',
+    ],
+    arguments: [vm],
+    flags: {
+      branch: { type: 'text', placeholder: 'name', summary: 'Make this branch in your repository' },
+      patch: { type: 'text', placeholder: 'file', summary: 'Write a patch for "git apply"; - is stdout' },
+      at,
+      force: { type: 'switch', short: 'f', summary: 'Move the branch, or overwrite the file, when it is there' },
+    },
+    examples: [
+      { does: 'A branch to look at and merge', line: 'banger vm workspace export web --branch from-web' },
+      { does: 'Into the files here', line: 'banger vm workspace export web --patch - | git apply' },
+    ],
+    alsoTried: ['vm export', 'workspace export', 'vm workspace pull', 'vm workspace get'],
   },
 
   'image ls': {

@@ -19,6 +19,7 @@ export function helpFor(words: readonly string[]): string {
   if (name === '') return overview();
   if (Object.hasOwn(GROUPS, name)) return groupHelp(name as keyof typeof GROUPS);
   if (Object.hasOwn(COMMANDS, name)) return commandHelp(name as CommandName);
+  if (commandsOf(name).length > 0) return familyHelp(name);
   const found = nearest(name, [...Object.keys(GROUPS), ...Object.keys(COMMANDS)]);
   throw new BangerError('USAGE', {
     message: `There is no command "${name}".`,
@@ -48,8 +49,13 @@ function overview(): string {
 }
 
 function groupHelp(group: keyof typeof GROUPS): string {
+  return familyHelp(group, GROUPS[group]);
+}
+
+/** Of commands that begin with the same words */
+function familyHelp(group: string, summary?: string): string {
   return [
-    `banger ${group}: ${GROUPS[group]}`,
+    `banger ${group}${summary === undefined ? '' : `: ${summary}`}`,
     '',
     ...columns(commandsOf(group).map((name) => [name, specOf(name).summary])),
     '',

@@ -75,7 +75,7 @@ test('values that are missing, doubled or not wanted are refused', () => {
 
 test('a command without -- says where the -- goes', () => {
   refuses('vm exec web ls', { hint: /banger vm exec … -- ls/ });
-  refuses('vm run ls', { hint: /-- ls/ });
+  refuses('vm run . ls', { hint: /-- ls/ });
 });
 
 test('sizes need a unit, counts are whole', () => {

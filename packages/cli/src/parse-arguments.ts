@@ -35,7 +35,7 @@ export function parseArguments(argv: readonly string[]): Parsed {
   if (words.length === 0 || isHelp(words[0])) return { is: 'help', words: [] };
   if (words[0] === '--version' || words[0] === '-V') return parseArguments(['version', ...words.slice(1)]);
   const { name, rest } = findCommand(words);
-  if (name === null) return { is: 'help', words: [words[0] as string] };
+  if (name === null) return { is: 'help', words: [words[0] as string, ...rest] };
   if (name === 'help') return { is: 'help', words: rest.filter((word) => !word.startsWith('-')) };
 
   const spec = specOf(name);
@@ -53,7 +53,7 @@ export function parseArguments(argv: readonly string[]): Parsed {
   };
 }
 
-/** `name` null: only a group was given. */
+/** `name` null: only a group was given, and `rest` is what of it comes after the first word. */
 function findCommand(words: readonly string[]): { name: CommandName | null; rest: readonly string[] } {
   const [first = '', second] = words;
   if (Object.hasOwn(COMMANDS, first)) return { name: first as CommandName, rest: words.slice(1) };
@@ -61,8 +61,19 @@ function findCommand(words: readonly string[]): { name: CommandName | null; rest
   if (!Object.hasOwn(GROUPS, first)) throw usage(`There is no command "${first}".`, suggestCommand(first, second));
   if (second === undefined || isHelp(second)) return { name: null, rest: [] };
   const both = `${first} ${second}`;
+  const all = `${both} ${words[2]}`;
+  if (Object.hasOwn(COMMANDS, all)) return { name: all as CommandName, rest: words.slice(3) };
+  if (isFamily(both)) {
+    if (words[2] === undefined || isHelp(words[2])) return { name: null, rest: [second] };
+    throw usage(`There is no command "${all}".`, suggestCommand(all));
+  }
   if (Object.hasOwn(COMMANDS, both)) return { name: both as CommandName, rest: words.slice(2) };
   throw usage(`There is no command "${both}".`, suggestCommand(both));
+}
+
+/** "vm workspace": words that commands of three words begin with */
+function isFamily(words: string): boolean {
+  return Object.keys(COMMANDS).some((name) => name.startsWith(`${words} `));
 }
 
 /** The nearest command, by its own name or by the words that people try for it. */

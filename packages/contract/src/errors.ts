@@ -57,6 +57,15 @@ export const ERRORS = {
   GUEST_REFUSED: { status: 400, exit: 65, meaning: 'The guest agent refused a request.' },
   SESSION_NOT_FOUND: { status: 404, exit: 66, meaning: 'The vm has no session with this id.' },
 
+  // Workspaces
+  REPO_INVALID: { status: 400, exit: 65, meaning: 'A folder is not a git repository that can be brought into a vm.' },
+  REF_NOT_FOUND: { status: 404, exit: 66, meaning: 'The repository has no commit, branch or tag of this name.' },
+  BRANCH_EXISTS: { status: 409, exit: 65, meaning: 'The repository has a branch of this name, or it is checked out.' },
+  WORKSPACE_NOT_FOUND: { status: 404, exit: 66, meaning: 'The vm has no workspace there.' },
+  WORKSPACE_CHANGED: { status: 409, exit: 65, meaning: 'What was changed in the guest would be overwritten.' },
+  WORKSPACE_FAILED: { status: 502, exit: 70, meaning: 'Inside the guest, git or a program that it needs failed.' },
+  WORKSPACE_REFUSED: { status: 400, exit: 65, meaning: 'What the guest offers is not safe to bring to the host.' },
+
   // The daemon
   DAEMON_UNREACHABLE: { status: 503, exit: 69, meaning: 'The daemon does not run and could not be started.' },
   DAEMON_ALREADY_RUNNING: { status: 409, exit: 75, meaning: 'Another daemon holds the lock of this state folder.' },

@@ -11,6 +11,7 @@ import { createExecUpgrade } from './api/exec-upgrade.ts';
 import { imageHandlers } from './api/images.ts';
 import { systemHandlers } from './api/system.ts';
 import { vmHandlers } from './api/vms.ts';
+import { workspaceHandlers } from './api/workspaces.ts';
 import { createDiskCapability } from './capabilities/disk.ts';
 import { createNetworkCapability } from './capabilities/network.ts';
 import { greetAgent } from './guest/handshake.ts';
@@ -28,6 +29,7 @@ import type { Settings } from './settings.ts';
 import { openStore } from './store/store.ts';
 import { createVmFolders } from './store/vm-folders.ts';
 import { createVms } from './vms/vms.ts';
+import { createWorkspaces } from './workspace/workspace.ts';
 
 const CANCEL_TIMEOUT_MS = 15_000;
 
@@ -81,13 +83,23 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     readHost,
     bootTimeoutMs: settings.bootTimeoutMs,
   });
+  const workspaces = createWorkspaces({
+    records: store.workspaces,
+    folders,
+    vms,
+    ownerEnv: settings.ownerEnv,
+    scratchFolder: join(paths.cache, 'workspaces'),
+    log,
+    now,
+  });
   const operations = createOperations({ log, now });
 
   await vms.reconcile();
-  await Promise.all([images.sweep(), kernels.sweep()]);
+  await Promise.all([images.sweep(), kernels.sweep(), workspaces.sweep()]);
 
   const handlers = {
     ...vmHandlers({ vms, operations }),
+    ...workspaceHandlers({ vms, workspaces, operations }),
     ...imageHandlers({ images, kernels, operations }),
     ...systemHandlers({ operations, status, requestStop }),
   };

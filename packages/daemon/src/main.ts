@@ -50,6 +50,11 @@ function readSettings(env: NodeJS.ProcessEnv): Settings {
       passt: env.BANGER_PASST ?? 'passt',
       pasta: env.BANGER_PASTA ?? 'pasta',
     },
+    ownerEnv: {
+      PATH: env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
+      HOME: homedir(),
+      ...(env.XDG_CONFIG_HOME && { XDG_CONFIG_HOME: env.XDG_CONFIG_HOME }),
+    },
     isRoot: uid === 0,
     bootTimeoutMs: Number(env.BANGER_BOOT_TIMEOUT_MS ?? DEFAULT_BOOT_TIMEOUT_MS),
   };

@@ -8,6 +8,8 @@ export type Settings = {
   agentPath: string;
   catalogFolder: string;
   tools: { qemu: string; passt: string; pasta: string };
+  /** What the owner's own git would see: PATH, HOME, XDG_CONFIG_HOME */
+  ownerEnv: Record<string, string>;
   /** passt gives up root by itself when it is told to */
   isRoot: boolean;
   bootTimeoutMs: number;

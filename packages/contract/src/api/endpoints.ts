@@ -5,6 +5,14 @@ import type { Image, ImageImport, Kernel, KernelImport, Pull } from './images.ts
 import type { Operation } from './operations.ts';
 import type { DaemonStatus } from './system.ts';
 import type { Session, StopResult, Vm, VmCreate, VmRemove, VmSet, VmStop } from './vms.ts';
+import type {
+  Workspace,
+  WorkspaceExport,
+  WorkspaceExportRequest,
+  WorkspaceImportRequest,
+  WorkspacePlan,
+  WorkspacePlanRequest,
+} from './workspaces.ts';
 
 export const filesQuerySchema = z.strictObject({ path: z.string().min(1).max(4096).startsWith('/') });
 export const logsQuerySchema = z.strictObject({
@@ -36,6 +44,10 @@ export type Endpoints = {
   vmFilesPut: { params: { vm: string }; query: { path: string }; answer: Record<string, never> };
   vmStat: { params: { vm: string }; query: { path: string }; answer: GuestStat };
   vmLogs: { params: { vm: string }; query: { tail?: number; follow?: boolean } };
+  workspacePlan: { body: WorkspacePlanRequest; answer: WorkspacePlan };
+  workspaceImport: { params: { vm: string }; body: WorkspaceImportRequest; answer: Workspace };
+  workspaceDiff: { params: { vm: string }; query: { at?: string; patch?: boolean } };
+  workspaceExport: { params: { vm: string }; body: WorkspaceExportRequest; answer: WorkspaceExport };
   imageList: { answer: { images: Image[] } };
   imageShow: { params: { image: string }; answer: Image };
   imagePull: { body: Pull; answer: Image };

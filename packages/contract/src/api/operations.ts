@@ -9,6 +9,8 @@ export const OPERATION_KINDS = [
   'vm.restart',
   'vm.remove',
   'vm.set',
+  'workspace.import',
+  'workspace.export',
   'image.pull',
   'image.import',
   'image.remove',

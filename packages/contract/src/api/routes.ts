@@ -27,6 +27,11 @@ export const ROUTES = {
   vmStat: { method: 'GET', path: '/v1/vms/:vm/stat', answers: 'json' },
   vmLogs: { method: 'GET', path: '/v1/vms/:vm/logs', answers: 'text' },
 
+  workspacePlan: { method: 'POST', path: '/v1/workspaces/plan', answers: 'json' },
+  workspaceImport: { method: 'POST', path: '/v1/vms/:vm/workspace/import', answers: 'operation' },
+  workspaceDiff: { method: 'GET', path: '/v1/vms/:vm/workspace/diff', answers: 'text' },
+  workspaceExport: { method: 'POST', path: '/v1/vms/:vm/workspace/export', answers: 'operation' },
+
   imageList: { method: 'GET', path: '/v1/images', answers: 'json' },
   imageShow: { method: 'GET', path: '/v1/images/:image', answers: 'json' },
   imagePull: { method: 'POST', path: '/v1/images/pull', answers: 'operation' },

@@ -24,6 +24,7 @@ import { AgentSession } from './agent-session.ts';
 import { greetAgent } from './handshake.ts';
 import { type CommandOutput, collectOutput, type RunOptions } from './run-command.ts';
 
+export { agentRefusal as guestRefusal } from './agent-errors.ts';
 export type { CommandOutput, RunOptions } from './run-command.ts';
 
 const STALLED_TRANSFER_MS = 120_000;

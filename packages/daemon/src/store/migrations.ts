@@ -38,4 +38,16 @@ export const MIGRATIONS: readonly string[] = [
     created_at     TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE workspaces (
+    vm_id        TEXT NOT NULL REFERENCES vms (id) ON DELETE CASCADE,
+    path         TEXT NOT NULL,  -- in the guest
+    repo_path    TEXT NOT NULL,
+    base_commit  TEXT,           -- null: the repository had no commit yet
+    tree         TEXT NOT NULL,  -- what was brought in, uncommitted changes included
+    has_git      INTEGER NOT NULL,
+    imported_at  TEXT NOT NULL,
+    PRIMARY KEY (vm_id, path)
+  ) STRICT;
+  `,
 ];

@@ -53,6 +53,29 @@ test('a vm is read back as it was written, also after the store was opened anew'
   again.close();
 });
 
+test('what was brought into a vm goes with it', (t) => {
+  const store = openStore(makePath(t));
+  store.vms.insert(vm);
+  const workspace = {
+    vmId: vm.id,
+    path: '/root/x',
+    repoPath: '/x',
+    baseCommit: null,
+    tree: 't',
+    hasGit: true,
+    importedAt: 'then',
+  };
+  store.workspaces.put({ ...workspace, tree: 'older' });
+  store.workspaces.put(workspace);
+  assert.deepEqual(
+    store.workspaces.list(vm.id).map((each) => ({ ...each })),
+    [workspace],
+  );
+  store.vms.remove(vm.id);
+  assert.deepEqual(store.workspaces.list(vm.id), []);
+  store.close();
+});
+
 test('two vms cannot have one name', (t) => {
   const store = openStore(makePath(t));
   store.vms.insert(vm);

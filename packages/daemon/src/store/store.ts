@@ -10,6 +10,7 @@ import { MIGRATIONS } from './migrations.ts';
 import { createImageRecords } from './records/images.ts';
 import { createKernelRecords } from './records/kernels.ts';
 import { createVmRecords } from './records/vms.ts';
+import { createWorkspaceRecords } from './records/workspaces.ts';
 
 export type Store = ReturnType<typeof openStore>;
 
@@ -26,6 +27,7 @@ export function openStore(path: string) {
     images: createImageRecords(database),
     kernels: createKernelRecords(database),
     vms: createVmRecords(database),
+    workspaces: createWorkspaceRecords(database),
     close: () => database.close(),
   };
 }

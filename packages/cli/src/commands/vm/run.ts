@@ -1,5 +1,6 @@
 /** Create and start a vm, run one command or a shell in it, give its exit code; with --rm leave nothing behind. */
 import type { Vm } from '@banger/contract/api/vms.ts';
+import type { Workspace, WorkspaceImportRequest } from '@banger/contract/api/workspaces.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Cli } from '../../cli.ts';
 import type { Input } from '../../commands.ts';
@@ -7,6 +8,7 @@ import { planExec } from '../../exec-request.ts';
 import { followGuestCommand, type Outcome, startDetached, terminalSize } from '../../guest-command.ts';
 import type { Run } from '../../load-command.ts';
 import { watchOperation } from '../../watch-operation.ts';
+import { importRequest, planRequest, type SourceFlags, showPlan } from '../../workspace-request.ts';
 import { vmCreateBody } from './create.ts';
 
 export const run: Run<'vm run'> = async (cli, input) => {
@@ -17,7 +19,16 @@ export const run: Run<'vm run'> = async (cli, input) => {
       hint: 'Leave one of them out.',
     });
   }
-  const start = planExec({ command, flags, terminal: cli.terminal, env: cli.env, size: terminalSize });
+  const repo = input.arguments.repo || null;
+  if (repo === null) refuseSourceFlags(flags);
+  else if (flags['dry-run']) {
+    await showPlan(cli, repo, flags);
+    return 0;
+  }
+  const request = repo === null ? null : importRequest(cli, repo, flags);
+  // A repository that cannot go in is told before a machine is made for it
+  if (repo !== null) await cli.client.workspacePlan(planRequest(cli, repo, flags));
+  const plan = planExec({ command, flags, terminal: cli.terminal, env: cli.env, size: terminalSize });
 
   const creating = cli.client.vmCreate({ ...vmCreateBody(flags), start: true, ephemeral: flags.rm });
   let name: string | null = null;
@@ -30,6 +41,8 @@ export const run: Run<'vm run'> = async (cli, input) => {
         if (event.is === 'done') name = event.result ? (event.result as Vm).name : name;
       },
     });
+    const workspace = request && (await bringIn(cli, vm, request, flags.rm));
+    const start = workspace === null ? plan : { ...plan, cwd: plan.cwd ?? workspace.path };
     if (flags.detach) return await leaveRunning(cli, vm, input, start);
 
     const outcome = await follow(cli, vm.name, start);
@@ -41,6 +54,28 @@ export const run: Run<'vm run'> = async (cli, input) => {
     creating.close();
   }
 };
+
+const SOURCE_FLAGS = ['ref', 'include-untracked', 'skip-submodules', 'full', 'shallow', 'at', 'dry-run'] as const;
+
+/** Flags that say what of a repository travels mean nothing without one. */
+function refuseSourceFlags(flags: SourceFlags): void {
+  const [given] = SOURCE_FLAGS.filter((name) => flags[name]);
+  if (given === undefined) return;
+  throw new BangerError('USAGE', {
+    message: `--${given} needs a repository.`,
+    hint: `Name one: banger vm run --${given} … . -- make test`,
+  });
+}
+
+/** A vm that stays is told of also when the repository could not go in. */
+async function bringIn(cli: Cli, vm: Vm, request: WorkspaceImportRequest, isRemoved: boolean): Promise<Workspace> {
+  try {
+    return await watchOperation(cli, cli.client.workspaceImport({ vm: vm.name, ...request }), { isBrief: true });
+  } catch (fault) {
+    if (!isRemoved) sayItRuns(cli, vm);
+    throw fault;
+  }
+}
 
 async function follow(cli: Cli, vm: string, start: ReturnType<typeof planExec>): Promise<Outcome> {
   const stream = await cli.client.vmExec({ vm });

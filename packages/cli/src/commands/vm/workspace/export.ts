@@ -1,0 +1,48 @@
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { BangerError } from '@banger/contract/errors.ts';
+import type { Cli } from '../../../cli.ts';
+import type { Run } from '../../../load-command.ts';
+import { watchOperation } from '../../../watch-operation.ts';
+
+export const run: Run<'vm workspace export'> = async (cli, { arguments: { vm }, flags }) => {
+  const { branch, patch, force } = flags;
+  const at = flags.at === undefined ? {} : { at: flags.at };
+  if ((branch === undefined) === (patch === undefined)) {
+    throw new BangerError('USAGE', {
+      message: 'Either --branch or --patch says what becomes of the changes.',
+      hint: `banger vm workspace export ${vm} --branch from-${vm}`,
+    });
+  }
+  if (patch !== undefined) {
+    await writePatch(cli, patch, force, await cli.client.workspaceDiff({ vm, ...at, patch: true }));
+    return 0;
+  }
+  const made = await watchOperation(cli, cli.client.workspaceExport({ vm, ...at, branch: branch as string, force }));
+  if (cli.isJson) cli.printJson(made);
+  else if (made.commit === null) cli.note(`Nothing was changed in "${vm}"; no branch was made.`);
+  else cli.print(`${made.branch}  ${made.commit.slice(0, 12)}  ${made.commits} commits, ${made.files} files changed\n`);
+  return 0;
+};
+
+async function writePatch(cli: Cli, file: string, force: boolean, diff: AsyncIterable<Buffer>): Promise<void> {
+  if (file === '-') {
+    for await (const bytes of diff) process.stdout.write(bytes);
+    return;
+  }
+  const path = resolve(cli.cwd, file);
+  try {
+    await writeFile(path, diff, { flag: force ? 'w' : 'wx' });
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code === undefined) throw cause;
+    throw new BangerError('FILE_NOT_FOUND', {
+      message: `${path} cannot be written (${code}).`,
+      hint: code === 'EEXIST' ? 'Name another file, or overwrite it with --force.' : 'Name another file.',
+      details: { path },
+      cause,
+    });
+  }
+  if (cli.isJson) cli.printJson({ patch: path });
+  else cli.note(`Written to ${path}; "git apply" applies it.`);
+}

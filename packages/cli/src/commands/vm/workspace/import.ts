@@ -1,0 +1,16 @@
+import { formatSize } from '@banger/contract/sizes.ts';
+import type { Run } from '../../../load-command.ts';
+import { watchOperation } from '../../../watch-operation.ts';
+import { importRequest, showPlan } from '../../../workspace-request.ts';
+
+export const run: Run<'vm workspace import'> = async (cli, { arguments: { vm, repo }, flags }) => {
+  if (flags['dry-run']) {
+    await showPlan(cli, repo || '.', flags);
+    return 0;
+  }
+  const request = { ...importRequest(cli, repo || '.', flags), force: flags.force };
+  const workspace = await watchOperation(cli, cli.client.workspaceImport({ vm, ...request }));
+  if (cli.isJson) cli.printJson(workspace);
+  else cli.print(`${vm}:${workspace.path}  ${workspace.files} files, ${formatSize(workspace.sizeBytes)}\n`);
+  return 0;
+};

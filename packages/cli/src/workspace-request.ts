@@ -1,0 +1,64 @@
+/** Flags of a workspace to requests, and what would travel as text. */
+import type { WorkspaceImportRequest, WorkspacePlan, WorkspacePlanRequest } from '@banger/contract/api/workspaces.ts';
+import { BangerError } from '@banger/contract/errors.ts';
+import { formatSize } from '@banger/contract/sizes.ts';
+import type { Cli } from './cli.ts';
+import { hostPath } from './host-path.ts';
+
+export type SourceFlags = {
+  ref: string | undefined;
+  'include-untracked': boolean;
+  'skip-submodules': boolean;
+  full: boolean;
+  shallow: boolean;
+  at: string | undefined;
+  'dry-run': boolean;
+};
+
+export function planRequest({ cwd }: Cli, repo: string, flags: SourceFlags): WorkspacePlanRequest {
+  return {
+    repo: repoPath(cwd, repo),
+    includeUntracked: flags['include-untracked'],
+    skipSubmodules: flags['skip-submodules'],
+    ...(flags.ref !== undefined && { ref: flags.ref }),
+  };
+}
+
+export function importRequest(cli: Cli, repo: string, flags: SourceFlags): WorkspaceImportRequest {
+  if (flags.full && flags.shallow) {
+    throw new BangerError('USAGE', { message: '--full and --shallow exclude each other.' });
+  }
+  return {
+    ...planRequest(cli, repo, flags),
+    history: flags.full ? 'full' : 'shallow',
+    ...(flags.at !== undefined && { at: flags.at }),
+  };
+}
+
+/** Somebody who leaves "--" out names a command where the repository goes. */
+function repoPath(cwd: string, repo: string): string {
+  try {
+    return hostPath(cwd, repo);
+  } catch (fault) {
+    const { code, message, details } = fault as BangerError;
+    const hint = `This is taken for a repository; a command for the guest comes after "--": … -- ${repo}`;
+    throw new BangerError(code, { message, hint, ...(details && { details }), cause: fault });
+  }
+}
+
+/** Says what would travel; does nothing. */
+export async function showPlan(cli: Cli, repo: string, flags: SourceFlags): Promise<void> {
+  const plan = await cli.client.workspacePlan({ ...planRequest(cli, repo, flags), listFiles: true });
+  if (cli.isJson) {
+    cli.printJson(plan);
+    return;
+  }
+  for (const { path, sizeBytes } of plan.entries ?? []) cli.print(`${formatSize(sizeBytes).padStart(8)}  ${path}\n`);
+  for (const note of plan.notes) cli.note(note);
+  cli.note(describePlan(plan));
+}
+
+export function describePlan({ repo, files, sizeBytes, changed, base }: WorkspacePlan): string {
+  const from = base === null ? 'no commit yet' : `${changed} of them not as in ${base.slice(0, 12)}`;
+  return `${repo}: ${files} files, ${formatSize(sizeBytes)}, ${from}.`;
+}

@@ -1,0 +1,98 @@
+/** A git repository brought into a vm, and its changes brought back. Paths are absolute. */
+import { z } from 'zod';
+
+const path = z.string().min(1).max(4096).startsWith('/');
+/** What git accepts is checked by git; this keeps options and control characters out of its arguments. */
+const gitName = z
+  .string()
+  .min(1)
+  .max(250)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+  .regex(/^[^-\u0000-\u0020\u007f][^\u0000-\u0020\u007f]*$/);
+
+const source = {
+  /** A folder of the repository on the host */
+  repo: path,
+  /** A commit, branch or tag instead of what is checked out; nothing uncommitted travels then */
+  ref: gitName.optional(),
+  /** Also files that git neither tracks nor ignores */
+  includeUntracked: z.boolean().default(false),
+  /** Leave the folders of submodules empty, rather than refuse */
+  skipSubmodules: z.boolean().default(false),
+};
+
+export const workspacePlanSchema = z.strictObject({
+  ...source,
+  /** Name every file, not only their number */
+  listFiles: z.boolean().default(false),
+});
+
+export const workspaceImportSchema = z.strictObject({
+  ...source,
+  /** The folder in the guest; `/root/<name of the repository>` when it is left out */
+  at: path.optional(),
+  history: z.enum(['shallow', 'full']).default('shallow'),
+  /** Overwrite what was changed in the guest */
+  force: z.boolean().default(false),
+});
+
+/** Which workspace of the vm; may be left out while it has only one */
+export const workspaceQuerySchema = z.strictObject({
+  at: path.optional(),
+  /** To be applied, and so checked to be safe; else only to be looked at */
+  patch: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((text) => text === 'true'),
+});
+
+export const workspaceExportSchema = z.strictObject({
+  at: path.optional(),
+  branch: gitName,
+  /** Move the branch when there is one of this name */
+  force: z.boolean().default(false),
+});
+
+export type WorkspacePlan = {
+  repo: string;
+  name: string;
+  /** The commit that the files are based on; null while the repository has none */
+  base: string | null;
+  branch: string | null;
+  /** The files as they are now, as a git tree */
+  tree: string;
+  files: number;
+  sizeBytes: number;
+  /** Files that differ from the base */
+  changed: number;
+  notes: string[];
+  /** Null unless they were asked for */
+  entries: { path: string; sizeBytes: number; mode: string }[] | null;
+};
+
+export type Workspace = {
+  vm: string;
+  /** In the guest */
+  path: string;
+  repo: string;
+  base: string | null;
+  tree: string;
+  files: number;
+  sizeBytes: number;
+  /** Whether the guest has git, and so a history and a way back */
+  hasGit: boolean;
+  importedAt: string;
+};
+
+export type WorkspaceExport = {
+  branch: string;
+  /** Null when nothing was changed, and no branch made */
+  commit: string | null;
+  commits: number;
+  files: number;
+  repo: string;
+};
+
+export type WorkspacePlanRequest = z.input<typeof workspacePlanSchema>;
+export type WorkspaceImportRequest = z.input<typeof workspaceImportSchema>;
+export type WorkspaceExportRequest = z.input<typeof workspaceExportSchema>;

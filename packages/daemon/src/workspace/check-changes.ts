@@ -1,0 +1,66 @@
+/**
+ * Whether what a guest changed may become a branch or a patch of the owner's. Pure: what git would check out, with the
+ * names and links that reach out of the folder, or into what git itself trusts, refused.
+ */
+import { type Change, SUBMODULE, SYMLINK } from './tree-entries.ts';
+
+export type Objection = { why: string; name: string };
+
+/** `known` are the links and submodules that were brought in, as `keyOf` names them; `targetOf` reads a link. */
+export function findObjection(
+  changes: readonly Change[],
+  known: ReadonlySet<string>,
+  targetOf: (id: string) => string | null,
+): Objection | null {
+  for (const change of changes) {
+    if (change.status === 'D') continue;
+    const { name, mode, id } = change;
+    if (!isPlainName(name)) return { why: 'its name reaches into .git, or out of the repository', name };
+    if (known.has(keyOf(change))) continue;
+    if (mode === SUBMODULE) return { why: 'it is a repository inside of the repository', name };
+    if (isGitModules(name)) return { why: 'it says where submodules come from', name };
+    if (mode !== SYMLINK) continue;
+    const target = targetOf(id);
+    if (target === null || leadsOut(name, target))
+      return { why: 'it is a link that leads out of the repository', name };
+  }
+  return null;
+}
+
+/** Ordinary files need not be known: only what is special is compared. */
+export function isSpecial({ mode, name }: { mode: string; name: string }): boolean {
+  return mode === SUBMODULE || mode === SYMLINK || isGitModules(name);
+}
+
+export function keyOf({ mode, id, name }: { mode: string; id: string; name: string }): string {
+  return `${mode} ${id} ${name}`;
+}
+
+function isPlainName(name: string): boolean {
+  return name.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && !isDotGit(part));
+}
+
+/** Also as filesystems that fold case, drop trailing dots or ignore some characters would see it. */
+function isDotGit(part: string): boolean {
+  const folded = Buffer.from(part, 'latin1')
+    .toString('utf8')
+    .replace(/[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g, '')
+    .toLowerCase();
+  return /^(\.git|git~\d+)[. ]*(:.*)?$/.test(folded) || folded.split('\\').includes('.git');
+}
+
+function isGitModules(name: string): boolean {
+  return /^(\.gitmodules|gitmod~\d+)[. ]*$/i.test(name);
+}
+
+/** Where a relative link may point: anything below the top of the repository. */
+function leadsOut(name: string, target: string): boolean {
+  if (target.startsWith('/')) return true;
+  let depth = name.split('/').length - 1;
+  for (const part of target.split('/')) {
+    if (part === '' || part === '.') continue;
+    depth += part === '..' ? -1 : 1;
+    if (depth < 0 || isDotGit(part)) return true;
+  }
+  return false;
+}

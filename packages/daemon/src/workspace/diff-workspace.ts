@@ -1,0 +1,40 @@
+/** A guest's changes as a diff of git's against what was brought in. */
+import { createReadStream, createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import type { Task } from '../platform/task.ts';
+import type { WorkspaceRecord } from '../store/records/workspaces.ts';
+import { receiveChanges } from './receive-changes.ts';
+import type { WorkspaceParts } from './workspace-parts.ts';
+
+const OPTIONS = '-r -p --binary --full-index --no-renames --no-ext-diff --no-textconv --no-color'.split(' ');
+
+/** All of it is made before the first byte is given, so that what goes wrong is an error and not a short diff. */
+export async function diffWorkspace(
+  task: Task,
+  parts: WorkspaceParts,
+  vm: { id: string; name: string },
+  record: WorkspaceRecord,
+  isPatch: boolean,
+): Promise<ReadableStream<Uint8Array>> {
+  const received = await receiveChanges(task, parts, vm, record, isPatch ? 'patch' : 'diff');
+  const leave = () => void received[Symbol.asyncDispose]();
+  try {
+    const path = join(received.folder, 'diff');
+    const output = createWriteStream(path, { mode: 0o600 });
+    const written = finished(output);
+    written.catch(() => {}); // awaited below
+    await parts.git.run(task, received.quarantine, ['diff-tree', ...OPTIONS, record.tree, received.tree], {
+      stdout: output,
+      isHostile: true,
+    });
+    await written;
+    const file = createReadStream(path);
+    file.once('close', leave);
+    return Readable.toWeb(file) as ReadableStream<Uint8Array>;
+  } catch (fault) {
+    leave();
+    throw fault;
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * What runs inside the guest, as arguments for its own shell. Each starts in the folder of the workspace. Whatever they
+ * print is a claim, and checked by who reads it.
+ */
+
+/** First line of what a snapshot prints: who is checked out, the commit with all changes, and the tree of the files. */
+export const HEADER_WORD = 'banger-workspace';
+
+const COMMON = `
+set -eu
+export GIT_TERMINAL_PROMPT=0 GIT_OPTIONAL_LOCKS=0 GIT_CEILING_DIRECTORIES="\${PWD%/*}"
+snapshot() {
+  index=$(mktemp)
+  cp -p "$(git rev-parse --git-path index)" "$index" 2>/dev/null || rm -f "$index"
+  tree=$(GIT_INDEX_FILE="$index" git -c advice.addEmbeddedRepo=false add --all >&2 && GIT_INDEX_FILE="$index" git write-tree)
+  rm -f "$index" "$index.lock"
+  head=$(git rev-parse --verify --quiet 'HEAD^{commit}') || head=none
+}
+`;
+
+/** Arguments: what to do (check, diff or export), the import's base and tree, the message of a commit to make */
+const SNAPSHOT = `${COMMON}
+what=$1 base=$2 imported=$3 message=$4
+git rev-parse --git-dir >/dev/null
+snapshot
+commit=$head
+if [ "$what" = export ] && { [ "$tree" != "$imported" ] || [ "$head" != "$base" ]; }; then
+  if [ "$head" = none ]; then commit=$(git commit-tree "$tree" -m "$message")
+  elif [ "$(git rev-parse "$head^{tree}")" != "$tree" ]; then commit=$(git commit-tree "$tree" -p "$head" -m "$message")
+  fi
+fi
+printf '${HEADER_WORD} %s %s %s\\n' "$head" "$commit" "$tree"
+[ "$what" = check ] && exit 0
+{
+  echo "$tree"
+  if [ "$what" = export ] && [ "$commit" != none ]; then echo "$commit"; fi
+  for known in "$base" "$imported"; do
+    if [ "$known" != none ] && git cat-file -e "$known" 2>/dev/null; then echo "^$known"; fi
+  done
+} | git -c pack.threads=2 pack-objects --revs --stdout --quiet --delta-base-offset
+`;
+
+/** Arguments: base or none, tree, branch or nothing, object format, shallow commits, full or shallow, an address */
+const UNPACK = `${COMMON}
+base=$1 tree=$2 branch=$3 format=$4 shallow=$5 history=$6 address=$7
+if [ ! -e .git ]; then
+  git -c init.defaultBranch=main init --quiet $([ "$format" = sha1 ] || echo "--object-format=$format") .
+fi
+git index-pack --stdin >/dev/null
+[ "$history" = full ] && rm -f .git/shallow
+if [ -n "$shallow" ]; then
+  { [ ! -e .git/shallow ] || cat .git/shallow; printf '%s\\n' $shallow; } | sort -u >.git/shallow.banger
+  mv .git/shallow.banger .git/shallow
+fi
+git config user.email >/dev/null || { git config user.name root; git config user.email "$address"; }
+git update-ref refs/banger/tree "$tree"
+[ "$base" = none ] || git update-ref refs/banger/base "$base"
+git add --all >/dev/null 2>&1
+if [ "$base" = none ]; then git symbolic-ref HEAD "refs/heads/$branch"
+elif [ -n "$branch" ]; then git update-ref "refs/heads/$branch" "$base"; git symbolic-ref HEAD "refs/heads/$branch"
+else git update-ref --no-deref HEAD "$base"
+fi
+git read-tree --reset -u "$tree"
+if [ "$base" = none ]; then git read-tree --empty; else git read-tree --reset "$base"; fi
+git update-index -q --refresh >/dev/null || true
+`;
+
+/** Run in `/`. Argument: the folder, without the first slash. Says whether it is there, and whether there is git. */
+const PROBE = `
+set -eu
+if command -v git >/dev/null 2>&1; then echo git; else echo no-git; fi
+if [ ! -e "$1" ]; then echo new
+elif [ ! -d "$1" ]; then echo file
+elif [ -z "$(ls -A "$1")" ]; then echo new
+else echo there
+fi
+mkdir -p -- "$1" 2>/dev/null || true
+`;
+
+const REMOVE = 'rm -rf -- "$1" && mkdir -p -- "$1"';
+
+type Unpacking = {
+  base: string | null;
+  tree: string;
+  /** Empty: no branch is checked out */
+  branch: string;
+  format: string;
+  /** Commits whose parents stay on the host */
+  shallow: string[];
+  history: 'shallow' | 'full';
+  /** Of who commits in there, unless the guest's own config says */
+  address: string;
+};
+
+export const guestScripts = {
+  probe: (folder: string) => shell(PROBE, relative(folder)),
+  empty: (folder: string) => shell(REMOVE, relative(folder)),
+  unpack: ({ base, tree, branch, format, shallow, history, address }: Unpacking) =>
+    shell(UNPACK, base ?? 'none', tree, branch, format, shallow.join(' '), history, address),
+  snapshot: (what: 'check' | 'diff' | 'export', base: string | null, tree: string, message = '') =>
+    shell(SNAPSHOT, what, base ?? 'none', tree, message),
+};
+
+function shell(script: string, ...args: string[]): string[] {
+  return ['sh', '-c', script, 'banger', ...args];
+}
+
+/** "." so that a name that begins with a hyphen is no option */
+function relative(folder: string): string {
+  return `.${folder}`;
+}

@@ -1,0 +1,214 @@
+/** A repository goes into a guest: with git there as a repository of its own, else as files. */
+
+import { rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { PassThrough, Transform } from 'node:stream';
+import type { Workspace, workspaceImportSchema } from '@banger/contract/api/workspaces.ts';
+import { BangerError } from '@banger/contract/errors.ts';
+import type { z } from 'zod';
+import type { Guest } from '../guest/guest.ts';
+import { makePrivateFolder, removeTree } from '../platform/files.ts';
+import type { Task } from '../platform/task.ts';
+import { UndoStack } from '../platform/undo-stack.ts';
+import type { WorkspaceRecord } from '../store/records/workspaces.ts';
+import { findRepository, type Repository } from './find-repository.ts';
+import type { GitPlace } from './git.ts';
+import { runInGuest } from './guest-command.ts';
+import { HeaderReader } from './guest-header.ts';
+import { parseGuestPath } from './guest-path.ts';
+import { guestScripts } from './guest-scripts.ts';
+import { makeLens, readShallow } from './lens.ts';
+import { readObjects } from './read-objects.ts';
+import { type Snapshot, snapshotRepository } from './snapshot-repository.ts';
+import { lensFolder, type WorkspaceParts } from './workspace-parts.ts';
+
+type Request = z.output<typeof workspaceImportSchema>;
+type Vm = { id: string; name: string };
+type Found = { hasGit: boolean; is: 'new' | 'there' };
+
+/** More would not fit in the command that the guest gets */
+const MAX_SHALLOW_COMMITS = 500;
+
+export async function importWorkspace(task: Task, parts: WorkspaceParts, vm: Vm, request: Request): Promise<Workspace> {
+  const { git } = parts;
+  const repository = await findRepository(task, git, request.repo);
+  const path = parseGuestPath(request.at ?? `/root/${repository.name}`);
+  const guest = await parts.vms.guest(task, vm.id);
+  const before = parts.records.list(vm.id).find((record) => record.path === path) ?? null;
+  const found = await probe(task, guest, path);
+  await refuseToOverwrite(task, guest, vm, path, found, before, request.force);
+
+  task.step('read the repository');
+  const folder = lensFolder(parts, vm.id, path);
+  const staged = `${folder}.new`;
+  await using undo = new UndoStack(parts.log);
+  undo.add('remove the new lens', () => removeTree(staged));
+  await removeTree(staged);
+  await makePrivateFolder(dirname(folder));
+  const lens = await makeLens(task, git, repository, staged);
+  const snapshot = await snapshotRepository(task, git, repository, lens, request);
+  for (const note of snapshot.notes) task.note(note);
+
+  task.step('bring the repository in');
+  if (found.hasGit) await sendHistory(task, parts, guest, { vm, path, repository, lens, snapshot, request });
+  else await sendFiles(task, parts, guest, { path, lens, snapshot, isAgain: before !== null });
+
+  await removeTree(folder);
+  await rename(staged, folder);
+  undo.keep();
+  const record = recordOf(parts, vm, path, repository, snapshot, found.hasGit);
+  parts.records.put(record);
+  const sizeBytes = snapshot.entries.reduce((sum, entry) => sum + entry.sizeBytes, 0);
+  const { vmId: _, repoPath, baseCommit, ...rest } = record;
+  return { vm: vm.name, repo: repoPath, base: baseCommit, files: snapshot.entries.length, sizeBytes, ...rest };
+}
+
+async function probe(task: Task, guest: Guest, path: string): Promise<Found> {
+  const said: Buffer[] = [];
+  await runInGuest(task, guest, {
+    argv: guestScripts.probe(path),
+    cwd: '/',
+    maxBytes: 100,
+    onStdout: (bytes) => void said.push(bytes),
+  });
+  const [git, is] = Buffer.concat(said).toString('latin1').trim().split('\n');
+  if (is === 'new' || is === 'there') return { hasGit: git === 'git', is };
+  throw new BangerError('GUEST_PATH', {
+    message: `${path} in the guest is not a folder.`,
+    hint: 'Choose another folder with --at.',
+  });
+}
+
+/** Throws WORKSPACE_CHANGED unless there is nothing that would be lost. */
+async function refuseToOverwrite(
+  task: Task,
+  guest: Guest,
+  vm: Vm,
+  path: string,
+  { hasGit, is }: Found,
+  before: WorkspaceRecord | null,
+  isForced: boolean,
+): Promise<void> {
+  if (is === 'new' || isForced) return;
+  if (before?.hasGit && hasGit && (await isUnchanged(task, guest, before))) return;
+  throw new BangerError('WORKSPACE_CHANGED', {
+    message: before?.hasGit
+      ? `${path} in "${vm.name}" was changed since it was brought in.`
+      : `${path} in "${vm.name}" is there already, and its changes cannot be told.`,
+    hint: `"banger vm workspace diff ${vm.name}" shows changes, "export" brings them back; --force overwrites them.`,
+    details: { vm: vm.name, path },
+  });
+}
+
+async function isUnchanged(task: Task, guest: Guest, { path, baseCommit, tree }: WorkspaceRecord): Promise<boolean> {
+  const reader = new HeaderReader();
+  const argv = guestScripts.snapshot('check', baseCommit, tree);
+  try {
+    await runInGuest(task, guest, { argv, cwd: path, maxBytes: 1000, onStdout: (bytes) => void reader.push(bytes) });
+  } catch (fault) {
+    if (fault instanceof BangerError && fault.code === 'WORKSPACE_FAILED') return false; // no repository any more
+    throw fault;
+  }
+  const now = reader.whole();
+  return now.head === baseCommit && now.tree === tree;
+}
+
+type History = {
+  vm: Vm;
+  path: string;
+  repository: Repository;
+  lens: GitPlace;
+  snapshot: Snapshot;
+  request: Request;
+};
+
+async function sendHistory(task: Task, { git }: WorkspaceParts, guest: Guest, given: History): Promise<void> {
+  const { vm, path, repository, lens, snapshot, request } = given;
+  const { base, branch, tree } = snapshot;
+  const isShallow = request.history === 'shallow' && base !== null;
+  const cut = await readShallow(lens.gitDir);
+  const shallow = isShallow ? [base] : cut;
+  if (shallow.length > MAX_SHALLOW_COMMITS) throw tooShallow(repository);
+  const revisions = isShallow ? `--shallow ${base}\n${base}\n${tree}\n` : `${base ?? ''}\n${tree}\n`.replace(/^\n/, '');
+  const argv = guestScripts.unpack({
+    base,
+    tree,
+    branch: base === null ? (branch ?? 'main') : (branch ?? ''),
+    format: repository.objectFormat,
+    shallow,
+    history: request.history,
+    address: `root@${vm.name}.vm`,
+  });
+  await streamToGuest(task, guest, { argv, cwd: path }, (sending, stdout) => {
+    const args = ['pack-objects', '--revs', '--stdout', '--quiet', '--delta-base-offset'];
+    return readObjects(() => git.run(sending, lens, args, { stdin: revisions, stdout }));
+  });
+}
+
+type Files = { path: string; lens: GitPlace; snapshot: Snapshot; isAgain: boolean };
+
+async function sendFiles(task: Task, { git }: WorkspaceParts, guest: Guest, given: Files): Promise<void> {
+  const { path, lens, snapshot, isAgain } = given;
+  task.note('The image has no git: its files go in without a history, and there is no "workspace diff" or "export".');
+  if (isAgain) await runInGuest(task, guest, { argv: guestScripts.empty(path), cwd: '/', maxBytes: 100 });
+  const tar = new PassThrough();
+  const ending = new AbortController();
+  const args = ['archive', '--format=tar', snapshot.tree];
+  const archiving = readObjects(() => git.run(task.withSignal(ending.signal), lens, args, { stdout: tar }));
+  archiving.catch((fault) => tar.destroy(fault as Error));
+  try {
+    await Promise.all([guest.writeTar(task, path, tar), archiving]);
+  } finally {
+    ending.abort();
+    await archiving.catch(() => {}); // either it was the fault that is thrown, or it was ended
+  }
+}
+
+/** Runs a command in the guest with what `produce` writes as its stdin; each ends with the other. */
+async function streamToGuest(
+  task: Task,
+  guest: Guest,
+  command: { argv: string[]; cwd: string },
+  produce: (task: Task, stdout: Transform) => Promise<unknown>,
+): Promise<void> {
+  const stdin = countBytes(task);
+  const ending = new AbortController();
+  const producing = produce(task.withSignal(ending.signal), stdin);
+  producing.catch((fault) => stdin.destroy(fault as Error));
+  try {
+    await Promise.all([producing, runInGuest(task, guest, { ...command, stdin, maxBytes: 65_536 })]);
+  } finally {
+    ending.abort();
+    await producing.catch(() => {}); // as above
+  }
+}
+
+function countBytes(task: Task): Transform {
+  let sentBytes = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      sentBytes += chunk.length;
+      task.progress(sentBytes, null, 'bytes');
+      done(null, chunk);
+    },
+  });
+}
+
+function recordOf(
+  { now }: WorkspaceParts,
+  vm: Vm,
+  path: string,
+  repository: Repository,
+  { base, tree }: Snapshot,
+  hasGit: boolean,
+): WorkspaceRecord {
+  const importedAt = now().toISOString();
+  return { vmId: vm.id, path, repoPath: repository.path, baseCommit: base, tree, hasGit, importedAt };
+}
+
+function tooShallow({ path }: Repository): BangerError {
+  return new BangerError('REPO_INVALID', {
+    message: `The history of ${path} is cut off at more than ${MAX_SHALLOW_COMMITS} commits.`,
+    hint: 'Leave --full out, or complete it with "git fetch --unshallow".',
+  });
+}

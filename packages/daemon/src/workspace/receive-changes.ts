@@ -1,0 +1,221 @@
+/** What was changed in a guest since its import, in a quarantine that is gone when `use` has ended. */
+import { randomBytes } from 'node:crypto';
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BangerError } from '@banger/contract/errors.ts';
+import { listFolder, makePrivateFolder, removeTree } from '../platform/files.ts';
+import type { Task } from '../platform/task.ts';
+import type { WorkspaceRecord } from '../store/records/workspaces.ts';
+import { findObjection, isSpecial, keyOf } from './check-changes.ts';
+import { findRepository, type Repository } from './find-repository.ts';
+import { type Git, type GitPlace, gitWords } from './git.ts';
+import type { GuestHeader } from './guest-header.ts';
+import { guestScripts } from './guest-scripts.ts';
+import { makeBareRepository } from './lens.ts';
+import { listReceived, type ReceivedObject, receivePack, refused } from './receive-pack.ts';
+import { type Change, parseChanges, parseTree, SYMLINK, showName } from './tree-entries.ts';
+import { lensFolder, type WorkspaceParts, workspacesFolder } from './workspace-parts.ts';
+
+export type Received = GuestHeader & { quarantine: GitPlace; repository: Repository; folder: string };
+
+type Vm = { id: string; name: string };
+/** `diff` is shown and may hold anything; `patch` and `export` are going to be files of the owner's */
+type Purpose = 'diff' | 'patch' | 'export';
+
+const MAX_LINK_BYTES = 4096;
+
+export async function receiveChanges(
+  task: Task,
+  parts: WorkspaceParts,
+  vm: Vm,
+  record: WorkspaceRecord,
+  purpose: Purpose,
+): Promise<Received & AsyncDisposable> {
+  const { git, limits } = parts;
+  const guest = await parts.vms.guest(task, vm.id);
+  const repository = await findRepository(task, git, record.repoPath);
+  const folder = await makeQuarantineFolder(parts, vm);
+  const leave = () => removeTree(folder);
+  try {
+    const quarantine = await makeQuarantine(task, parts, record, repository, folder);
+    task.step('read what was changed in the guest');
+    const what = purpose === 'export' ? 'export' : 'diff';
+    const argv = guestScripts.snapshot(what, record.baseCommit, record.tree, `Changes in the vm ${vm.name}`);
+    const env = { ...identity(vm) };
+    const header = await receivePack(task, git, quarantine, { guest, argv, cwd: record.path, env, limits });
+    task.step('check what the guest sent');
+    const received = { ...header, quarantine, repository, folder };
+    await explained(() => checkReceived(task, parts, record, received, purpose));
+    return { ...received, [Symbol.asyncDispose]: leave };
+  } catch (fault) {
+    await leave();
+    throw fault;
+  }
+}
+
+function identity({ name }: Vm): Record<string, string> {
+  const who = { NAME: 'banger', EMAIL: `root@${name}.vm` };
+  return {
+    GIT_AUTHOR_NAME: who.NAME,
+    GIT_AUTHOR_EMAIL: who.EMAIL,
+    GIT_COMMITTER_NAME: who.NAME,
+    GIT_COMMITTER_EMAIL: who.EMAIL,
+  };
+}
+
+/** What a daemon that was killed left goes first. */
+async function makeQuarantineFolder(parts: WorkspaceParts, vm: Vm): Promise<string> {
+  const all = workspacesFolder(parts, vm.id);
+  for (const name of await listFolder(all)) if (name.startsWith('quarantine-')) await removeTree(join(all, name));
+  const folder = join(all, `quarantine-${randomBytes(6).toString('hex')}`);
+  await makePrivateFolder(folder);
+  return folder;
+}
+
+async function makeQuarantine(
+  task: Task,
+  parts: WorkspaceParts,
+  { vmId, path, baseCommit, tree }: WorkspaceRecord,
+  repository: Repository,
+  folder: string,
+): Promise<GitPlace> {
+  const { git } = parts;
+  const lens = lensFolder(parts, vmId, path);
+  const place = { gitDir: join(folder, 'git') };
+  await makeBareRepository(task, git, place.gitDir, repository.objectFormat, join(lens, 'objects'));
+  await copyFile(join(lens, 'shallow'), join(place.gitDir, 'shallow')).catch(() => {}); // most histories are whole
+  for (const id of [tree, ...(baseCommit === null ? [] : [baseCommit])]) await expectObject(id);
+  return place;
+
+  async function expectObject(id: string): Promise<void> {
+    try {
+      await git.run(task, place, ['cat-file', '-e', id]);
+    } catch (cause) {
+      throw new BangerError('REPO_INVALID', {
+        message: `${repository.path} no longer has ${id.slice(0, 12)}, which the workspace was made from.`,
+        hint: 'It may have been rewritten and cleaned up. "banger vm cp" still brings the files out.',
+        cause,
+      });
+    }
+  }
+}
+
+async function checkReceived(
+  task: Task,
+  parts: WorkspaceParts,
+  record: WorkspaceRecord,
+  received: Received,
+  purpose: Purpose,
+): Promise<void> {
+  const { git, limits } = parts;
+  const { quarantine, commit, tree } = received;
+  const objects = await listReceived(task, git, quarantine, limits);
+  const isExport = purpose === 'export';
+  await expectType(task, git, quarantine, tree, 'tree');
+  if (isExport && commit !== null) await expectType(task, git, quarantine, commit, 'commit');
+  const tips = [tree, ...(isExport && commit !== null ? [commit] : [])];
+  await expectWhole(task, git, quarantine, record, tips, objects);
+  if (purpose === 'diff') return;
+
+  const changes = parseChanges(await git.run(task, quarantine, [...RAW, record.tree, tree], { isHostile: true }));
+  if (isExport && commit !== null) changes.push(...(await changesOfCommits(task, parts, record, received)));
+  const known = await listKnown(task, git, quarantine, record);
+  const targets = await readLinks(task, git, quarantine, changes, objects);
+  const objection = findObjection(changes, known, (id) => targets.get(id) ?? null);
+  if (objection) throw refused(`${showName(objection.name)}: ${objection.why}`);
+}
+
+const RAW = ['diff-tree', '-r', '-z', '--raw', '--no-renames', '--no-abbrev', '--ignore-submodules=none'];
+
+async function expectType(task: Task, git: Git, place: GitPlace, id: string, type: string): Promise<void> {
+  const found = await git.text(task, place, ['cat-file', '-t', id], { isHostile: true });
+  if (found !== type) throw refused(`${id.slice(0, 12)} is a ${found}, not a ${type}`);
+}
+
+/**
+ * All that is new must have come from the guest: else it could name, by its id, an object of the owner's repository that
+ * was never brought in, and have it published with the branch.
+ */
+async function expectWhole(
+  task: Task,
+  git: Git,
+  place: GitPlace,
+  { baseCommit, tree }: WorkspaceRecord,
+  tips: string[],
+  objects: Map<string, ReceivedObject>,
+): Promise<void> {
+  const known = [tree, ...(baseCommit === null ? [] : [baseCommit])];
+  const listed = await listObjects([...tips, ...known.map((id) => `^${id}`)]);
+  let foreign = listed.filter((id) => !objects.has(id));
+  if (foreign.length === 0) return;
+  // With its whole history brought in, a guest may have gone back to an older file.
+  const all = new Set(await listObjects(known));
+  foreign = foreign.filter((id) => !all.has(id));
+  if (foreign.length > 0) throw refused(`it names the object ${foreign[0]?.slice(0, 12)}, which it did not send`);
+
+  async function listObjects(revisions: string[]): Promise<string[]> {
+    const args = ['rev-list', '--objects', '--no-object-names', '--stdin'];
+    const text = await git.text(task, place, args, { stdin: `${revisions.join('\n')}\n`, isHostile: true });
+    return text === '' ? [] : text.split('\n');
+  }
+}
+
+/** Each commit against each of its parents: what is undone later is in the branch nevertheless. */
+async function changesOfCommits(
+  task: Task,
+  { git, limits }: WorkspaceParts,
+  { baseCommit }: WorkspaceRecord,
+  { quarantine, commit }: Received,
+): Promise<Change[]> {
+  const commits = await newCommits(task, git, quarantine, baseCommit, commit as string);
+  if (commits.length > limits.commits)
+    throw refused(`it has ${commits.length} commits; at most ${limits.commits} are taken`);
+  if (commits.length === 0) return [];
+  const args = [...RAW, '--stdin', '-m', '--root', '--no-commit-id'];
+  return parseChanges(await git.run(task, quarantine, args, { stdin: `${commits.join('\n')}\n`, isHostile: true }));
+}
+
+export async function newCommits(
+  task: Task,
+  git: Git,
+  place: GitPlace,
+  base: string | null,
+  commit: string,
+): Promise<string[]> {
+  const args = ['rev-list', commit, ...(base === null ? [] : [`^${base}`])];
+  const text = await git.text(task, place, args, { isHostile: true });
+  return text === '' ? [] : text.split('\n');
+}
+
+async function listKnown(task: Task, git: Git, place: GitPlace, record: WorkspaceRecord): Promise<Set<string>> {
+  const known = new Set<string>();
+  for (const id of [record.tree, ...(record.baseCommit === null ? [] : [record.baseCommit])]) {
+    const entries = parseTree(await git.run(task, place, ['ls-tree', '-r', '-z', '-l', id]));
+    for (const entry of entries.filter(isSpecial)) known.add(keyOf(entry));
+  }
+  return known;
+}
+
+/** Where new links point; one that is too long to be a link is left out, and so refused. */
+async function readLinks(
+  task: Task,
+  git: Git,
+  place: GitPlace,
+  changes: readonly Change[],
+  objects: Map<string, ReceivedObject>,
+): Promise<Map<string, string>> {
+  const targets = new Map<string, string>();
+  for (const id of new Set(changes.flatMap((change) => (change.mode === SYMLINK ? change.id : [])))) {
+    if ((objects.get(id)?.sizeBytes ?? 0) > MAX_LINK_BYTES) continue;
+    targets.set(id, (await git.run(task, place, ['cat-file', 'blob', id], { isHostile: true })).toString('latin1'));
+  }
+  return targets;
+}
+
+async function explained<Value>(work: () => Promise<Value>): Promise<Value> {
+  try {
+    return await work();
+  } catch (fault) {
+    throw gitWords(fault) === null ? fault : refused(gitWords(fault) as string, fault);
+  }
+}

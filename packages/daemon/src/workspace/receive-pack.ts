@@ -1,0 +1,113 @@
+/**
+ * Objects from a guest to a quarantine: a repository of its own, where they are bounded and parsed by git with limits on
+ * its memory and time, and where nothing sees them but the checks.
+ */
+import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { BangerError } from '@banger/contract/errors.ts';
+import { formatSize } from '@banger/contract/sizes.ts';
+import type { Guest } from '../guest/guest.ts';
+import type { Task } from '../platform/task.ts';
+import { type Git, type GitPlace, gitWords } from './git.ts';
+import { runInGuest } from './guest-command.ts';
+import { type GuestHeader, HeaderReader } from './guest-header.ts';
+import { showName } from './tree-entries.ts';
+import type { WorkspaceLimits } from './workspace-parts.ts';
+
+const MAX_HEADER_LINE_BYTES = 1000;
+const PACK_HEADER_BYTES = 12;
+
+type Receiving = { guest: Guest; argv: string[]; cwd: string; env: Record<string, string>; limits: WorkspaceLimits };
+
+/** Throws WORKSPACE_REFUSED, WORKSPACE_FAILED or VM_LOST. */
+export async function receivePack(task: Task, git: Git, quarantine: GitPlace, given: Receiving): Promise<GuestHeader> {
+  const { guest, argv, cwd, env, limits } = given;
+  const reader = new HeaderReader();
+  const pack = new PassThrough();
+  const ending = new AbortController();
+  const both = task.withSignal(ending.signal);
+  let head: Buffer = Buffer.alloc(0);
+  let sentBytes = 0;
+  const maxBytes = limits.packBytes + MAX_HEADER_LINE_BYTES;
+
+  const indexing = git.run(both, quarantine, ['index-pack', '--stdin', '--strict', `--max-input-size=${maxBytes}`], {
+    stdin: pack,
+    isHostile: true,
+  });
+  indexing.catch(() => pack.destroy());
+  const sending = runInGuest(both, guest, { argv, cwd, env, maxBytes, onStdout: passOn }).then(() => pack.end());
+  try {
+    await Promise.all([indexing, sending]);
+    return reader.whole();
+  } catch (fault) {
+    task.check();
+    throw gitWords(fault) === null ? fault : refused(gitWords(fault) as string, fault);
+  } finally {
+    ending.abort();
+    await Promise.allSettled([indexing, sending]);
+  }
+
+  async function passOn(bytes: Buffer): Promise<void> {
+    const rest = reader.push(bytes);
+    if (head.length < PACK_HEADER_BYTES) {
+      head = Buffer.concat([head, rest]).subarray(0, PACK_HEADER_BYTES);
+      if (head.length === PACK_HEADER_BYTES) checkPackHeader(head, limits);
+    }
+    sentBytes += rest.length;
+    task.progress(sentBytes, null, 'bytes');
+    if (rest.length === 0 || pack.destroyed || pack.write(rest)) return;
+    const waiting = new AbortController();
+    const { signal } = waiting;
+    await Promise.race([once(pack, 'drain', { signal }), once(pack, 'close', { signal })]).finally(() =>
+      waiting.abort(),
+    );
+  }
+}
+
+function checkPackHeader(head: Buffer, { objects }: WorkspaceLimits): void {
+  if (head.toString('latin1', 0, 4) !== 'PACK') throw refused('what it sent is not a pack of git objects');
+  const count = head.readUInt32BE(8);
+  if (count > objects) throw refused(`it announced ${count} objects; at most ${objects} are taken`);
+}
+
+export type ReceivedObject = { id: string; type: string; sizeBytes: number };
+
+/** What is in the quarantine itself, by id. Throws WORKSPACE_REFUSED when it unpacks to too much. */
+export async function listReceived(
+  task: Task,
+  git: Git,
+  quarantine: GitPlace,
+  limits: WorkspaceLimits,
+): Promise<Map<string, ReceivedObject>> {
+  const folder = join(quarantine.gitDir, 'objects/pack');
+  const index = (await readdir(folder)).find((name) => name.endsWith('.idx'));
+  const received = new Map<string, ReceivedObject>();
+  if (index === undefined) return received;
+  const listed = await git.text(task, quarantine, ['show-index'], { stdin: createReadStream(join(folder, index)) });
+  const ids = listed.split('\n').flatMap((line) => line.split(' ')[1] ?? []);
+  if (ids.length === 0) return received;
+  const sizes = await git.text(task, quarantine, ['cat-file', '--batch-check'], {
+    stdin: `${ids.join('\n')}\n`,
+    isHostile: true,
+  });
+  let sumBytes = 0;
+  for (const line of sizes.split('\n')) {
+    const [id = '', type = '', size] = line.split(' ');
+    const sizeBytes = Number(size);
+    sumBytes += sizeBytes;
+    if (id !== '') received.set(id, { id, type, sizeBytes });
+  }
+  if (sumBytes <= limits.unpackedBytes) return received;
+  throw refused(`its objects unpack to more than ${formatSize(limits.unpackedBytes)}`);
+}
+
+export function refused(why: string, cause?: unknown): BangerError {
+  return new BangerError('WORKSPACE_REFUSED', {
+    message: `What the guest offers was refused, and nothing was changed on the host: ${showName(why)}.`,
+    hint: '"banger vm exec" enters the vm to see; "banger vm cp" brings single files out.',
+    cause,
+  });
+}

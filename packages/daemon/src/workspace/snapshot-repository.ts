@@ -1,0 +1,133 @@
+/**
+ * The owner's repository as it is now, as one git tree: what is checked out, with the uncommitted changes of tracked
+ * files. New objects go to the lens; the repository, its index and its files are only read.
+ */
+import { BangerError } from '@banger/contract/errors.ts';
+import type { Task } from '../platform/task.ts';
+import type { Repository } from './find-repository.ts';
+import type { Git, GitPlace } from './git.ts';
+import { invalid, readObjects } from './read-objects.ts';
+import { joinNames, parseTree, SUBMODULE, showNames, splitNames, type TreeEntry } from './tree-entries.ts';
+
+export type SnapshotOptions = { ref?: string | undefined; includeUntracked: boolean; skipSubmodules: boolean };
+
+export type Snapshot = {
+  base: string | null;
+  /** Null when no branch is checked out */
+  branch: string | null;
+  tree: string;
+  entries: TreeEntry[];
+  /** Names of the files that differ from the base */
+  changed: string[];
+  notes: string[];
+};
+
+const MAX_FILES = 1_000_000;
+
+/** Throws REPO_INVALID or REF_NOT_FOUND. */
+export async function snapshotRepository(
+  task: Task,
+  git: Git,
+  repository: Repository,
+  lens: GitPlace,
+  options: SnapshotOptions,
+): Promise<Snapshot> {
+  const { base, branch } = await findBase(task, git, repository, options.ref);
+  const isWorkTree = !repository.isBare && options.ref === undefined;
+  const notes: string[] = [];
+  const written = isWorkTree ? await writeWorkTree(task, git, lens, options, notes) : `${base}^{tree}`;
+  const tree = await readObjects(() => git.text(task, lens, ['rev-parse', '--verify', written]));
+  const entries = parseTree(await readObjects(() => git.run(task, lens, ['ls-tree', '-r', '-z', '-l', tree])));
+  if (entries.length > MAX_FILES) throw invalid(`It has more than ${MAX_FILES} files.`);
+  checkSubmodules(entries, options, notes);
+  const compared =
+    base === null ? null : await git.run(task, lens, ['diff-tree', '-r', '-z', '--name-only', base, tree]);
+  const changed = compared === null ? entries.map(({ name }) => name) : splitNames(compared);
+  await notePointers(task, git, lens, entries, notes);
+  return { base, branch, tree, entries, changed, notes };
+}
+
+async function findBase(task: Task, git: Git, { path, isBare }: Repository, ref: string | undefined) {
+  const wanted = ref ?? 'HEAD';
+  const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${wanted}^{commit}`];
+  const base = (await git.text(task, null, args, { cwd: path, acceptCodes: [1, 128] })) || null;
+  if (base === null && (ref !== undefined || isBare)) {
+    throw new BangerError('REF_NOT_FOUND', {
+      message: `${path} has no commit, branch or tag "${wanted}".`,
+      hint: `"git -C ${path} branch --all" lists the branches.`,
+      details: { ref: wanted },
+    });
+  }
+  const named = ref === undefined ? ['symbolic-ref', '--quiet', 'HEAD'] : ['rev-parse', '--symbolic-full-name', ref];
+  const name = await git.text(task, null, named, { cwd: path, acceptCodes: [1, 128] });
+  return { base, branch: /^refs\/heads\/(.+)$/.exec(name)?.[1] ?? null };
+}
+
+/** Tracked files as they are, and with `includeUntracked` those that git neither tracks nor ignores. */
+async function writeWorkTree(task: Task, git: Git, lens: GitPlace, options: SnapshotOptions, notes: string[]) {
+  await readObjects(() => git.run(task, lens, ['update-index', '-q', '--unmerged', '--refresh'], { acceptCodes: [1] }));
+  const differing = ['diff-files', '--name-only', '-z', '--ignore-submodules=all'];
+  const changed = [...new Set(splitNames(await git.run(task, lens, differing)))];
+  const untracked = options.includeUntracked ? await listUntracked(task, git, lens, notes) : [];
+  const names = [...changed, ...untracked];
+  if (names.length > 0) {
+    await refuseFiltered(task, git, lens, names);
+    await readObjects(() =>
+      git.run(task, lens, ['update-index', '--add', '--remove', '-z', '--stdin'], { stdin: joinNames(names) }),
+    );
+  }
+  return readObjects(() => git.text(task, lens, ['write-tree']));
+}
+
+async function listUntracked(task: Task, git: Git, lens: GitPlace, notes: string[]): Promise<string[]> {
+  const found = splitNames(
+    await git.run(task, lens, ['ls-files', '--others', '--exclude-standard', '-z'], inside(lens)),
+  );
+  const nested = found.filter((name) => name.endsWith('/'));
+  if (nested.length > 0) notes.push(`Left out, since they are repositories of their own: ${showNames(nested)}.`);
+  return found.filter((name) => !name.endsWith('/'));
+}
+
+/** A filter is a program; banger does not run it, and what is in the file now is not what git would keep. */
+async function refuseFiltered(task: Task, git: Git, lens: GitPlace, names: string[]): Promise<void> {
+  const listing = await git.run(task, lens, ['check-attr', '-z', '--stdin', 'filter'], {
+    stdin: joinNames(names),
+    ...inside(lens),
+  });
+  const words = splitNames(listing);
+  const filtered = names.filter((_name, index) => !/^(unspecified|unset|set)?$/.test(words[index * 3 + 2] ?? ''));
+  if (filtered.length === 0) return;
+  throw invalid(
+    `Changed files go through a git filter, such as LFS, which banger does not run: ${showNames(filtered)}.`,
+    'Run "git add" on them, or commit them: then what your own git made of them travels.',
+  );
+}
+
+function inside(lens: GitPlace) {
+  return lens.workTree === undefined ? {} : { cwd: lens.workTree };
+}
+
+function checkSubmodules(entries: TreeEntry[], { skipSubmodules }: SnapshotOptions, notes: string[]): void {
+  const names = entries.filter(({ mode }) => mode === SUBMODULE).map(({ name }) => name);
+  if (names.length === 0) return;
+  if (!skipSubmodules) {
+    throw invalid(
+      `It has submodules, which do not travel: ${showNames(names)}.`,
+      'With --skip-submodules it goes in with their folders empty; bring them in by themselves with --at.',
+    );
+  }
+  notes.push(`The folders of submodules are empty: ${showNames(names)}.`);
+}
+
+/** Small files of LFS name the large ones, which are no part of the repository. */
+async function notePointers(task: Task, git: Git, lens: GitPlace, entries: TreeEntry[], notes: string[]) {
+  if (!entries.some(({ name }) => /(^|\/)\.gitattributes$/.test(name))) return;
+  const small = entries.filter(({ mode, sizeBytes }) => mode.startsWith('100') && sizeBytes > 100 && sizeBytes < 200);
+  const ids = small.map(({ id }) => `${id}\n`).join('');
+  const bodies = (await git.run(task, lens, ['cat-file', '--batch'], { stdin: ids })).toString('latin1');
+  const pointers = small.filter(({ id, sizeBytes }) =>
+    bodies.includes(`${id} blob ${sizeBytes}\nversion https://git-lfs.github.com/spec/`),
+  );
+  if (pointers.length === 0) return;
+  notes.push(`LFS pointers travel as they are, without the content: ${showNames(pointers.map(({ name }) => name))}.`);
+}

@@ -1,0 +1,51 @@
+/** What the stories of a workspace are told with. */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { Guest } from '../guest/guest.ts';
+import type { Log } from '../platform/log.ts';
+import type { Task } from '../platform/task.ts';
+import type { WorkspaceRecords } from '../store/records/workspaces.ts';
+import type { VmFolders } from '../store/vm-folders.ts';
+import type { Git } from './git.ts';
+
+export type WorkspaceParts = {
+  git: Git;
+  records: WorkspaceRecords;
+  folders: VmFolders;
+  vms: {
+    find(nameOrId: string): { id: string; name: string };
+    guest(task: Task, nameOrId: string): Promise<Guest>;
+  };
+  /** Where a plan without a vm is made, and removed again */
+  scratchFolder: string;
+  log: Log;
+  now: () => Date;
+  limits: WorkspaceLimits;
+};
+
+export type WorkspaceLimits = {
+  /** Bytes of one transfer from a guest */
+  packBytes: number;
+  /** What its objects may come to, unpacked */
+  unpackedBytes: number;
+  objects: number;
+  commits: number;
+};
+
+export const WORKSPACE_LIMITS: WorkspaceLimits = {
+  packBytes: 4 * 1024 ** 3,
+  unpackedBytes: 16 * 1024 ** 3,
+  objects: 2_000_000,
+  commits: 20_000,
+};
+
+/** The lens of a workspace lasts as long as its vm: it holds what was uncommitted when it was brought in. */
+export function lensFolder({ folders }: Pick<WorkspaceParts, 'folders'>, vmId: string, path: string): string {
+  const name = createHash('sha256').update(path).digest('hex').slice(0, 16);
+  return join(workspacesFolder({ folders }, vmId), name);
+}
+
+/** Goes with the vm's other files. */
+export function workspacesFolder({ folders }: Pick<WorkspaceParts, 'folders'>, vmId: string): string {
+  return join(folders.of(vmId).data, 'workspaces');
+}
