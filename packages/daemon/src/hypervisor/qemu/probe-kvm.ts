@@ -14,8 +14,8 @@ import type { Task } from '../../platform/task.ts';
 import type { Accel, Machine, MachinePlan } from '../hypervisor.ts';
 import { launchQemu } from './launch-qemu.ts';
 
-/** A guest that KVM runs says hello within a second */
-const HELLO_DEADLINE_MS = 5000;
+/** A guest that KVM runs says hello within a second; a "no" from a busy moment would hold until the next boot */
+const HELLO_DEADLINE_MS = 15_000;
 const PROBE_MEMORY_BYTES = 256 * 2 ** 20;
 
 const verdictSchema = z.object({
