@@ -81,7 +81,12 @@ test('files of a machine', async (t) => {
     await copy(here('big'), 'web:/root/big');
     assert.equal(await inside('sha256sum </root/big'), `${hash}  -\n`);
     await copy('web:/root/big', here('big-again'));
-    assert.equal(createHash('sha256').update(readFileSync(here('big-again'))).digest('hex'), hash);
+    assert.equal(
+      createHash('sha256')
+        .update(readFileSync(here('big-again')))
+        .digest('hex'),
+      hash,
+    );
   });
 
   await t.test('a tar stream goes in from stdin and comes out on stdout', async () => {

@@ -66,7 +66,10 @@ test('an imported image keeps the attributes of its files', async (t) => {
       'opt/pipe fifo 600 0 0 0:0',
       'opt/link symbolic link 777 0 0 0:0',
     ]);
-    assert.equal(await inside('cat /opt/hard; stat -c %h /opt/hard; stat -c %N /opt/link'), "owned\n2\n'/opt/link' -> '/no/such/file'\n");
+    assert.equal(
+      await inside('cat /opt/hard; stat -c %h /opt/hard; stat -c %N /opt/link'),
+      "owned\n2\n'/opt/link' -> '/no/such/file'\n",
+    );
     assert.equal(await inside('echo gone >/opt/null; cat /opt/null; stat -c %s /opt/null'), '0\n');
   });
 

@@ -36,15 +36,26 @@ test('an image that has no init', async (t) => {
   });
 
   await t.test('it has the network, names included', async () => {
-    assert.match((await inside('ip -4 addr show dev eth0; ip route')).stdout, /inet 10\.0\.2\.15\/24[\s\S]*default via 10\.0\.2\.2/);
-    const { code, stdout, stderr } = await inside('wget -q -O - http://deb.debian.org/debian/dists/bookworm/InRelease | grep ^Origin:');
+    assert.match(
+      (await inside('ip -4 addr show dev eth0; ip route')).stdout,
+      /inet 10\.0\.2\.15\/24[\s\S]*default via 10\.0\.2\.2/,
+    );
+    const { code, stdout, stderr } = await inside(
+      'wget -q -O - http://deb.debian.org/debian/dists/bookworm/InRelease | grep ^Origin:',
+    );
     assert.equal(code, 0, stderr);
     assert.equal(stdout, 'Origin: Debian\n');
   });
 
   await t.test('it shuts down when it is asked to, although something still runs in it', async () => {
     await inside('echo kept >/root/file; echo also >/etc/mine');
-    const { results } = await home.json<{ results: { result: StopResult }[] }>(['vm', 'stop', '--timeout', '10', 'tiny']);
+    const { results } = await home.json<{ results: { result: StopResult }[] }>([
+      'vm',
+      'stop',
+      '--timeout',
+      '10',
+      'tiny',
+    ]);
     assert.equal(results[0]?.result.how, 'shut-down');
     await home.json(['vm', 'start', 'tiny']);
     await home.json(['vm', 'restart', '--timeout', '10', 'tiny']);

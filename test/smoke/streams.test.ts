@@ -21,8 +21,7 @@ test('a command in a machine, in scripts and pipelines', async (t) => {
     const script = `inside() { ${CHECKOUT}/bin/banger vm exec web -- "$@"; }; ${line}`;
     return watchOutput(spawn('bash', ['-c', script], { env: home.env, stdio: 'pipe' })).ended();
   };
-  const untilNoneRuns = (pattern: string) =>
-    home.untilOutput(inside('pgrep', '-f', pattern), ({ code }) => code === 1);
+  const untilNoneRuns = (pattern: string) => home.untilOutput(inside('pgrep', '-f', pattern), ({ code }) => code === 1);
 
   await t.test('any bytes go in and come out, however many', async () => {
     const bytes = randomBytes(BIG_BYTES);
@@ -40,7 +39,10 @@ test('a command in a machine, in scripts and pipelines', async (t) => {
   await t.test('a command that reads nothing does not wait for its input', async () => {
     assert.equal((await home.run(inside('true'), { stdin: randomBytes(BIG_BYTES) })).code, 0);
     const { output } = start('echo', 'done'); // its stdin stays open
-    assert.deepEqual({ ...(await output.ended()), stdout: 'done\n' }, { code: 0, signal: null, stdout: 'done\n', stderr: '' });
+    assert.deepEqual(
+      { ...(await output.ended()), stdout: 'done\n' },
+      { code: 0, signal: null, stdout: 'done\n', stderr: '' },
+    );
   });
 
   await t.test('a reader that has had enough ends it quietly, on both sides', async () => {

@@ -46,7 +46,9 @@ test('a shell in a machine', async (t) => {
   });
 
   await t.test('a command gets a terminal when it is asked for, and its exit code comes back', async () => {
-    await screen.type(`banger vm exec -t web -- sh -c 'test -t 0 && echo terminal: $(stty size); exit 4'; echo code: $?`);
+    await screen.type(
+      `banger vm exec -t web -- sh -c 'test -t 0 && echo terminal: $(stty size); exit 4'; echo code: $?`,
+    );
     await screen.until(/^terminal: 41 120$/m);
     await screen.until(/^code: 4$/m);
   });

@@ -19,6 +19,7 @@ export function openGuestOutput(fd: 1 | 2): GuestOutput {
   const stream = reopenPipe(fd) ?? (fd === 1 ? process.stdout : process.stderr);
   const gone = Promise.withResolvers<void>();
   let isGone = false;
+  let written = Promise.resolve();
   const onGone = () => {
     isGone = true;
     gone.resolve();
@@ -27,15 +28,17 @@ export function openGuestOutput(fd: 1 | 2): GuestOutput {
   return { write, flush, broken: gone.promise };
 
   async function write(bytes: Uint8Array): Promise<void> {
-    if (!isGone && !stream.write(bytes)) await drain();
+    if (isGone) return;
+    let hasRoom = true;
+    written = new Promise((resolve) => {
+      hasRoom = stream.write(bytes, () => resolve());
+    });
+    if (!hasRoom) await Promise.race([new Promise((resolve) => stream.once('drain', resolve)), gone.promise]);
   }
 
+  // Not by 'drain', which comes only to a writer who was told to wait.
   async function flush(): Promise<void> {
-    while (!isGone && stream.writableLength > 0) await drain();
-  }
-
-  function drain(): Promise<void> {
-    return Promise.race([new Promise<void>((resolve) => stream.once('drain', resolve)), gone.promise]);
+    await Promise.race([written, gone.promise]);
   }
 }
 
