@@ -1,5 +1,6 @@
 /** Help as text, made from the table. */
 import { BangerError } from '@banger/contract/errors.ts';
+import { nearest } from '@banger/contract/suggest.ts';
 import {
   COMMANDS,
   COMMON_FLAGS,
@@ -9,7 +10,6 @@ import {
   GROUPS,
   specOf,
 } from './commands.ts';
-import { nearest } from './suggest.ts';
 
 const WIDTH = 80;
 
