@@ -315,6 +315,17 @@ export const COMMANDS = {
     alsoTried: ['daemon show', 'daemon info', 'status'],
   },
 
+  'config show': {
+    summary: 'Show every setting, and where its value comes from',
+    examples: [{ does: 'What a vm gets when nobody says', line: 'banger config show' }],
+    alsoTried: ['config', 'config ls', 'config list', 'config get', 'settings'],
+  },
+  'config path': {
+    summary: 'Print the path of the config file',
+    examples: [{ does: 'Edit it', line: 'banger config path' }],
+    alsoTried: ['config file', 'config edit'],
+  },
+
   version: {
     summary: 'Show the version',
     examples: [{ does: 'For a bug report', line: 'banger version' }],
@@ -332,6 +343,7 @@ export const GROUPS = {
   image: 'Root filesystems that vms start from',
   kernel: 'Kernels that vms boot',
   daemon: 'The program that does the work',
+  config: 'Your settings',
 } as const;
 
 export type CommandName = keyof typeof COMMANDS;

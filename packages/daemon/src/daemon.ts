@@ -13,6 +13,8 @@ import { systemHandlers } from './api/system.ts';
 import { vmHandlers } from './api/vms.ts';
 import { createDiskCapability } from './capabilities/disk.ts';
 import { createNetworkCapability } from './capabilities/network.ts';
+import { type Config, createConfig } from './config/config.ts';
+import { showConfig } from './config/show-config.ts';
 import { greetAgent } from './guest/handshake.ts';
 import { createKvmProbe } from './hypervisor/qemu/probe-kvm.ts';
 import { createQemuDriver } from './hypervisor/qemu/qemu.ts';
@@ -27,6 +29,7 @@ import { takeSingleInstanceLock } from './platform/single-instance.ts';
 import type { Settings } from './settings.ts';
 import { openStore } from './store/store.ts';
 import { createVmFolders } from './store/vm-folders.ts';
+import { resolveVmDefaults } from './vms/vm-defaults.ts';
 import { createVms } from './vms/vms.ts';
 
 const CANCEL_TIMEOUT_MS = 15_000;
@@ -41,6 +44,9 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   for (const folder of [paths.state, paths.data, paths.cache, paths.runtime]) await makePrivateFolder(folder);
   const lock = takeSingleInstanceLock(join(paths.state, 'lock.sqlite'));
   const store = openStore(join(paths.state, 'state.sqlite'));
+
+  const config = createConfig({ folder: paths.config, home: settings.home });
+  const resolve = (configured: Config['vmDefaults']) => resolveVmDefaults(readHost(), configured);
 
   const usedBy = (of: 'imageDigest' | 'kernelDigest') => (digest: string) =>
     store.vms.list().flatMap((vm) => (vm[of] === digest ? [vm.name as string] : []));
@@ -79,6 +85,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     log,
     now,
     readHost,
+    readDefaults: async () => resolve((await config.read()).vmDefaults),
     bootTimeoutMs: settings.bootTimeoutMs,
   });
   const operations = createOperations({ log, now });
@@ -89,7 +96,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const handlers = {
     ...vmHandlers({ vms, operations }),
     ...imageHandlers({ images, kernels, operations }),
-    ...systemHandlers({ operations, status, requestStop }),
+    ...systemHandlers({ operations, status, requestStop, configShown: () => showConfig(config, resolve) }),
   };
   const server = await listen({
     app: createApp(handlers, log),

@@ -1,6 +1,7 @@
 /** What each route takes and gives, as types; the daemon parses bodies and queries with the schemas beside them. */
 import { z } from 'zod';
 import type { GuestStat } from '../guest/messages.ts';
+import type { ConfigShown } from './config.ts';
 import type { Image, ImageImport, Kernel, KernelImport, Pull } from './images.ts';
 import type { Operation } from './operations.ts';
 import type { DaemonStatus } from './system.ts';
@@ -20,6 +21,7 @@ export const logsQuerySchema = z.strictObject({
 export type Endpoints = {
   daemonStatus: { answer: DaemonStatus };
   daemonStop: { answer: Record<string, never> };
+  configShow: { answer: ConfigShown };
   vmList: { answer: { vms: Vm[] } };
   vmCreate: { body: VmCreate; answer: Vm };
   vmShow: { params: { vm: string }; answer: Vm };

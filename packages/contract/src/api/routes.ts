@@ -10,6 +10,8 @@ export const ROUTES = {
   daemonStatus: { method: 'GET', path: '/v1/daemon', answers: 'json' },
   daemonStop: { method: 'POST', path: '/v1/daemon/stop', answers: 'json' },
 
+  configShow: { method: 'GET', path: '/v1/config', answers: 'json' },
+
   vmList: { method: 'GET', path: '/v1/vms', answers: 'json' },
   vmCreate: { method: 'POST', path: '/v1/vms', answers: 'operation' },
   vmShow: { method: 'GET', path: '/v1/vms/:vm', answers: 'json' },
