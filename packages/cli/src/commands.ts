@@ -326,6 +326,21 @@ export const COMMANDS = {
     alsoTried: ['config file', 'config edit'],
   },
 
+  doctor: {
+    summary: 'Check this host, and say what fixes what does not work',
+    details: [
+      'Each check passes, warns or fails. It needs no daemon, starts none and writes nothing. The exit code is 69 when a ' +
+        'check fails.',
+      'With --boot it also makes a small vm, tries its agent, clock, names, network and disk, shuts it down and removes ' +
+        'it, and says how long each took.',
+    ],
+    flags: { boot: { type: 'switch', summary: 'Boot and try a vm too' } },
+    examples: [
+      { does: 'What this host has', line: 'banger doctor' },
+      { does: 'That a vm really works', line: 'banger doctor --boot' },
+    ],
+    alsoTried: ['check', 'diagnose', 'system doctor'],
+  },
   version: {
     summary: 'Show the version',
     examples: [{ does: 'For a bug report', line: 'banger version' }],

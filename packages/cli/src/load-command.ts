@@ -35,6 +35,7 @@ const LOADERS: Loaders = {
   'daemon start': () => import('./commands/daemon/start.ts'),
   'daemon stop': () => import('./commands/daemon/stop.ts'),
   'daemon status': () => import('./commands/daemon/status.ts'),
+  doctor: () => import('./commands/doctor.ts'),
   'config show': () => import('./commands/config/show.ts'),
   'config path': () => import('./commands/config/path.ts'),
   version: () => import('./commands/version.ts'),

@@ -7,6 +7,7 @@ import type { DaemonStatus } from '@banger/contract/api/system.ts';
 import { VERSION } from '@banger/contract/version.ts';
 import { listen } from './api/api-server.ts';
 import { createApp } from './api/app.ts';
+import { doctorHandlers } from './api/doctor.ts';
 import { createExecUpgrade } from './api/exec-upgrade.ts';
 import { imageHandlers } from './api/images.ts';
 import { systemHandlers } from './api/system.ts';
@@ -15,6 +16,7 @@ import { createDiskCapability } from './capabilities/disk.ts';
 import { createNetworkCapability } from './capabilities/network.ts';
 import { type Config, createConfig } from './config/config.ts';
 import { showConfig } from './config/show-config.ts';
+import { bootCanary } from './doctor/boot-canary.ts';
 import { greetAgent } from './guest/handshake.ts';
 import { createKvmProbe } from './hypervisor/qemu/probe-kvm.ts';
 import { createQemuDriver } from './hypervisor/qemu/qemu.ts';
@@ -96,6 +98,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const handlers = {
     ...vmHandlers({ vms, operations }),
     ...imageHandlers({ images, kernels, operations }),
+    ...doctorHandlers({ operations, bootCanary: (task) => bootCanary(task, { vms }) }),
     ...systemHandlers({ operations, status, requestStop, configShown: () => showConfig(config, resolve) }),
   };
   const server = await listen({

@@ -5,11 +5,12 @@
 import { toBangerError } from '@banger/contract/errors.ts';
 import { createConfig } from './config/config.ts';
 import { showConfig } from './config/show-config.ts';
+import { examineHost } from './doctor/doctor.ts';
 import { readHost } from './platform/host.ts';
-import { readSettings } from './read-settings.ts';
+import { readSettings, withSbin } from './read-settings.ts';
 import { resolveVmDefaults } from './vms/vm-defaults.ts';
 
-const INSPECTIONS: Record<string, () => Promise<void>> = { config: inspectConfig };
+const INSPECTIONS: Record<string, () => Promise<void>> = { config: inspectConfig, doctor: inspectDoctor };
 
 try {
   const inspect = INSPECTIONS[process.argv[2] ?? ''];
@@ -23,6 +24,12 @@ async function inspectConfig(): Promise<void> {
   const { paths, home } = readSettings(process.env);
   const config = createConfig({ folder: paths.config, home });
   say(await showConfig(config, (configured) => resolveVmDefaults(readHost(), configured)));
+}
+
+async function inspectDoctor(): Promise<void> {
+  process.env.PATH = withSbin(process.env.PATH);
+  const settings = readSettings(process.env);
+  for await (const check of examineHost({ settings, env: process.env, readHost })) say(check);
 }
 
 function say(answer: object): void {

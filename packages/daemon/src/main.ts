@@ -6,10 +6,9 @@ import { writeSync } from 'node:fs';
 import { toBangerError } from '@banger/contract/errors.ts';
 import { startDaemon } from './daemon.ts';
 import { createLog } from './platform/log.ts';
-import { readSettings } from './read-settings.ts';
+import { readSettings, withSbin } from './read-settings.ts';
 
-// An ordinary user's PATH on Debian has no sbin, where mkfs.ext4 is; the programs that are started inherit this.
-process.env.PATH = `${process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin'}:/usr/local/sbin:/usr/sbin:/sbin`;
+process.env.PATH = withSbin(process.env.PATH); // the programs that are started inherit it
 
 const log = createLog((line) => process.stderr.write(line));
 const { promise: stopRequested, resolve: requestStop } = Promise.withResolvers<void>();

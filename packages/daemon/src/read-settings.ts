@@ -29,6 +29,11 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   };
 }
 
+/** An ordinary user's PATH on Debian has no sbin, where mkfs.ext4 is. */
+export function withSbin(searchPath = '/usr/local/bin:/usr/bin:/bin'): string {
+  return `${searchPath}:/usr/local/sbin:/usr/sbin:/sbin`;
+}
+
 function isOwnFolder(path: string, uid: number): boolean {
   const found = statSync(path, { throwIfNoEntry: false });
   return found?.isDirectory() === true && found.uid === uid;

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { GuestStat } from '../guest/messages.ts';
 import type { ConfigShown } from './config.ts';
+import type { TimedCheck } from './doctor.ts';
 import type { Image, ImageImport, Kernel, KernelImport, Pull } from './images.ts';
 import type { Operation } from './operations.ts';
 import type { DaemonStatus } from './system.ts';
@@ -21,6 +22,7 @@ export const logsQuerySchema = z.strictObject({
 export type Endpoints = {
   daemonStatus: { answer: DaemonStatus };
   daemonStop: { answer: Record<string, never> };
+  doctorBoot: { answer: { checks: TimedCheck[] } };
   configShow: { answer: ConfigShown };
   vmList: { answer: { vms: Vm[] } };
   vmCreate: { body: VmCreate; answer: Vm };

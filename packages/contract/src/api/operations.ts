@@ -15,6 +15,7 @@ export const OPERATION_KINDS = [
   'kernel.pull',
   'kernel.import',
   'kernel.remove',
+  'doctor.boot',
 ] as const;
 
 export const operationSchema = z.object({

@@ -10,6 +10,7 @@ export const ROUTES = {
   daemonStatus: { method: 'GET', path: '/v1/daemon', answers: 'json' },
   daemonStop: { method: 'POST', path: '/v1/daemon/stop', answers: 'json' },
 
+  doctorBoot: { method: 'POST', path: '/v1/doctor/boot', answers: 'operation' },
   configShow: { method: 'GET', path: '/v1/config', answers: 'json' },
 
   vmList: { method: 'GET', path: '/v1/vms', answers: 'json' },
