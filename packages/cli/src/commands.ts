@@ -326,6 +326,26 @@ export const COMMANDS = {
     alsoTried: ['config file', 'config edit'],
   },
 
+  'system df': {
+    summary: 'Show what vms, images, kernels and caches take on the disk',
+    details: ['Counted is what is allocated: a sparse disk takes what was written to it.'],
+    examples: [{ does: 'What takes the space', line: 'banger system df' }],
+    alsoTried: ['df', 'du', 'system du', 'disk'],
+  },
+  'system prune': {
+    summary: 'Remove what no vm needs',
+    details: [
+      'Images and kernels of the catalog that no vm was made from, caches, and what vms that are gone have left. The ' +
+        'next vm fetches again what it needs.',
+    ],
+    flags: {
+      'dry-run': { type: 'switch', short: 'n', summary: 'Only say what would go, and how much it takes' },
+      all: { type: 'switch', short: 'a', summary: 'Imported images and kernels too, which cannot be fetched again' },
+    },
+    examples: [{ does: 'See first', line: 'banger system prune --dry-run' }],
+    alsoTried: ['prune', 'system gc', 'system clean', 'clean', 'gc'],
+  },
+
   doctor: {
     summary: 'Check this host, and say what fixes what does not work',
     details: [
@@ -359,6 +379,7 @@ export const GROUPS = {
   kernel: 'Kernels that vms boot',
   daemon: 'The program that does the work',
   config: 'Your settings',
+  system: 'This host',
 } as const;
 
 export type CommandName = keyof typeof COMMANDS;

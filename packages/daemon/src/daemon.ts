@@ -7,6 +7,7 @@ import type { DaemonStatus } from '@banger/contract/api/system.ts';
 import { VERSION } from '@banger/contract/version.ts';
 import { listen } from './api/api-server.ts';
 import { createApp } from './api/app.ts';
+import { diskSpaceHandlers } from './api/disk-space.ts';
 import { doctorHandlers } from './api/doctor.ts';
 import { createExecUpgrade } from './api/exec-upgrade.ts';
 import { imageHandlers } from './api/images.ts';
@@ -16,6 +17,7 @@ import { createDiskCapability } from './capabilities/disk.ts';
 import { createNetworkCapability } from './capabilities/network.ts';
 import { type Config, createConfig } from './config/config.ts';
 import { showConfig } from './config/show-config.ts';
+import { createDiskSpace } from './disk-space/disk-space.ts';
 import { bootCanary } from './doctor/boot-canary.ts';
 import { greetAgent } from './guest/handshake.ts';
 import { createKvmProbe } from './hypervisor/qemu/probe-kvm.ts';
@@ -91,6 +93,9 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     bootTimeoutMs: settings.bootTimeoutMs,
   });
   const operations = createOperations({ log, now });
+  const isMaking = () =>
+    operations.list().some(({ kind, state }) => state === 'running' && /^vm\.create|\.(pull|import)$/.test(kind));
+  const diskSpace = createDiskSpace({ paths, listVms: store.vms.list, images, kernels, isMaking });
 
   await vms.reconcile();
   await Promise.all([images.sweep(), kernels.sweep()]);
@@ -98,6 +103,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const handlers = {
     ...vmHandlers({ vms, operations }),
     ...imageHandlers({ images, kernels, operations }),
+    ...diskSpaceHandlers({ operations, diskSpace }),
     ...doctorHandlers({ operations, bootCanary: (task) => bootCanary(task, { vms }) }),
     ...systemHandlers({ operations, status, requestStop, configShown: () => showConfig(config, resolve) }),
   };

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { GuestStat } from '../guest/messages.ts';
 import type { ConfigShown } from './config.ts';
+import type { DiskSpace, Prune, PruneResult } from './disk-space.ts';
 import type { TimedCheck } from './doctor.ts';
 import type { Image, ImageImport, Kernel, KernelImport, Pull } from './images.ts';
 import type { Operation } from './operations.ts';
@@ -24,6 +25,8 @@ export type Endpoints = {
   daemonStop: { answer: Record<string, never> };
   doctorBoot: { answer: { checks: TimedCheck[] } };
   configShow: { answer: ConfigShown };
+  diskSpaceShow: { answer: DiskSpace };
+  diskSpacePrune: { body: Prune; answer: PruneResult };
   vmList: { answer: { vms: Vm[] } };
   vmCreate: { body: VmCreate; answer: Vm };
   vmShow: { params: { vm: string }; answer: Vm };

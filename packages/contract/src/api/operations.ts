@@ -16,6 +16,7 @@ export const OPERATION_KINDS = [
   'kernel.import',
   'kernel.remove',
   'doctor.boot',
+  'system.prune',
 ] as const;
 
 export const operationSchema = z.object({

@@ -13,6 +13,9 @@ export const ROUTES = {
   doctorBoot: { method: 'POST', path: '/v1/doctor/boot', answers: 'operation' },
   configShow: { method: 'GET', path: '/v1/config', answers: 'json' },
 
+  diskSpaceShow: { method: 'GET', path: '/v1/disk-space', answers: 'json' },
+  diskSpacePrune: { method: 'POST', path: '/v1/disk-space/prune', answers: 'operation' },
+
   vmList: { method: 'GET', path: '/v1/vms', answers: 'json' },
   vmCreate: { method: 'POST', path: '/v1/vms', answers: 'operation' },
   vmShow: { method: 'GET', path: '/v1/vms/:vm', answers: 'json' },
