@@ -14,6 +14,7 @@ import { imageHandlers } from './api/images.ts';
 import { systemHandlers } from './api/system.ts';
 import { vmHandlers } from './api/vms.ts';
 import { createDiskCapability } from './capabilities/disk.ts';
+import { createFileSyncCapability } from './capabilities/file-sync.ts';
 import { createNetworkCapability } from './capabilities/network.ts';
 import { type Config, createConfig } from './config/config.ts';
 import { showConfig } from './config/show-config.ts';
@@ -78,7 +79,11 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     greet: async (task, machine) => greetAgent(task, await machine.openAgentStream()),
   });
   const driver = createQemuDriver({ qemuPath: tools.qemu, log, accel });
-  const capabilities = [createDiskCapability({ folders }), createNetworkCapability({ folders, userNetwork })];
+  const capabilities = [
+    createDiskCapability({ folders }),
+    createNetworkCapability({ folders, userNetwork }),
+    createFileSyncCapability({ home: settings.home, readWanted: async () => (await config.read()).fileSync, now }),
+  ];
   const vms = createVms({
     records: store.vms,
     folders,
