@@ -361,6 +361,20 @@ export const COMMANDS = {
     ],
     alsoTried: ['check', 'diagnose', 'system doctor'],
   },
+  completion: {
+    summary: 'Print the completion script of a shell',
+    details: [
+      'Vms, images and kernels are completed by their names as they are at that moment; Tab never starts the daemon. ' +
+        'Bash needs the package bash-completion for it; "source <(banger completion bash)" works without.',
+    ],
+    arguments: [{ name: 'shell', summary: 'bash, zsh or fish' }],
+    examples: [
+      { does: 'For bash', line: 'banger completion bash > ~/.local/share/bash-completion/completions/banger' },
+      { does: 'For zsh, in a folder of $fpath', line: 'banger completion zsh > ~/.zfunc/_banger' },
+      { does: 'For fish', line: 'banger completion fish > ~/.config/fish/completions/banger.fish' },
+    ],
+    alsoTried: ['completions', 'complete'],
+  },
   version: {
     summary: 'Show the version',
     examples: [{ does: 'For a bug report', line: 'banger version' }],

@@ -40,6 +40,7 @@ const LOADERS: Loaders = {
   doctor: () => import('./commands/doctor.ts'),
   'config show': () => import('./commands/config/show.ts'),
   'config path': () => import('./commands/config/path.ts'),
+  completion: () => import('./commands/completion.ts'),
   version: () => import('./commands/version.ts'),
   help: () => import('./commands/help.ts'),
 };
