@@ -94,6 +94,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     log,
     now,
     readHost,
+    readIdleLimitMs: async () => (await config.read()).idleStopAfterMs,
     readDefaults: async () => resolve((await config.read()).vmDefaults),
     bootTimeoutMs: settings.bootTimeoutMs,
   });

@@ -76,6 +76,8 @@ export const vmSchema = z.object({
   /** What the disk file really takes on the host */
   diskAllocatedBytes: z.number(),
   ephemeral: z.boolean(),
+  /** When it stops unless somebody uses it; null while somebody does, and where the config does not ask for it */
+  idleStopAt: z.string().nullable(),
   createdAt: z.string(),
 });
 

@@ -24,6 +24,8 @@ export type VmParts = {
   log: Log;
   now: () => Date;
   readHost: () => Host;
+  /** How long nobody may use a vm before it is stopped; null is forever. Throws CONFIG_INVALID. */
+  readIdleLimitMs: () => Promise<number | null>;
   /** What a vm gets when nobody says. Throws CONFIG_INVALID. */
   readDefaults: () => Promise<VmDefaults>;
   /** How long a guest may take from launch to its agent's hello */
