@@ -389,6 +389,66 @@ export const COMMANDS = {
     alsoTried: ['daemon show', 'daemon info', 'status'],
   },
 
+  'config show': {
+    summary: 'Show every setting, and where its value comes from',
+    examples: [{ does: 'What a vm gets when nobody says', line: 'banger config show' }],
+    alsoTried: ['config', 'config ls', 'config list', 'config get', 'settings'],
+  },
+  'config path': {
+    summary: 'Print the path of the config file',
+    examples: [{ does: 'Edit it', line: 'banger config path' }],
+    alsoTried: ['config file', 'config edit'],
+  },
+
+  'system df': {
+    summary: 'Show what vms, images, kernels and caches take on the disk',
+    details: ['Counted is what is allocated: a sparse disk takes what was written to it.'],
+    examples: [{ does: 'What takes the space', line: 'banger system df' }],
+    alsoTried: ['df', 'du', 'system du', 'disk'],
+  },
+  'system prune': {
+    summary: 'Remove what no vm needs',
+    details: [
+      'Images and kernels of the catalog that no vm was made from, caches, and what vms that are gone have left. The ' +
+        'next vm fetches again what it needs.',
+    ],
+    flags: {
+      'dry-run': { type: 'switch', short: 'n', summary: 'Only say what would go, and how much it takes' },
+      all: { type: 'switch', short: 'a', summary: 'Imported images and kernels too, which cannot be fetched again' },
+    },
+    examples: [{ does: 'See first', line: 'banger system prune --dry-run' }],
+    alsoTried: ['prune', 'system gc', 'system clean', 'clean', 'gc'],
+  },
+
+  doctor: {
+    summary: 'Check this host, and say what fixes what does not work',
+    details: [
+      'Each check passes, warns or fails. It needs no daemon, starts none and writes nothing. The exit code is 69 when a ' +
+        'check fails.',
+      'With --boot it also makes a small vm, tries its agent, clock, names, network and disk, shuts it down and removes ' +
+        'it, and says how long each took.',
+    ],
+    flags: { boot: { type: 'switch', summary: 'Boot and try a vm too' } },
+    examples: [
+      { does: 'What this host has', line: 'banger doctor' },
+      { does: 'That a vm really works', line: 'banger doctor --boot' },
+    ],
+    alsoTried: ['check', 'diagnose', 'system doctor'],
+  },
+  completion: {
+    summary: 'Print the completion script of a shell',
+    details: [
+      'Vms, images and kernels are completed by their names as they are at that moment; Tab never starts the daemon. ' +
+        'Bash needs the package bash-completion for it; "source <(banger completion bash)" works without.',
+    ],
+    arguments: [{ name: 'shell', summary: 'bash, zsh or fish' }],
+    examples: [
+      { does: 'For bash', line: 'banger completion bash > ~/.local/share/bash-completion/completions/banger' },
+      { does: 'For zsh, in a folder of $fpath', line: 'banger completion zsh > ~/.zfunc/_banger' },
+      { does: 'For fish', line: 'banger completion fish > ~/.config/fish/completions/banger.fish' },
+    ],
+    alsoTried: ['completions', 'complete'],
+  },
   version: {
     summary: 'Show the version',
     examples: [{ does: 'For a bug report', line: 'banger version' }],
@@ -406,6 +466,8 @@ export const GROUPS = {
   image: 'Root filesystems that vms start from',
   kernel: 'Kernels that vms boot',
   daemon: 'The program that does the work',
+  config: 'Your settings',
+  system: 'This host',
 } as const;
 
 export type CommandName = keyof typeof COMMANDS;

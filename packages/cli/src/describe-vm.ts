@@ -1,10 +1,16 @@
 /** A vm in words. */
 import type { StopResult, Vm, VmState } from '@banger/contract/api/vms.ts';
 import { formatMib, formatSize } from '@banger/contract/sizes.ts';
+import { formatSpan } from './output/span.ts';
 
 export function describeState(state: VmState): string {
   if (state.is !== 'stopped') return state.is;
   return state.why === 'new' || state.why === 'shut-down' ? 'stopped' : `stopped (${state.why})`;
+}
+
+/** ", stops in 12 min"; nothing where it does not stop by itself */
+export function describeIdleStop({ idleStopAt }: Vm, nowMs: number): string {
+  return idleStopAt === null ? '' : `, stops in ${formatSpan(Date.parse(idleStopAt) - nowMs)}`;
 }
 
 /** "2 vcpu · 1024 MiB · 8G disk" */

@@ -1,5 +1,6 @@
 /** Help as text, made from the table. */
 import { BangerError } from '@banger/contract/errors.ts';
+import { nearest } from '@banger/contract/suggest.ts';
 import {
   COMMANDS,
   COMMON_FLAGS,
@@ -9,16 +10,18 @@ import {
   GROUPS,
   specOf,
 } from './commands.ts';
-import { nearest } from './suggest.ts';
 
 const WIDTH = 80;
 
+/** What is added to the summary of a flag, by its name */
+export type FlagNotes = Readonly<Record<string, string>>;
+
 /** Of banger, of a group, or of a command. */
-export function helpFor(words: readonly string[]): string {
+export function helpFor(words: readonly string[], notes: FlagNotes = {}): string {
   const name = words.join(' ');
   if (name === '') return overview();
   if (Object.hasOwn(GROUPS, name)) return groupHelp(name as keyof typeof GROUPS);
-  if (Object.hasOwn(COMMANDS, name)) return commandHelp(name as CommandName);
+  if (Object.hasOwn(COMMANDS, name)) return commandHelp(name as CommandName, notes);
   if (commandsOf(name).length > 0) return familyHelp(name);
   const found = nearest(name, [...Object.keys(GROUPS), ...Object.keys(COMMANDS)]);
   throw new BangerError('USAGE', {
@@ -64,13 +67,20 @@ function familyHelp(group: string, summary?: string): string {
   ].join('\n');
 }
 
-function commandHelp(name: CommandName): string {
+function commandHelp(name: CommandName, notes: FlagNotes): string {
   const spec = specOf(name);
   const parts = [`${spec.summary}.`, '', `Usage: ${usageLine(name)}`];
   for (const paragraph of spec.details ?? []) parts.push('', ...wrap(paragraph, WIDTH));
   if (spec.arguments)
     parts.push('', 'Arguments:', ...columns(spec.arguments.map((each) => [`<${each.name}>`, each.summary])));
-  if (spec.flags) parts.push('', 'Flags:', ...columns(Object.entries(spec.flags).map(flagRow)));
+  if (spec.flags) {
+    const noted = ([left, right]: [string, string], note?: string): [string, string] => [
+      left,
+      note ? `${right}; ${note}` : right,
+    ];
+    const rows = Object.entries(spec.flags).map((flag) => noted(flagRow(flag), notes[flag[0]]));
+    parts.push('', 'Flags:', ...columns(rows));
+  }
   parts.push('', 'Every command:', ...columns(Object.entries(COMMON_FLAGS).map(flagRow)));
   parts.push('', 'Examples:', ...spec.examples.flatMap(({ does, line }) => [`  ${does}:`, `    ${line}`]), '');
   return parts.join('\n');

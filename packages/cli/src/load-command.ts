@@ -38,6 +38,12 @@ const LOADERS: Loaders = {
   'daemon start': () => import('./commands/daemon/start.ts'),
   'daemon stop': () => import('./commands/daemon/stop.ts'),
   'daemon status': () => import('./commands/daemon/status.ts'),
+  'system df': () => import('./commands/system/df.ts'),
+  'system prune': () => import('./commands/system/prune.ts'),
+  doctor: () => import('./commands/doctor.ts'),
+  'config show': () => import('./commands/config/show.ts'),
+  'config path': () => import('./commands/config/path.ts'),
+  completion: () => import('./commands/completion.ts'),
   version: () => import('./commands/version.ts'),
   help: () => import('./commands/help.ts'),
 };

@@ -5,6 +5,7 @@ import { type BangerPaths, bangerPaths } from '@banger/contract/paths.ts';
 import type { Cli } from './cli.ts';
 import type { Input } from './commands.ts';
 import { connectToDaemon } from './connect.ts';
+import type { FlagNotes } from './help.ts';
 import { loadCommand } from './load-command.ts';
 import { describeTerminal, EXIT_BROKEN_PIPE } from './output/terminal.ts';
 import { type AnyInput, parseArguments } from './parse-arguments.ts';
@@ -21,12 +22,20 @@ async function main(): Promise<number> {
   const parsed = parseArguments(argv);
   if (parsed.is === 'help') {
     const { helpFor } = await import('./help.ts');
-    process.stdout.write(helpFor(parsed.words));
+    const { hasDefaults } = await import('./help-defaults.ts');
+    const notes = hasDefaults(parsed.words) ? await readDefaults() : {};
+    process.stdout.write(helpFor(parsed.words, notes));
     return 0;
   }
   const run = await loadCommand(parsed.name);
   // The parser made the input from the same table that its type is made from.
   return (await run(createCli(parsed.input), parsed.input as Input<never>)) ?? 0;
+}
+
+/** Only where help shows them: it may take the start of another program. */
+async function readDefaults(): Promise<FlagNotes> {
+  const { readDefaultNotes } = await import('./help-defaults.ts');
+  return readDefaultNotes(connectToDaemon({ paths: findPaths(), warn: () => {} }).runningClient);
 }
 
 function createCli({ flags }: AnyInput): Cli {

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { BangerError } from '@banger/contract/errors.ts';
 import { parseDurationMs, parseSizeBytes } from '@banger/contract/sizes.ts';
+import { nearest } from '@banger/contract/suggest.ts';
 import {
   COMMANDS,
   COMMON_FLAGS,
@@ -11,7 +12,6 @@ import {
   GROUPS,
   specOf,
 } from './commands.ts';
-import { nearest } from './suggest.ts';
 
 /** Input as the table describes it; `Input<Name>` is its type for one command. */
 export type AnyInput = {

@@ -47,6 +47,12 @@ export const ERRORS = {
   HYPERVISOR_FAILED: { status: 500, exit: 70, meaning: 'The hypervisor could not be started or controlled.' },
   NETWORK_FAILED: { status: 500, exit: 70, meaning: "The vm's network could not be set up." },
   PATH_TOO_LONG: { status: 500, exit: 78, meaning: 'A socket path would be longer than the system allows.' },
+  FILE_SYNC_REFUSED: {
+    status: 400,
+    exit: 65,
+    meaning: 'A file that [[file_sync]] names is not one that may be copied.',
+  },
+  HOST_NOT_READY: { status: 500, exit: 69, meaning: 'A check of "banger doctor" failed; only its exit code is used.' },
   FILE_NOT_FOUND: { status: 404, exit: 66, meaning: 'A file on the host does not exist or cannot be read.' },
 
   // Inside the guest

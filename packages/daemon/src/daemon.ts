@@ -7,13 +7,20 @@ import type { DaemonStatus } from '@banger/contract/api/system.ts';
 import { VERSION } from '@banger/contract/version.ts';
 import { listen } from './api/api-server.ts';
 import { createApp } from './api/app.ts';
+import { diskSpaceHandlers } from './api/disk-space.ts';
+import { doctorHandlers } from './api/doctor.ts';
 import { createExecUpgrade } from './api/exec-upgrade.ts';
 import { imageHandlers } from './api/images.ts';
 import { systemHandlers } from './api/system.ts';
 import { vmHandlers } from './api/vms.ts';
 import { workspaceHandlers } from './api/workspaces.ts';
 import { createDiskCapability } from './capabilities/disk.ts';
+import { createFileSyncCapability } from './capabilities/file-sync.ts';
 import { createNetworkCapability } from './capabilities/network.ts';
+import { type Config, createConfig } from './config/config.ts';
+import { showConfig } from './config/show-config.ts';
+import { createDiskSpace } from './disk-space/disk-space.ts';
+import { bootCanary } from './doctor/boot-canary.ts';
 import { greetAgent } from './guest/handshake.ts';
 import { createKvmProbe } from './hypervisor/qemu/probe-kvm.ts';
 import { createQemuDriver } from './hypervisor/qemu/qemu.ts';
@@ -28,6 +35,7 @@ import { takeSingleInstanceLock } from './platform/single-instance.ts';
 import type { Settings } from './settings.ts';
 import { openStore } from './store/store.ts';
 import { createVmFolders } from './store/vm-folders.ts';
+import { resolveVmDefaults } from './vms/vm-defaults.ts';
 import { createVms } from './vms/vms.ts';
 import { createWorkspaces } from './workspace/workspace.ts';
 
@@ -43,6 +51,9 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   for (const folder of [paths.state, paths.data, paths.cache, paths.runtime]) await makePrivateFolder(folder);
   const lock = takeSingleInstanceLock(join(paths.state, 'lock.sqlite'));
   const store = openStore(join(paths.state, 'state.sqlite'));
+
+  const config = createConfig({ folder: paths.config, home: settings.home });
+  const resolve = (configured: Config['vmDefaults']) => resolveVmDefaults(readHost(), configured);
 
   const usedBy = (of: 'imageDigest' | 'kernelDigest') => (digest: string) =>
     store.vms.list().flatMap((vm) => (vm[of] === digest ? [vm.name as string] : []));
@@ -70,7 +81,11 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     greet: async (task, machine) => greetAgent(task, await machine.openAgentStream()),
   });
   const driver = createQemuDriver({ qemuPath: tools.qemu, log, accel });
-  const capabilities = [createDiskCapability({ folders }), createNetworkCapability({ folders, userNetwork })];
+  const capabilities = [
+    createDiskCapability({ folders }),
+    createNetworkCapability({ folders, userNetwork }),
+    createFileSyncCapability({ home: settings.home, readWanted: async () => (await config.read()).fileSync, now }),
+  ];
   const vms = createVms({
     records: store.vms,
     folders,
@@ -81,6 +96,8 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     log,
     now,
     readHost,
+    readIdleLimitMs: async () => (await config.read()).idleStopAfterMs,
+    readDefaults: async () => resolve((await config.read()).vmDefaults),
     bootTimeoutMs: settings.bootTimeoutMs,
   });
   const workspaces = createWorkspaces({
@@ -93,6 +110,9 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     now,
   });
   const operations = createOperations({ log, now });
+  const isMaking = () =>
+    operations.list().some(({ kind, state }) => state === 'running' && /^vm\.create|\.(pull|import)$/.test(kind));
+  const diskSpace = createDiskSpace({ paths, listVms: store.vms.list, images, kernels, isMaking });
 
   await vms.reconcile();
   await Promise.all([images.sweep(), kernels.sweep(), workspaces.sweep()]);
@@ -101,7 +121,9 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     ...vmHandlers({ vms, operations }),
     ...workspaceHandlers({ vms, workspaces, operations }),
     ...imageHandlers({ images, kernels, operations }),
-    ...systemHandlers({ operations, status, requestStop }),
+    ...diskSpaceHandlers({ operations, diskSpace }),
+    ...doctorHandlers({ operations, bootCanary: (task) => bootCanary(task, { vms }) }),
+    ...systemHandlers({ operations, status, requestStop, configShown: () => showConfig(config, resolve) }),
   };
   const server = await listen({
     app: createApp(handlers, log),

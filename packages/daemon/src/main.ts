@@ -2,20 +2,13 @@
  * `bangerd`: reads the environment, starts the daemon, and says on file descriptor 3 how that went, as one line of JSON:
  * `{"ready":true}` or `{"error":{…}}`. Whoever starts it waits for that line. The log goes to standard error.
  */
-import { statSync, writeSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { writeSync } from 'node:fs';
 import { toBangerError } from '@banger/contract/errors.ts';
-import { bangerPaths, daemonSocketPath } from '@banger/contract/paths.ts';
 import { startDaemon } from './daemon.ts';
 import { createLog } from './platform/log.ts';
-import type { Settings } from './settings.ts';
+import { readSettings, withSbin } from './read-settings.ts';
 
-const CHECKOUT = join(import.meta.dirname, '../../..');
-const DEFAULT_BOOT_TIMEOUT_MS = 60_000;
-
-// An ordinary user's PATH on Debian has no sbin, where mkfs.ext4 is; the programs that are started inherit this.
-process.env.PATH = `${process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin'}:/usr/local/sbin:/usr/sbin:/sbin`;
+process.env.PATH = withSbin(process.env.PATH); // the programs that are started inherit it
 
 const log = createLog((line) => process.stderr.write(line));
 const { promise: stopRequested, resolve: requestStop } = Promise.withResolvers<void>();
@@ -35,34 +28,6 @@ try {
   log.warn('the daemon ends', thrown);
   announce({ error: error.toWire() });
   process.exit(1);
-}
-
-function readSettings(env: NodeJS.ProcessEnv): Settings {
-  const uid = process.getuid?.() ?? 0;
-  const paths = bangerPaths({ env, uid, home: homedir(), isOwnFolder: (path) => isOwnFolder(path, uid) });
-  return {
-    paths,
-    socketPath: daemonSocketPath(paths),
-    agentPath: join(CHECKOUT, 'guest/agent/target/x86_64-unknown-linux-gnu/release/banger-agent'),
-    catalogFolder: join(CHECKOUT, 'catalog'),
-    tools: {
-      qemu: env.BANGER_QEMU ?? 'qemu-system-x86_64',
-      passt: env.BANGER_PASST ?? 'passt',
-      pasta: env.BANGER_PASTA ?? 'pasta',
-    },
-    ownerEnv: {
-      PATH: env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
-      HOME: homedir(),
-      ...(env.XDG_CONFIG_HOME && { XDG_CONFIG_HOME: env.XDG_CONFIG_HOME }),
-    },
-    isRoot: uid === 0,
-    bootTimeoutMs: Number(env.BANGER_BOOT_TIMEOUT_MS ?? DEFAULT_BOOT_TIMEOUT_MS),
-  };
-}
-
-function isOwnFolder(path: string, uid: number): boolean {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found?.isDirectory() === true && found.uid === uid;
 }
 
 function announce(outcome: object): void {

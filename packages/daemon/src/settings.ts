@@ -3,6 +3,8 @@ import type { BangerPaths } from '@banger/contract/paths.ts';
 
 export type Settings = {
   paths: BangerPaths;
+  /** The owner's home folder */
+  home: string;
   socketPath: string;
   /** The static guest agent, and the catalogs, as they come with this banger */
   agentPath: string;

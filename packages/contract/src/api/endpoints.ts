@@ -1,6 +1,9 @@
 /** What each route takes and gives, as types; the daemon parses bodies and queries with the schemas beside them. */
 import { z } from 'zod';
 import type { GuestStat } from '../guest/messages.ts';
+import type { ConfigShown } from './config.ts';
+import type { DiskSpace, Prune, PruneResult } from './disk-space.ts';
+import type { TimedCheck } from './doctor.ts';
 import type { Image, ImageImport, Kernel, KernelImport, Pull } from './images.ts';
 import type { Operation } from './operations.ts';
 import type { DaemonStatus } from './system.ts';
@@ -28,6 +31,10 @@ export const logsQuerySchema = z.strictObject({
 export type Endpoints = {
   daemonStatus: { answer: DaemonStatus };
   daemonStop: { answer: Record<string, never> };
+  doctorBoot: { answer: { checks: TimedCheck[] } };
+  configShow: { answer: ConfigShown };
+  diskSpaceShow: { answer: DiskSpace };
+  diskSpacePrune: { body: Prune; answer: PruneResult };
   vmList: { answer: { vms: Vm[] } };
   vmCreate: { body: VmCreate; answer: Vm };
   vmShow: { params: { vm: string }; answer: Vm };

@@ -17,6 +17,8 @@ export const OPERATION_KINDS = [
   'kernel.pull',
   'kernel.import',
   'kernel.remove',
+  'doctor.boot',
+  'system.prune',
 ] as const;
 
 export const operationSchema = z.object({

@@ -10,6 +10,12 @@ export const ROUTES = {
   daemonStatus: { method: 'GET', path: '/v1/daemon', answers: 'json' },
   daemonStop: { method: 'POST', path: '/v1/daemon/stop', answers: 'json' },
 
+  doctorBoot: { method: 'POST', path: '/v1/doctor/boot', answers: 'operation' },
+  configShow: { method: 'GET', path: '/v1/config', answers: 'json' },
+
+  diskSpaceShow: { method: 'GET', path: '/v1/disk-space', answers: 'json' },
+  diskSpacePrune: { method: 'POST', path: '/v1/disk-space/prune', answers: 'operation' },
+
   vmList: { method: 'GET', path: '/v1/vms', answers: 'json' },
   vmCreate: { method: 'POST', path: '/v1/vms', answers: 'operation' },
   vmShow: { method: 'GET', path: '/v1/vms/:vm', answers: 'json' },

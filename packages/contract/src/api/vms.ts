@@ -4,15 +4,16 @@ import { execStartSchema, type sessionInfoSchema } from '../guest/messages.ts';
 
 export const MIB = 2 ** 20;
 
-const cpus = z.int().min(1).max(64);
-const memoryBytes = z
-  .int()
-  .min(64 * MIB)
-  .max(4096 * 1024 * MIB);
-const diskBytes = z
-  .int()
-  .min(256 * MIB)
-  .max(64 * 1024 * 1024 * MIB);
+export const VM_LIMITS = {
+  cpus: { min: 1, max: 64 },
+  memoryBytes: { min: 64 * MIB, max: 4096 * 1024 * MIB },
+  diskBytes: { min: 256 * MIB, max: 64 * 1024 * 1024 * MIB },
+} as const;
+
+const within = ({ min, max }: { min: number; max: number }) => z.int().min(min).max(max);
+const cpus = within(VM_LIMITS.cpus);
+const memoryBytes = within(VM_LIMITS.memoryBytes);
+const diskBytes = within(VM_LIMITS.diskBytes);
 
 export const vmCreateSchema = z.strictObject({
   /** A readable one is generated when it is left out */
@@ -75,6 +76,8 @@ export const vmSchema = z.object({
   /** What the disk file really takes on the host */
   diskAllocatedBytes: z.number(),
   ephemeral: z.boolean(),
+  /** When it stops unless somebody uses it; null while somebody does, and where the config does not ask for it */
+  idleStopAt: z.string().nullable(),
   createdAt: z.string(),
 });
 

@@ -22,6 +22,7 @@ export function createExecUpgrade({ vms, log }: { vms: Vms; log: Log }) {
       if (vm === undefined || request.headers.upgrade !== 'banger-frames') throw notHere(request);
       const task = Task.background().withSignal(AbortSignal.timeout(OPEN_TIMEOUT_MS));
       const guest = await vms.guest(task, decodeURIComponent(vm));
+      using _use = vms.use(decodeURIComponent(vm));
       const stream = guest.openFrames();
       socket.write(
         `HTTP/1.1 101 Switching Protocols\r\nUpgrade: banger-frames\r\nConnection: Upgrade\r\n${VERSION_LINE}\r\n`,

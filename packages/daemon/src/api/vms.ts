@@ -75,11 +75,14 @@ export function vmHandlers({ vms, operations }: { vms: Vms; operations: Operatio
     vmFilesGet: async (call) => {
       const task = briefly(call.request);
       const { path } = call.query(filesQuerySchema);
-      return (await (await vms.guest(task, call.param('vm'))).readTar(task, path)).tar;
+      const { tar } = await (await vms.guest(task, call.param('vm'))).readTar(task, path);
+      const use = vms.use(call.param('vm'));
+      return tar.once('close', () => use[Symbol.dispose]());
     },
     vmFilesPut: async (call) => {
       const { path } = call.query(filesQuerySchema);
       const guest = await vms.guest(briefly(call.request), call.param('vm'));
+      using _use = vms.use(call.param('vm'));
       if (!call.request.body) throw new BangerError('BAD_REQUEST', { message: 'The body must be a tar stream.' });
       await guest.writeTar(new Task(call.request.signal, () => {}), path, Readable.fromWeb(call.request.body as never));
       return {};

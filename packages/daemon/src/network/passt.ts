@@ -35,7 +35,7 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
    * apart. Throws TOOL_MISSING, NETWORK_FAILED or PATH_TOO_LONG; nothing is left then.
    */
   async function connect(task: Task, runtimeFolder: string): Promise<UserLink | null> {
-    const obstacle = await findObstacle(host);
+    const obstacle = await findNetworkObstacle(host);
     if (obstacle) {
       task.note(`The machine has no network: ${obstacle}.`);
       return null;
@@ -76,7 +76,8 @@ function filesOf(runtimeFolder: string) {
   };
 }
 
-async function findObstacle({ tunDevice, routesPath }: HostNetwork): Promise<string | null> {
+/** Why vms have no network here, in words; null when they have one. */
+export async function findNetworkObstacle({ tunDevice, routesPath }: HostNetwork = HOST): Promise<string | null> {
   try {
     // Debian lets everyone open it; a container or a strict host may not, and then there is no namespace to isolate in.
     await access(tunDevice, constants.R_OK | constants.W_OK);

@@ -8,7 +8,7 @@ import type { Task } from '../platform/task.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import { checkMemory } from './check-memory.ts';
-import { defaultSize } from './vm-defaults.ts';
+import { sizeOf } from './vm-defaults.ts';
 import { generateVmName } from './vm-names.ts';
 import { moveVm, type VmParts } from './vm-parts.ts';
 
@@ -19,7 +19,7 @@ export async function createVm(task: Task, parts: VmParts, request: NamedVmCreat
   const { name } = request;
   refuseTakenName(parts, name);
   const host = parts.readHost();
-  const size = { ...defaultSize(host), ...definedSizes(request) };
+  const size = { ...sizeOf(await parts.readDefaults()), ...definedSizes(request) };
   task.note(`spec: ${size.cpus} vcpu · ${formatMib(size.memoryBytes)} · ${formatSize(size.diskBytes)} disk`);
   checkMemory(size.memoryBytes, host.memoryBytes, 'has');
   const image = await parts.images.findOrPull(task, request.image);

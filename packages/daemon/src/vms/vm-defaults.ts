@@ -1,27 +1,39 @@
-/** How large a vm is when nobody said: a share of this host, within bounds. */
+/** How large a vm is when nobody said: what the config says, else a share of this host, else a floor. */
+import type { Resolved, VmDefaults } from '@banger/contract/api/config.ts';
 import { MIB } from '@banger/contract/api/vms.ts';
 import type { Host } from '../platform/host.ts';
 
 export type VmSize = { cpus: number; memoryBytes: number; diskBytes: number };
 
+/** Null where the config says nothing */
+type ConfiguredSize = { [Key in keyof VmSize]: number | null };
+
+const NOTHING_CONFIGURED: ConfiguredSize = { cpus: null, memoryBytes: null, diskBytes: null };
 const FLOOR = { cpus: 1, memoryBytes: 512 * MIB };
 const CEILING = { cpus: 4, memoryBytes: 8192 * MIB };
 /** Sparse: a vm takes only what is written to it */
 const DISK_BYTES = 8192 * MIB;
 
-/** A quarter of the processors and an eighth of the memory, in whole 64 MiB. */
-export function defaultSize(host: Host): VmSize {
+export function resolveVmDefaults(host: Host, configured: ConfiguredSize = NOTHING_CONFIGURED): VmDefaults {
   return {
-    cpus: clamp(Math.floor(host.cpus / 4), FLOOR.cpus, CEILING.cpus),
-    memoryBytes: clamp(
-      Math.floor(host.memoryBytes / 8 / (64 * MIB)) * 64 * MIB,
-      FLOOR.memoryBytes,
-      CEILING.memoryBytes,
-    ),
-    diskBytes: DISK_BYTES,
+    cpus: chosen(configured.cpus) ?? share(Math.floor(host.cpus / 4), 'cpus', 'a quarter of the processors'),
+    memoryBytes:
+      chosen(configured.memoryBytes) ??
+      share(Math.floor(host.memoryBytes / 8 / (64 * MIB)) * 64 * MIB, 'memoryBytes', 'an eighth of the memory'),
+    diskBytes: chosen(configured.diskBytes) ?? { value: DISK_BYTES, from: 'built-in', why: 'takes what is written' },
   };
 }
 
-function clamp(value: number, least: number, most: number): number {
-  return Math.min(Math.max(value, least), most);
+export function sizeOf({ cpus, memoryBytes, diskBytes }: VmDefaults): VmSize {
+  return { cpus: cpus.value, memoryBytes: memoryBytes.value, diskBytes: diskBytes.value };
+}
+
+function chosen(value: number | null): Resolved<number> | null {
+  return value === null ? null : { value, from: 'config', why: 'config.toml' };
+}
+
+function share(wanted: number, of: keyof typeof FLOOR, why: string): Resolved<number> {
+  if (wanted < FLOOR[of]) return { value: FLOOR[of], from: 'built-in', why: 'the least on a small host' };
+  if (wanted > CEILING[of]) return { value: CEILING[of], from: 'host', why: `${why}, at most this` };
+  return { value: wanted, from: 'host', why };
 }

@@ -1,4 +1,6 @@
 /** What the stories of a vm's life are told with. */
+
+import type { VmDefaults } from '@banger/contract/api/config.ts';
 import type { Capability } from '../capabilities/capability.ts';
 import type { Driver } from '../hypervisor/hypervisor.ts';
 import type { Images } from '../images/images.ts';
@@ -22,6 +24,10 @@ export type VmParts = {
   log: Log;
   now: () => Date;
   readHost: () => Host;
+  /** How long nobody may use a vm before it is stopped; null is forever. Throws CONFIG_INVALID. */
+  readIdleLimitMs: () => Promise<number | null>;
+  /** What a vm gets when nobody says. Throws CONFIG_INVALID. */
+  readDefaults: () => Promise<VmDefaults>;
   /** How long a guest may take from launch to its agent's hello */
   bootTimeoutMs: number;
 };

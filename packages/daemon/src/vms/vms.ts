@@ -15,8 +15,10 @@ import { createOneAtATime } from '../platform/one-at-a-time.ts';
 import { Task } from '../platform/task.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
 import type { VmRecord } from '../store/records/vms.ts';
+import { createActivity } from './activity.ts';
 import { findPanic, readConsoleTail } from './console.ts';
 import { chooseName, createVm, type NamedVmCreate } from './create-vm.ts';
+import { createIdleStop } from './idle-stop.ts';
 import { reconcile } from './reconcile.ts';
 import { removeVm } from './remove-vm.ts';
 import { createRunningVms } from './running-vms.ts';
@@ -33,6 +35,17 @@ export function createVms(given: Omit<VmParts, 'running'>) {
   const parts: VmParts = { ...given, running: createRunningVms() };
   const { records, running, folders, log } = parts;
   const oneAtATime = createOneAtATime();
+  const nowMs = () => parts.now().getTime();
+  const activity = createActivity({ nowMs });
+  const idleStop = createIdleStop({
+    activity,
+    readLimitMs: parts.readIdleLimitMs,
+    list: records.list,
+    guest: (task, { id, name }) => running.get(id, name).guest(task),
+    stop,
+    nowMs,
+    log,
+  });
   /** Emits the id of each vm that is gone */
   const removals = new EventEmitter();
   return {
@@ -49,9 +62,17 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     removeAfter,
     removeEphemeral,
     guest,
+    /** Somebody uses the vm until the answer is disposed; an idle one may be stopped */
+    use: (nameOrId: string) => activity.use(find(nameOrId).id),
     consolePath: (name: string) => folders.of(find(name).id).console,
-    reconcile: () => reconcile(parts, watch),
-    releaseAll: running.releaseAll,
+    reconcile: async () => {
+      await reconcile(parts, watch);
+      idleStop.begin();
+    },
+    releaseAll: () => {
+      idleStop.end();
+      running.releaseAll();
+    },
   };
 
   /** By name or id. Throws VM_NOT_FOUND. */
@@ -66,11 +87,15 @@ export function createVms(given: Omit<VmParts, 'running'>) {
   }
 
   function list(): Promise<Vm[]> {
-    return Promise.all(records.list().map((vm) => showVm(parts, vm)));
+    return Promise.all(records.list().map(render));
   }
 
   function show(nameOrId: string): Promise<Vm> {
-    return showVm(parts, find(nameOrId));
+    return render(find(nameOrId));
+  }
+
+  async function render(vm: VmRecord): Promise<Vm> {
+    return { ...(await showVm(parts, vm)), idleStopAt: await idleStop.stopsAt(vm) };
   }
 
   async function create(task: Task, request: NamedVmCreate): Promise<Vm> {
@@ -115,6 +140,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
   async function remove(task: Task, nameOrId: string, force: boolean): Promise<void> {
     const { id } = find(nameOrId);
     await queue(task, id, (vm) => removeVm(task, parts, vm, force));
+    activity.forget(id);
     removals.emit(id);
   }
 
@@ -136,6 +162,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
   function guest(task: Task, nameOrId: string): Promise<Guest> {
     const vm = find(nameOrId);
     expectState(vm, 'running', 'used');
+    activity.touch(vm.id);
     return running.get(vm.id, vm.name).guest(task);
   }
 
@@ -147,6 +174,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
   async function start1(task: Task, vm: VmRecord): Promise<VmRecord> {
     const started = await startVm(task, parts, vm);
     watch(started);
+    activity.touch(started.id);
     return started;
   }
 

@@ -116,6 +116,7 @@ export const sampleVm = {
   diskBytes: 8 * 2 ** 30,
   diskAllocatedBytes: 3 * 2 ** 20,
   ephemeral: false,
+  idleStopAt: null,
   createdAt: '2026-01-02T03:04:05.000Z',
 };
 

@@ -52,7 +52,7 @@ export function createKvmProbe(parts: ProbeParts): ChooseAccel {
       (verdict.works || verdict.kernelPath === plan.kernelPath);
 
     for (;;) {
-      const known = await readVerdict(verdictPath);
+      const known = await readKvmVerdict(verdictPath);
       if (known && holds(known)) return known.works ? 'kvm' : 'tcg';
       // Vms that start at once share one probe; each checks that its verdict holds for its own kernel.
       const mine = probing === null;
@@ -113,7 +113,8 @@ async function canOpen(device: string): Promise<boolean> {
   }
 }
 
-async function readVerdict(path: string): Promise<Verdict | null> {
+/** What was found out last, for whichever boot, QEMU and kernel that was. */
+export async function readKvmVerdict(path: string): Promise<Verdict | null> {
   try {
     return verdictSchema.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch {

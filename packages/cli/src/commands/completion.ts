@@ -1,0 +1,43 @@
+import { BangerError } from '@banger/contract/errors.ts';
+import type { Client } from '@banger/sdk/connect.ts';
+import { renderBash } from '../completion/bash.ts';
+import { describeCompletions, LIVE_KINDS, SHELLS } from '../completion/completions.ts';
+import { renderFish } from '../completion/fish.ts';
+import { renderZsh } from '../completion/zsh.ts';
+import type { Run } from '../load-command.ts';
+
+/** Somebody waits with a finger on the Tab key */
+const LIVE_LIMIT_MS = 700;
+
+const RENDERERS = { bash: renderBash, zsh: renderZsh, fish: renderFish };
+
+export const run: Run<'completion'> = async (cli, { arguments: { shell } }) => {
+  const isLive = (LIVE_KINDS as readonly string[]).includes(shell);
+  const text = isLive ? await liveNames(cli.runningClient, shell as (typeof LIVE_KINDS)[number]) : scriptFor(shell);
+  if (cli.isJson) cli.printJson({ shell, text });
+  else cli.print(text);
+  return 0;
+};
+
+function scriptFor(shell: string): string {
+  if (Object.hasOwn(RENDERERS, shell)) return RENDERERS[shell as keyof typeof RENDERERS](describeCompletions());
+  throw new BangerError('USAGE', {
+    message: `There is no completion for "${shell}".`,
+    hint: `There is one for ${SHELLS.join(', ')}.`,
+  });
+}
+
+/** What the scripts ask for. Nothing where no daemon runs: a Tab starts none, and prints no error. */
+async function liveNames(client: Client, kind: (typeof LIVE_KINDS)[number]): Promise<string> {
+  const options = { signal: AbortSignal.timeout(LIVE_LIMIT_MS) };
+  const ask = {
+    vms: async () => (await client.vmList({}, options)).vms,
+    images: async () => (await client.imageList({}, options)).images,
+    kernels: async () => (await client.kernelList({}, options)).kernels,
+  };
+  try {
+    return (await ask[kind]()).map(({ name }) => `${name}\n`).join('');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,38 @@
+import type { ConfigShown, Resolved } from '@banger/contract/api/config.ts';
+import { formatMib, formatSize } from '@banger/contract/sizes.ts';
+import type { Run } from '../../load-command.ts';
+import { formatSpan } from '../../output/span.ts';
+import { renderTable } from '../../output/table.ts';
+import { readConfig } from '../../read-config.ts';
+
+export const run: Run<'config show'> = async (cli) => {
+  const shown = await readConfig(cli.runningClient);
+  if (cli.isJson) cli.printJson(shown);
+  else cli.print(`${shown.path}${shown.isThere ? '' : ' (not there)'}\n\n${renderTable(HEADINGS, rowsOf(shown))}`);
+  return 0;
+};
+
+const HEADINGS = ['KEY', 'VALUE', 'FROM'];
+
+function rowsOf({ vmDefaults, sshKey, idleStopAfterMs, fileSync }: ConfigShown): string[][] {
+  return [
+    ['vm_defaults.cpus', String(vmDefaults.cpus.value), describeOrigin(vmDefaults.cpus)],
+    ['vm_defaults.memory', formatMib(vmDefaults.memoryBytes.value), describeOrigin(vmDefaults.memoryBytes)],
+    ['vm_defaults.disk_size', formatSize(vmDefaults.diskBytes.value), describeOrigin(vmDefaults.diskBytes)],
+    ['ssh_key', sshKey.value ?? '-', describeOrigin(sshKey)],
+    [
+      'vm.idle_stop_after',
+      idleStopAfterMs.value === null ? '-' : formatSpan(idleStopAfterMs.value),
+      describeOrigin(idleStopAfterMs),
+    ],
+    ...fileSync.map(({ from, to, mode, line }) => [
+      'file_sync',
+      `${from} to ${to}${mode === null ? '' : ` (${mode.toString(8).padStart(4, '0')})`}`,
+      `config (line ${line})`,
+    ]),
+  ];
+}
+
+export function describeOrigin({ from, why }: Resolved<unknown>): string {
+  return `${from} (${why})`;
+}

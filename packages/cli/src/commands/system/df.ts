@@ -1,0 +1,20 @@
+import { formatSize } from '@banger/contract/sizes.ts';
+import type { Run } from '../../load-command.ts';
+import { renderTable } from '../../output/table.ts';
+
+export const run: Run<'system df'> = async (cli) => {
+  const space = await cli.client.diskSpaceShow();
+  if (cli.isJson) {
+    cli.printJson(space);
+    return 0;
+  }
+  const rows = space.uses.map(({ kind, name, bytes, usedBy }) => [
+    kind,
+    name,
+    formatSize(bytes),
+    usedBy.join(', ') || '-',
+  ]);
+  cli.print(renderTable(['KIND', 'NAME', 'ON HOST', 'NEEDED BY'], rows));
+  cli.print(`\n${formatSize(space.totalBytes)} taken, ${formatSize(space.freeBytes)} free\n`);
+  return 0;
+};

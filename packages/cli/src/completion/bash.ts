@@ -1,0 +1,70 @@
+/** Completion for bash, as a script that it sources. */
+import type { CommandCompletion, Completions } from './completions.ts';
+
+export function renderBash({ first, groups, commands }: Completions): string {
+  const words = (list: readonly { word: string }[]) => list.map(({ word }) => word).join(' ');
+  return `# Completion of banger for bash: source <(banger completion bash)
+_banger() {
+  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} command=\${COMP_WORDS[1]}
+  local at=2 position=0 flags= values= arguments= kind= words= index word
+  COMPREPLY=()
+  if ((COMP_CWORD == 1)); then
+    COMPREPLY=($(compgen -W '${words(first)}' -- "$current"))
+    return
+  fi
+  case $command in
+${groups.map(({ name, words: after }) => `    ${name}) words='${words(after)}' ;;`).join('\n')}
+    *) words= ;;
+  esac
+  if [[ -n $words ]]; then
+    if ((COMP_CWORD == 2)); then
+      COMPREPLY=($(compgen -W "$words" -- "$current"))
+      return
+    fi
+    command+=" \${COMP_WORDS[2]}" at=3
+  fi
+  case $command in
+${commands.map(renderCommand).join('\n')}
+  esac
+  for ((index = at; index < COMP_CWORD; index++)); do
+    word=\${COMP_WORDS[index]}
+    if [[ $word == -- ]]; then
+      COMPREPLY=($(compgen -f -- "$current"))
+      return
+    elif [[ $values == *" $word="* ]]; then
+      ((index++))
+    elif [[ $word != -* ]]; then
+      ((position++))
+    fi
+  done
+  if [[ $values == *" $previous="* ]]; then
+    kind=\${values#*" $previous="} kind=\${kind%% *}
+  elif [[ $current == -* ]]; then
+    COMPREPLY=($(compgen -W "$flags" -- "$current"))
+    return
+  else
+    set -- $arguments
+    [[ \${!#} == many ]] && ((position >= $# - 1)) && position=$(($# - 2))
+    ((position < $#)) && kind=\${@:position+1:1}
+  fi
+  case $kind in
+    vms | images | kernels) COMPREPLY=($(compgen -W "$("\${COMP_WORDS[0]}" completion "$kind" 2>/dev/null)" -- "$current")) ;;
+    shells) COMPREPLY=($(compgen -W 'bash zsh fish' -- "$current")) ;;
+    files) COMPREPLY=($(compgen -f -- "$current")) ;;
+  esac
+}
+complete -o filenames -F _banger banger
+`;
+}
+
+function renderCommand({ name, flags, arguments: takes, many }: CommandCompletion): string {
+  const values = flags.flatMap(({ name: flag, short, value }) =>
+    value === null ? [] : [flag, short].filter((each) => each !== null).map((each) => `${each}=${value}`),
+  );
+  const parts = [
+    `flags='${flags.map((flag) => flag.name).join(' ')}'`,
+    `values=' ${values.join(' ')} '`,
+    `arguments='${[...takes, ...(many ? ['many'] : [])].join(' ')}'`,
+  ];
+  return `    '${name}') ${parts.join(' ')} ;;`;
+}

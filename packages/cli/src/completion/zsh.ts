@@ -1,0 +1,77 @@
+/** Completion for zsh, as a function that it autoloads or a script that it sources. */
+import type { CommandCompletion, Completions, Word } from './completions.ts';
+
+export function renderZsh({ first, groups, commands }: Completions): string {
+  return `#compdef banger
+# Completion of banger for zsh: source <(banger completion zsh), or a file "_banger" in a folder of $fpath
+_banger() {
+  local command=$words[2] kind= many= index
+  local -i at=3 position=1
+  local -a entries flags arguments
+  local -A values
+  if (( CURRENT == 2 )); then
+    entries=(${describe(first)})
+    _describe command entries
+    return
+  fi
+  case $command in
+${groups.map(({ name, words }) => `    ${name}) entries=(${describe(words)}) ;;`).join('\n')}
+  esac
+  if (( $#entries )); then
+    if (( CURRENT == 3 )); then
+      _describe command entries
+      return
+    fi
+    command+=" $words[3]" at=4
+  fi
+  case $command in
+${commands.map(renderCommand).join('\n')}
+  esac
+  for (( index = at; index < CURRENT; index++ )); do
+    if [[ $words[index] == -- ]]; then
+      _files
+      return
+    elif (( $+values[$words[index]] )); then
+      (( index++ ))
+    elif [[ $words[index] != -* ]]; then
+      (( position++ ))
+    fi
+  done
+  if (( $+values[$words[CURRENT-1]] )); then
+    kind=$values[$words[CURRENT-1]]
+  elif [[ $words[CURRENT] == -* ]]; then
+    _describe flag flags
+    return
+  else
+    [[ -n $many ]] && (( position > $#arguments )) && position=$#arguments
+    kind=$arguments[position]
+  fi
+  case $kind in
+    vms|images|kernels)
+      entries=(\${(f)"$($words[1] completion $kind 2>/dev/null)"})
+      compadd -a entries
+      ;;
+    shells) compadd bash zsh fish ;;
+    files) _files ;;
+  esac
+}
+if [[ $funcstack[1] == _banger ]]; then _banger "$@"; else compdef _banger banger; fi
+`;
+}
+
+function renderCommand({ name, flags, arguments: takes, many }: CommandCompletion): string {
+  const values = flags.flatMap(({ name: flag, short, value }) =>
+    value === null ? [] : [flag, short].filter((each) => each !== null).map((each) => `${each} ${value}`),
+  );
+  const parts = [
+    `flags=(${describe(flags.map((flag) => ({ word: flag.name, summary: flag.summary })))})`,
+    `values=(${values.join(' ')})`,
+    `arguments=(${takes.join(' ')})`,
+    ...(many ? ['many=1'] : []),
+  ];
+  return `    '${name}') ${parts.join(' ')} ;;`;
+}
+
+function describe(words: readonly Word[]): string {
+  return words.map(({ word, summary }) => `'${word}:${summary.replaceAll("'", "'\\''")}'`).join(' ');
+}

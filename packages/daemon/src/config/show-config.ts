@@ -1,0 +1,35 @@
+/** The config as the owner API shows it: every value, and where it comes from. */
+import type { ConfigShown, Resolved, VmDefaults } from '@banger/contract/api/config.ts';
+import type { Config, ConfigDoor } from './config.ts';
+import type { KeyPath } from './find-line.ts';
+
+/** Throws CONFIG_INVALID. `resolve` is `resolveVmDefaults` for this host. */
+export async function showConfig(
+  { path, read }: ConfigDoor,
+  resolve: (configured: Config['vmDefaults']) => VmDefaults,
+): Promise<ConfigShown> {
+  const config = await read();
+  const { vmDefaults, fileSync, lineOf } = config;
+  const defaults = resolve(vmDefaults);
+  return {
+    path,
+    isThere: config.isThere,
+    vmDefaults: {
+      cpus: withLine(defaults.cpus, ['vm_defaults', 'cpus']),
+      memoryBytes: withLine(defaults.memoryBytes, ['vm_defaults', 'memory']),
+      diskBytes: withLine(defaults.diskBytes, ['vm_defaults', 'disk_size']),
+    },
+    sshKey: configured(config.sshKey, ['ssh_key'], 'a key that banger makes'),
+    idleStopAfterMs: configured(config.idleStopAfterMs, ['vm', 'idle_stop_after'], 'never'),
+    fileSync: fileSync.map((entry, index) => ({ ...entry, line: lineOf(['file_sync', index]) })),
+  };
+
+  function withLine<Value>(resolved: Resolved<Value>, keys: KeyPath): Resolved<Value> {
+    return resolved.from === 'config' ? { ...resolved, why: `line ${lineOf(keys)}` } : resolved;
+  }
+
+  function configured<Value>(value: Value, keys: KeyPath, otherwise: string): Resolved<Value> {
+    if (value === null) return { value, from: 'built-in', why: otherwise };
+    return { value, from: 'config', why: `line ${lineOf(keys)}` };
+  }
+}

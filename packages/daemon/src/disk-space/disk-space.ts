@@ -1,0 +1,131 @@
+/**
+ * The door to the host's disk space: what vms, images, kernels and caches take, and what of it nobody needs.
+ *
+ * Nothing goes that a vm needs. Images and kernels of the catalog can be fetched again and go when no vm was made from
+ * them; imported ones only when asked for. A vm that is being made has not written down yet what it needs, so while one
+ * is, only leftovers go.
+ */
+import { join } from 'node:path';
+import type { DiskSpace, DiskUse, PruneResult } from '@banger/contract/api/disk-space.ts';
+import type { BangerPaths } from '@banger/contract/paths.ts';
+import { formatSize } from '@banger/contract/sizes.ts';
+import { freeBytes, listFolder, removeTree } from '../platform/files.ts';
+import type { Task } from '../platform/task.ts';
+import type { VmRecord } from '../store/records/vms.ts';
+import { allocatedBytesOf } from './measure.ts';
+import { type Found, isPrunable } from './prunable.ts';
+
+type Base = { name: string; digest: string | null; source: 'catalog' | 'import'; usedBy: string[] };
+type Store = { list(): Base[] | Promise<Base[]>; remove(task: Task, name: string): Promise<void> };
+
+type Parts = {
+  paths: Pick<BangerPaths, 'data' | 'runtime' | 'cache'>;
+  listVms: () => VmRecord[];
+  images: Store;
+  kernels: Store;
+  /** Whether a vm, an image or a kernel is being made right now */
+  isMaking: () => boolean;
+};
+
+export type DiskSpaceDoor = ReturnType<typeof createDiskSpace>;
+
+export function createDiskSpace({ paths, listVms, images, kernels, isMaking }: Parts) {
+  return { show, prune };
+
+  async function show(): Promise<DiskSpace> {
+    const uses = (await findAll()).map(({ kind, name, bytes, usedBy }): DiskUse => ({ kind, name, bytes, usedBy }));
+    const totalBytes = uses.reduce((sum, { bytes }) => sum + bytes, 0);
+    return { uses, totalBytes, freeBytes: await freeBytes(paths.data) };
+  }
+
+  async function prune(task: Task, { dryRun, all }: { dryRun: boolean; all: boolean }): Promise<PruneResult> {
+    const removed: DiskUse[] = [];
+    for (const found of (await findAll()).filter((each) => isPrunable(each, { all }))) {
+      const { kind, name, bytes, usedBy } = found;
+      task.step(`${dryRun ? 'would remove' : 'remove'} ${kind} ${name} (${formatSize(bytes)})`);
+      if (kind !== 'leftover' && isMaking())
+        task.note(`The ${kind} ${name} stays, since a vm or an image is being made.`);
+      else if (dryRun || (await remove(task, found))) removed.push({ kind, name, bytes, usedBy });
+    }
+    return { removed, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0), dryRun };
+  }
+
+  /** False when somebody has begun to use it meanwhile. */
+  async function remove(task: Task, { kind, name, path }: Found): Promise<boolean> {
+    try {
+      if (kind === 'image') await images.remove(task, name);
+      else if (kind === 'kernel') await kernels.remove(task, name);
+      else await removeTree(path);
+      return true;
+    } catch (fault) {
+      task.check();
+      task.note(`The ${kind} ${name} stays: ${(fault as Error).message}`);
+      return false;
+    }
+  }
+
+  async function findAll(): Promise<Found[]> {
+    // The folders first: a vm is recorded before its folder is made, so a folder without a record has no vm.
+    const folders = await Promise.all([listFolder(join(paths.data, 'vms')), listFolder(join(paths.runtime, 'vms'))]);
+    const vms = listVms();
+    return [
+      ...(await Promise.all(vms.map(findVm))),
+      ...(await findBases('image', await images.list())),
+      ...(await findBases('kernel', await kernels.list())),
+      ...(await findCaches(vms)),
+      ...(await findLeftovers(folders, vms)),
+    ];
+  }
+
+  async function findVm({ id, name }: VmRecord): Promise<Found> {
+    const path = join(paths.data, 'vms', id);
+    return { kind: 'vm', name, path, bytes: await allocatedBytesOf(path), usedBy: [] };
+  }
+
+  /** Two names of one digest share its files: they count with the first. */
+  async function findBases(kind: 'image' | 'kernel', bases: Base[]): Promise<Found[]> {
+    const seen = new Set<string>();
+    const found = bases.map(async ({ name, digest, usedBy, source }): Promise<Found[]> => {
+      if (digest === null) return []; // only in the catalog
+      const path = join(paths.data, `${kind}s`, digest.replace(/^sha256:/, ''));
+      return [{ kind, name, path, source, bytes: await allocatedBytesOf(path, seen), usedBy }];
+    });
+    return (await Promise.all(found)).flat();
+  }
+
+  async function findCaches(vms: VmRecord[]): Promise<Found[]> {
+    const packages = join(paths.cache, 'packages');
+    const compiled = join(paths.cache, 'node-compile-cache');
+    const initramfs = (await listFolder(join(paths.cache, 'initramfs'))).map(async (file): Promise<Found> => {
+      const path = join(paths.cache, 'initramfs', file);
+      const usedBy = vms.filter(({ kernelDigest }) => file.startsWith(kernelDigest.replace(/^sha256:/, '')));
+      const name = `initramfs ${file.slice(0, 12)}`;
+      return { kind: 'cache', name, path, bytes: await allocatedBytesOf(path), usedBy: usedBy.map((vm) => vm.name) };
+    });
+    return [
+      ...(await Promise.all(initramfs)),
+      { kind: 'cache', name: 'packages', path: packages, bytes: await allocatedBytesOf(packages), usedBy: [] },
+      // Without it every command starts slower, so it stays.
+      {
+        kind: 'cache',
+        name: 'compiled code',
+        path: compiled,
+        bytes: await allocatedBytesOf(compiled),
+        usedBy: ['banger'],
+      },
+    ].filter(({ bytes }) => bytes > 0) as Found[];
+  }
+
+  async function findLeftovers([data, runtime]: [string[], string[]], vms: VmRecord[]): Promise<Found[]> {
+    const known = new Set<string>(vms.map(({ id }) => id));
+    const found = [
+      ...data.map((id) => ({ id, path: join(paths.data, 'vms', id) })),
+      ...runtime.map((id) => ({ id, path: join(paths.runtime, 'vms', id) })),
+    ].filter(({ id }) => !known.has(id));
+    return Promise.all(
+      found.map(async ({ id, path }): Promise<Found> => {
+        return { kind: 'leftover', name: id, path, bytes: await allocatedBytesOf(path), usedBy: [] };
+      }),
+    );
+  }
+}

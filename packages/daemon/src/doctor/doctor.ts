@@ -1,0 +1,53 @@
+/**
+ * The door to the doctor: looks at this host and says, check by check, what works, what does not, and the one command
+ * that fixes it. It starts no daemon, writes nothing, and takes less than a second. A check that cannot tell warns;
+ * none passes because of what it could not see.
+ */
+import { join } from 'node:path';
+import type { Check } from '@banger/contract/api/doctor.ts';
+import { toBangerError } from '@banger/contract/errors.ts';
+import { createConfig } from '../config/config.ts';
+import type { Host } from '../platform/host.ts';
+import type { Settings } from '../settings.ts';
+import { checkCatalogs } from './catalog-checks.ts';
+import { fail } from './check.ts';
+import { checkConfig } from './config-checks.ts';
+import { checkArchitecture } from './host-checks.ts';
+import { checkKvm } from './kvm-check.ts';
+import { checkLeftovers } from './leftovers-check.ts';
+import { checkNetwork } from './network-check.ts';
+import { checkQemu } from './qemu-check.ts';
+import { readState } from './read-state.ts';
+import { checkSsh } from './ssh-check.ts';
+import { checkStorage } from './storage-checks.ts';
+import { checkTools } from './tool-checks.ts';
+
+export type DoctorParts = {
+  settings: Settings;
+  env: Readonly<Record<string, string | undefined>>;
+  readHost: () => Host;
+};
+
+export async function* examineHost({ settings, env, readHost }: DoctorParts): AsyncGenerator<Check> {
+  const { paths, tools, home, isRoot } = settings;
+  const qemu = await checkQemu(tools.qemu);
+  const state = readState(join(paths.state, 'state.sqlite'));
+  const checks: [string, () => Check[] | Promise<Check[]>][] = [
+    ['architecture', () => [checkArchitecture()]],
+    ['qemu', () => [qemu.check]],
+    ['kvm', () => checkKvm({ verdictPath: join(paths.cache, 'kvm.json'), qemuVersion: qemu.version })],
+    ['tools', () => checkTools({ tools, searchPath: env.PATH ?? '' })],
+    ['network', () => checkNetwork()],
+    ['storage', () => checkStorage(paths)],
+    ['state', () => [state.check]],
+    ['images', () => checkCatalogs({ settings, state, searchPath: env.PATH ?? '', isRoot })],
+    ['config', () => checkConfig(createConfig({ folder: paths.config, home }), readHost())],
+    ['ssh', () => checkSsh({ home, searchPath: env.PATH ?? '' })],
+    ['leftovers', () => checkLeftovers(paths, state)],
+  ];
+  for (const [name, check] of checks) {
+    yield* await Promise.resolve()
+      .then(check)
+      .catch((thrown) => [fail(name, `it cannot be checked: ${toBangerError(thrown).message.replace(/\.$/, '')}`)]);
+  }
+}

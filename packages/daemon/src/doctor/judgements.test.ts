@@ -1,0 +1,58 @@
+/** What the checks conclude from what they found. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { judgeClock } from './boot-canary.ts';
+import { checkDefaults } from './config-checks.ts';
+import { judgeKvm } from './kvm-check.ts';
+import { findUrls } from './outside.ts';
+import { judgeReflink, judgeSpace } from './storage-checks.ts';
+
+const GIB = 2 ** 30;
+
+test('KVM passes only when a guest ran on it', () => {
+  const kvm = (facts: Partial<Parameters<typeof judgeKvm>[0]>) =>
+    judgeKvm({ device: 'usable', extension: 'vmx', works: null, ...facts });
+  assert.equal(kvm({ works: true }).status, 'pass');
+  assert.deepEqual([kvm({}).status, kvm({}).fix], ['warn', 'banger doctor --boot']);
+  assert.match(kvm({}).text, /not yet proved/);
+  assert.match(kvm({ works: false }).text, /did not run on it/);
+  assert.equal(kvm({ device: 'absent' }).fix, 'sudo modprobe kvm_intel');
+  assert.equal(kvm({ device: 'absent', extension: null }).fix, null);
+  assert.match(kvm({ device: 'forbidden', works: true }).fix ?? '', /usermod/);
+});
+
+test('too little space fails, little warns', () => {
+  assert.deepEqual(
+    [0.1, 1, 100].map((gib) => judgeSpace(gib * GIB, '/data').status),
+    ['fail', 'warn', 'pass'],
+  );
+});
+
+test('whether copies are free is told by the filesystem', () => {
+  assert.match(judgeReflink(0x9123683e).text, /btrfs: copies of disks share/);
+  assert.match(judgeReflink(0xef53).text, /ext4: it has no reflinks/);
+  assert.match(judgeReflink(0x12345).text, /0x12345: whether/);
+});
+
+test('defaults that this host cannot hold are told', () => {
+  const host = { cpus: 8, memoryBytes: 16 * GIB, memoryAvailableBytes: 4 * GIB };
+  const withMemory = (memoryBytes: number | null) => checkDefaults(host, { cpus: null, memoryBytes, diskBytes: null });
+  assert.equal(withMemory(null).status, 'pass');
+  assert.match(withMemory(null).text, /2 vcpu \(host: a quarter/);
+  assert.equal(withMemory(8 * GIB).status, 'warn');
+  assert.equal(withMemory(32 * GIB).status, 'fail');
+});
+
+test('a clock that is read in whole seconds is right within two more', () => {
+  assert.equal(judgeClock(10_000, 10_500, 10_900).status, 'pass');
+  assert.equal(judgeClock(13_000, 10_500, 11_000).status, 'pass');
+  assert.equal(judgeClock(90_000, 10_500, 10_900).status, 'fail');
+  assert.equal(judgeClock(0, 100_500, 100_900).status, 'fail');
+  assert.equal(judgeClock(Number.NaN, 1, 2).status, 'fail');
+});
+
+test('servers outside are found in what apt reads', () => {
+  const sources =
+    '# deb http://no.example/\ndeb [arch=amd64] http://mirror.example:8080/debian trixie main\nURIs: https://b.example/x';
+  assert.deepEqual(findUrls(sources), ['http://mirror.example:8080', 'https://b.example']);
+});

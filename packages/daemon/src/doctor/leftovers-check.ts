@@ -1,0 +1,26 @@
+/** What vms that are gone have left on this host; the next daemon removes it when it starts. */
+import { join } from 'node:path';
+import type { Check } from '@banger/contract/api/doctor.ts';
+import type { BangerPaths } from '@banger/contract/paths.ts';
+import { listFolder } from '../platform/files.ts';
+import { findByArgument } from '../platform/processes.ts';
+import { createVmFolders } from '../store/vm-folders.ts';
+import { pass, warn } from './check.ts';
+import type { State } from './read-state.ts';
+
+export async function checkLeftovers(paths: BangerPaths, { records }: State): Promise<Check[]> {
+  if (records === null) return [warn('leftovers', 'what belongs to which vm is in the state, which cannot be read')];
+  const folders = createVmFolders({ dataFolder: paths.data, runtimeFolder: paths.runtime });
+  const known = new Set<string>(records.vms.map(({ id }) => id));
+  const mayRun = new Set<string>(records.vms.flatMap(({ id, state }) => (state.is === 'stopped' ? [] : [id])));
+  const found = [
+    ...(await listFolder(folders.data)).filter((id) => !known.has(id)).map((id) => join(folders.data, id)),
+    ...(await listFolder(folders.runtime)).filter((id) => !mayRun.has(id)).map((id) => join(folders.runtime, id)),
+    ...records.vms.flatMap(({ id, state }) =>
+      state.is === 'stopped' ? findByArgument(`${folders.of(id).runtime}/`).map(({ pid }) => `process ${pid}`) : [],
+    ),
+  ];
+  if (found.length === 0) return [pass('leftovers', 'vms that are gone left nothing')];
+  const shown = found.slice(0, 3).join(', ') + (found.length > 3 ? ` and ${found.length - 3} more` : '');
+  return [warn('leftovers', `vms that are gone left ${shown}`, 'banger daemon stop; banger daemon start')];
+}

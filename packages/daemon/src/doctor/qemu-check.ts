@@ -1,0 +1,23 @@
+/** The hypervisor, and its version. */
+import type { Check } from '@banger/contract/api/doctor.ts';
+import { BangerError } from '@banger/contract/errors.ts';
+import { createQemuVersion } from '../hypervisor/qemu/qemu-version.ts';
+import { Task } from '../platform/task.ts';
+import { fail, pass } from './check.ts';
+
+const ANSWER_LIMIT_MS = 5000;
+const INSTALL = 'sudo apt-get install qemu-system-x86';
+
+export async function checkQemu(qemuPath: string): Promise<{ check: Check; version: string | null }> {
+  try {
+    const task = Task.background().withSignal(AbortSignal.timeout(ANSWER_LIMIT_MS));
+    const version = await createQemuVersion(qemuPath)(task);
+    return { check: pass('qemu', `QEMU ${version}`), version };
+  } catch (thrown) {
+    const reason =
+      thrown instanceof BangerError && thrown.code === 'CANCELLED'
+        ? `${qemuPath} did not say its version within ${ANSWER_LIMIT_MS / 1000} s.`
+        : (thrown as Error).message;
+    return { check: fail('qemu', reason.replace(/\.$/, ''), INSTALL), version: null };
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * The state database, read without writing a byte: SQLite would make files beside a database in WAL mode, or bring the
+ * log of a crashed daemon into it.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import type { Check } from '@banger/contract/api/doctor.ts';
+import { MIGRATIONS } from '../store/migrations.ts';
+import { createImageRecords, type ImageRecord } from '../store/records/images.ts';
+import { createKernelRecords, type KernelRecord } from '../store/records/kernels.ts';
+import { createVmRecords, type VmRecord } from '../store/records/vms.ts';
+import { fail, pass } from './check.ts';
+
+export type Records = { vms: VmRecord[]; images: ImageRecord[]; kernels: KernelRecord[] };
+
+/** `records` is null when they cannot be known */
+export type State = { check: Check; records: Records | null };
+
+export function readState(path: string): State {
+  const empty: Records = { vms: [], images: [], kernels: [] };
+  if (!existsSync(path)) {
+    return { check: pass('state', 'there is none yet; the first command makes it'), records: empty };
+  }
+  try {
+    using database = openReadOnly(path);
+    return examine(database, path);
+  } catch (fault) {
+    return { check: unreadable(path, (fault as Error).message), records: null };
+  }
+}
+
+function examine(database: DatabaseSync, path: string): State {
+  const version = Number(database.prepare('PRAGMA user_version').get()?.user_version);
+  if (version > MIGRATIONS.length) {
+    const text = `${path} has version ${version}, and this banger knows versions up to ${MIGRATIONS.length}`;
+    return {
+      check: fail('state', `${text}; the newer banger that wrote it reads it`, 'banger version'),
+      records: null,
+    };
+  }
+  const verdict = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0];
+  if (verdict !== 'ok') return { check: unreadable(path, String(verdict)), records: null };
+  if (version < MIGRATIONS.length) {
+    const text = `version ${version}; the next daemon brings it to ${MIGRATIONS.length}`;
+    return { check: pass('state', text), records: null };
+  }
+  const records = {
+    vms: createVmRecords(database).list(),
+    images: createImageRecords(database).list(),
+    kernels: createKernelRecords(database).list(),
+  };
+  return { check: pass('state', `version ${version}, ${records.vms.length} vms`), records };
+}
+
+function openReadOnly(path: string): DatabaseSync {
+  const url = pathToFileURL(path);
+  // Without a log beside it the file is all there is, and nobody changes it under us for the moment of reading.
+  const hasLog = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  url.search = hasLog ? 'mode=ro&readonly_shm=1' : 'mode=ro&immutable=1';
+  return new DatabaseSync(url, { readOnly: true });
+}
+
+function unreadable(path: string, reason: string): Check {
+  return fail('state', `${path} cannot be read: ${reason}`, `mv ${path} ${path}.broken`);
+}

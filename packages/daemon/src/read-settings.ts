@@ -1,0 +1,45 @@
+/** The environment as one value; called by the programs' entries, which alone read `process.env`. */
+import { statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { bangerPaths, daemonSocketPath } from '@banger/contract/paths.ts';
+import type { Settings } from './settings.ts';
+
+const CHECKOUT = join(import.meta.dirname, '../../..');
+const DEFAULT_BOOT_TIMEOUT_MS = 60_000;
+
+/** Throws PATH_TOO_LONG. */
+export function readSettings(env: NodeJS.ProcessEnv): Settings {
+  const uid = process.getuid?.() ?? 0;
+  const home = homedir();
+  const paths = bangerPaths({ env, uid, home, isOwnFolder: (path) => isOwnFolder(path, uid) });
+  return {
+    paths,
+    home,
+    socketPath: daemonSocketPath(paths),
+    agentPath: join(CHECKOUT, 'guest/agent/target/x86_64-unknown-linux-gnu/release/banger-agent'),
+    catalogFolder: join(CHECKOUT, 'catalog'),
+    tools: {
+      qemu: env.BANGER_QEMU ?? 'qemu-system-x86_64',
+      passt: env.BANGER_PASST ?? 'passt',
+      pasta: env.BANGER_PASTA ?? 'pasta',
+    },
+    ownerEnv: {
+      PATH: env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
+      HOME: home,
+      ...(env.XDG_CONFIG_HOME && { XDG_CONFIG_HOME: env.XDG_CONFIG_HOME }),
+    },
+    isRoot: uid === 0,
+    bootTimeoutMs: Number(env.BANGER_BOOT_TIMEOUT_MS ?? DEFAULT_BOOT_TIMEOUT_MS),
+  };
+}
+
+/** An ordinary user's PATH on Debian has no sbin, where mkfs.ext4 is. */
+export function withSbin(searchPath = '/usr/local/bin:/usr/bin:/bin'): string {
+  return `${searchPath}:/usr/local/sbin:/usr/sbin:/sbin`;
+}
+
+function isOwnFolder(path: string, uid: number): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found?.isDirectory() === true && found.uid === uid;
+}

@@ -1,0 +1,114 @@
+/** The doctor: what it says about this host, and that it changes nothing. */
+import assert from 'node:assert/strict';
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
+import type { TimedCheck } from '@banger/contract/api/doctor.ts';
+import { createFakeHome } from '../support/fake-home.ts';
+
+type Report = { passed: number; warned: number; failed: number; checks: TimedCheck[] };
+type FakeHome = Awaited<ReturnType<typeof createFakeHome>>;
+
+async function examine(
+  home: FakeHome,
+  args: string[] = [],
+): Promise<Report & { code: number | null; of: (name: string) => TimedCheck }> {
+  const { code, stdout } = await home.run(['doctor', '--json', ...args]);
+  const report = JSON.parse(stdout) as Report;
+  const of = (name: string) => report.checks.find((check) => check.name === name) as TimedCheck;
+  return { ...report, code, of };
+}
+
+test('the doctor needs no daemon, starts none, writes nothing, and takes less than a second', async (t) => {
+  const home = await createFakeHome(t);
+  const files = async () =>
+    (await readdir(home.folder, { recursive: true })).filter((path) => !path.includes('node-compile-cache')).sort();
+  await home.run(['doctor']); // fills Node's cache of compiled files
+  const before = await files();
+  const beganMs = performance.now();
+  const { code, failed, checks, of } = await examine(home);
+  const tookMs = performance.now() - beganMs;
+  assert.deepEqual([code, failed], [0, 0], JSON.stringify(checks));
+  assert.match(of('image').text, /"debian" is here/);
+  assert.match(of('kernel').text, /"debian" is here/);
+  assert.match(of('state').text, /version \d+, 0 vms/);
+  assert.deepEqual(await files(), before);
+  assert.equal((await home.run(['daemon', 'status'])).code, 69);
+  t.diagnostic(`it took ${Math.round(tookMs)} ms`);
+});
+
+test('a host on which nothing works is told so, each time with what fixes it', async (t) => {
+  const home = await createFakeHome(t, { BANGER_QEMU: 'no-such-qemu' });
+  // Only what the launcher needs is found; the daemon's program adds sbin by itself.
+  const bin = join(home.folder, 'bin');
+  await mkdir(bin);
+  for (const tool of ['sh', 'readlink']) await symlink(`/usr/bin/${tool}`, join(bin, tool));
+  home.env.PATH = bin;
+  const { code, of } = await examine(home);
+  assert.equal(code, 69);
+  assert.deepEqual([of('qemu').status, of('qemu').fix], ['fail', 'sudo apt-get install qemu-system-x86']);
+  assert.deepEqual([of('passt').status, of('passt').fix], ['fail', 'sudo apt-get install passt']);
+});
+
+test('a default image that is neither here nor can be made fails', async (t) => {
+  const home = await createFakeHome(t);
+  const bin = join(home.folder, 'bin');
+  await mkdir(bin);
+  for (const tool of ['sh', 'readlink', 'passt', 'pasta']) await symlink(`/usr/bin/${tool}`, join(bin, tool));
+  const bare = {
+    ...home,
+    run: (args: string[]) => home.run(args, { env: { PATH: bin, XDG_STATE_HOME: join(home.folder, 'none') } }),
+  };
+  const { of } = await examine(bare as FakeHome);
+  assert.match(of('state').text, /none yet/);
+  assert.equal(of('image').status, 'fail');
+  assert.match(of('image').fix ?? '', /apt-get install .*mmdebstrap/);
+});
+
+test('a state that is too new fails, as does a broken config, and the rest is told all the same', async (t) => {
+  const home = await createFakeHome(t);
+  const database = new DatabaseSync(join(home.paths.state, 'state.sqlite'));
+  database.exec('PRAGMA user_version = 999');
+  database.close();
+  await mkdir(join(home.folder, 'config/banger'), { recursive: true });
+  await writeFile(join(home.folder, 'config/banger/config.toml'), '[vm_default]\n');
+  const { code, of } = await examine(home);
+  assert.equal(code, 69);
+  assert.deepEqual([of('state').status, of('config').status, of('qemu').status], ['fail', 'fail', 'pass']);
+  assert.match(of('config').text, /line 1: there is no key "vm_default"/);
+  assert.equal(of('leftovers').status, 'warn', 'what it could not see does not pass');
+});
+
+test('what a vm that is gone has left is found', async (t) => {
+  const home = await createFakeHome(t);
+  await mkdir(join(home.paths.data, 'vms/aabbccddeeff'), { recursive: true });
+  const { of } = await examine(home);
+  assert.equal(of('leftovers').status, 'warn');
+  assert.match(of('leftovers').text, /aabbccddeeff/);
+  await home.json(['vm', 'create', '--name', 'web', '--start']);
+  assert.equal(
+    (await examine(home)).of('leftovers').status,
+    'pass',
+    'a running vm is none, and the daemon removed the other',
+  );
+});
+
+test('with --boot a vm is tried, and nothing of it is left', async (t) => {
+  const home = await createFakeHome(t);
+  const { of, checks } = await examine(home, ['--boot']);
+  for (const name of ['boot', 'agent', 'clock', 'disk write', 'shutdown']) {
+    assert.equal(of(name)?.status, 'pass', JSON.stringify(checks));
+    assert.ok(of(name).durationMs >= 0);
+  }
+  assert.deepEqual(await home.json(['vm', 'ls']), { vms: [] });
+  assert.deepEqual(await home.leftovers(), []);
+});
+
+test('a vm that does not boot is a finding, and nothing of it is left', async (t) => {
+  const home = await createFakeHome(t);
+  home.setFaults({ fault: 'panic', afterMs: 10 });
+  const { code, of } = await examine(home, ['--boot']);
+  assert.deepEqual([code, of('boot').status], [69, 'fail']);
+  assert.deepEqual(await home.leftovers(), []);
+});
