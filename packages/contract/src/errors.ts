@@ -47,6 +47,8 @@ export const ERRORS = {
   HYPERVISOR_FAILED: { status: 500, exit: 70, meaning: 'The hypervisor could not be started or controlled.' },
   NETWORK_FAILED: { status: 500, exit: 70, meaning: "The vm's network could not be set up." },
   PATH_TOO_LONG: { status: 500, exit: 78, meaning: 'A socket path would be longer than the system allows.' },
+  PORT_TAKEN: { status: 409, exit: 69, meaning: 'An address on the host cannot be listened on.' },
+  SSH_CONFIG_BROKEN: { status: 400, exit: 65, meaning: "The lines of banger in the user's ssh config are incomplete." },
   FILE_NOT_FOUND: { status: 404, exit: 66, meaning: 'A file on the host does not exist or cannot be read.' },
 
   // Inside the guest
@@ -55,6 +57,8 @@ export const ERRORS = {
   COMMAND_NOT_EXECUTABLE: { status: 400, exit: 126, meaning: 'The guest has the file, but cannot run it.' },
   GUEST_PATH: { status: 404, exit: 66, meaning: 'A path inside the guest does not exist or cannot be used this way.' },
   GUEST_REFUSED: { status: 400, exit: 65, meaning: 'The guest agent refused a request.' },
+  PORT_REFUSED: { status: 502, exit: 69, meaning: 'Nothing in the guest answers on this port.' },
+  SSH_NO_SERVER: { status: 400, exit: 69, meaning: "The vm's image has no ssh server." },
   SESSION_NOT_FOUND: { status: 404, exit: 66, meaning: 'The vm has no session with this id.' },
 
   // The daemon

@@ -7,12 +7,14 @@ import type { DaemonStatus } from '@banger/contract/api/system.ts';
 import { VERSION } from '@banger/contract/version.ts';
 import { listen } from './api/api-server.ts';
 import { createApp } from './api/app.ts';
-import { createExecUpgrade } from './api/exec-upgrade.ts';
 import { imageHandlers } from './api/images.ts';
+import { sshHandlers } from './api/ssh.ts';
 import { systemHandlers } from './api/system.ts';
+import { createUpgrade } from './api/upgrades.ts';
 import { vmHandlers } from './api/vms.ts';
 import { createDiskCapability } from './capabilities/disk.ts';
 import { createNetworkCapability } from './capabilities/network.ts';
+import { createSshCapability } from './capabilities/ssh.ts';
 import { greetAgent } from './guest/handshake.ts';
 import { createKvmProbe } from './hypervisor/qemu/probe-kvm.ts';
 import { createQemuDriver } from './hypervisor/qemu/qemu.ts';
@@ -24,7 +26,9 @@ import { makePrivateFolder } from './platform/files.ts';
 import { readHost } from './platform/host.ts';
 import type { Log } from './platform/log.ts';
 import { takeSingleInstanceLock } from './platform/single-instance.ts';
+import { Task } from './platform/task.ts';
 import type { Settings } from './settings.ts';
+import { createSsh } from './ssh/ssh.ts';
 import { openStore } from './store/store.ts';
 import { createVmFolders } from './store/vm-folders.ts';
 import { createVms } from './vms/vms.ts';
@@ -68,7 +72,13 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     greet: async (task, machine) => greetAgent(task, await machine.openAgentStream()),
   });
   const driver = createQemuDriver({ qemuPath: tools.qemu, log, accel });
-  const capabilities = [createDiskCapability({ folders }), createNetworkCapability({ folders, userNetwork })];
+  const sshKey = () => null; // the user's own, once the config can name one
+  const ssh = createSsh({ paths, folders, commandPath: settings.commandPath, sshKey });
+  const capabilities = [
+    createDiskCapability({ folders }),
+    createNetworkCapability({ folders, userNetwork }),
+    createSshCapability({ ssh }),
+  ];
   const vms = createVms({
     records: store.vms,
     folders,
@@ -85,15 +95,17 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
 
   await vms.reconcile();
   await Promise.all([images.sweep(), kernels.sweep()]);
+  await ssh.refreshConfig(Task.background()).catch((fault) => log.warn('the ssh config could not be refreshed', fault));
 
   const handlers = {
     ...vmHandlers({ vms, operations }),
     ...imageHandlers({ images, kernels, operations }),
+    ...sshHandlers({ vms, ssh }),
     ...systemHandlers({ operations, status, requestStop }),
   };
   const server = await listen({
     app: createApp(handlers, log),
-    execUpgrade: createExecUpgrade({ vms, log }),
+    upgrade: createUpgrade({ vms, log }),
     folder: paths.runtime,
     socketPath: settings.socketPath,
   });

@@ -48,6 +48,7 @@ function readSettings(env: NodeJS.ProcessEnv): Settings {
       pasta: env.BANGER_PASTA ?? 'pasta',
     },
     isRoot: uid === 0,
+    commandPath: join(CHECKOUT, 'bin/banger'),
     bootTimeoutMs: Number(env.BANGER_BOOT_TIMEOUT_MS ?? DEFAULT_BOOT_TIMEOUT_MS),
   };
 }

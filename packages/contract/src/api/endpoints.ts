@@ -1,8 +1,9 @@
 /** What each route takes and gives, as types; the daemon parses bodies and queries with the schemas beside them. */
 import { z } from 'zod';
-import type { GuestStat } from '../guest/messages.ts';
+import type { GuestPorts, GuestStat } from '../guest/messages.ts';
 import type { Image, ImageImport, Kernel, KernelImport, Pull } from './images.ts';
 import type { Operation } from './operations.ts';
+import type { SshAccess, SshConfig } from './ssh.ts';
 import type { DaemonStatus } from './system.ts';
 import type { Session, StopResult, Vm, VmCreate, VmRemove, VmSet, VmStop } from './vms.ts';
 
@@ -15,6 +16,8 @@ export const logsQuerySchema = z.strictObject({
     .default('false')
     .transform((text) => text === 'true'),
 });
+
+export const connectQuerySchema = z.strictObject({ port: z.coerce.number().int().min(1).max(65_535) });
 
 /** `params` in the path, `query`, `body`, and the JSON answer or an operation's result. */
 export type Endpoints = {
@@ -36,6 +39,12 @@ export type Endpoints = {
   vmFilesPut: { params: { vm: string }; query: { path: string }; answer: Record<string, never> };
   vmStat: { params: { vm: string }; query: { path: string }; answer: GuestStat };
   vmLogs: { params: { vm: string }; query: { tail?: number; follow?: boolean } };
+  vmConnect: { params: { vm: string }; query: { port: number } };
+  vmPorts: { params: { vm: string }; answer: GuestPorts };
+  /** Answers once the vm no longer runs */
+  vmWait: { params: { vm: string }; answer: Vm };
+  vmSsh: { params: { vm: string }; answer: SshAccess };
+  sshConfig: { answer: SshConfig };
   imageList: { answer: { images: Image[] } };
   imageShow: { params: { image: string }; answer: Image };
   imagePull: { body: Pull; answer: Image };

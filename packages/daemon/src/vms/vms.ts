@@ -49,6 +49,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     removeAfter,
     removeEphemeral,
     guest,
+    untilStopped,
     consolePath: (name: string) => folders.of(find(name).id).console,
     reconcile: () => reconcile(parts, watch),
     releaseAll: running.releaseAll,
@@ -137,6 +138,15 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     const vm = find(nameOrId);
     expectState(vm, 'running', 'used');
     return running.get(vm.id, vm.name).guest(task);
+  }
+
+  /** Waits for the end of this run of the vm, however it comes; at once when it does not run. Throws VM_NOT_FOUND. */
+  async function untilStopped(task: Task, nameOrId: string): Promise<Vm> {
+    const { id } = find(nameOrId);
+    const machine = running.find(id)?.machine;
+    if (machine) await task.race(machine.exited);
+    await queue(task, id, async () => {}); // the record follows in its turn
+    return show(id);
   }
 
   /** The record is read when the turn comes: the one before may have changed or removed it. */
