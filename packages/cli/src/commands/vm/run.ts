@@ -6,6 +6,7 @@ import type { Input } from '../../commands.ts';
 import { planExec } from '../../exec-request.ts';
 import { followGuestCommand, type Outcome, startDetached, terminalSize } from '../../guest-command.ts';
 import type { Run } from '../../load-command.ts';
+import { remindOfRunning } from '../../remind-of-running.ts';
 import { watchOperation } from '../../watch-operation.ts';
 import { vmCreateBody } from './create.ts';
 
@@ -33,7 +34,7 @@ export const run: Run<'vm run'> = async (cli, input) => {
     if (flags.detach) return await leaveRunning(cli, vm, input, start);
 
     const outcome = await follow(cli, vm.name, start);
-    if (!flags.rm) sayItRuns(cli, vm);
+    if (!flags.rm) await remindOfRunning(cli, vm.name);
     if (cli.isJson) cli.complain(JSON.stringify({ vm: vm.name, exit: outcome.exit }));
     return outcome.exitCode;
   } finally {
@@ -69,8 +70,4 @@ async function removeQuietly(cli: Cli, vm: string): Promise<void> {
     .vmRemove({ vm, force: true })
     .result()
     .catch(() => {}); // it is gone already, or the daemon is; then it removes what is ephemeral at its next start
-}
-
-function sayItRuns(cli: Cli, { name }: Vm): void {
-  cli.note(`${name} goes on running: "banger vm exec ${name}" enters it, "banger vm rm --force ${name}" removes it.`);
 }
