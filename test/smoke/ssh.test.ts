@@ -10,6 +10,7 @@ import type { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import type { GuestPorts } from '@banger/contract/guest/messages.ts';
 import { createHome, type Home } from '../support/banger-home.ts';
+import { openScreen } from '../support/screen.ts';
 
 const CONFIG_BEFORE = Buffer.from(
   '# mine, in latin-1: \xe9\nHost *\n  StrictHostKeyChecking no\n  User nobody',
@@ -57,6 +58,16 @@ test('ssh and files', async (t) => {
     assert.match((await banger('ssh-config', '--install')).stdout, /installed already/);
     const { code, stdout } = await program(home, 'ssh', ['-F', userConfig, 'web.vm', 'echo $USER']);
     assert.deepEqual([code, stdout], [0, 'root\n']);
+  });
+
+  await t.test('whoever leaves a shell is told that the machine goes on, and how it stops', async (t) => {
+    const screen = await openScreen(t, home, { cols: 120 });
+    await screen.type('banger vm ssh web');
+    await screen.until(/^root@web:~#/m);
+    await screen.type('exit 5');
+    await screen.until(/^web goes on running: "banger vm stop web" stops it/m);
+    await screen.type('echo ended: $?');
+    await screen.until(/^ended: 5$/m);
   });
 
   const sent = join(home.folder, 'sent');
