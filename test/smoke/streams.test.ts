@@ -46,14 +46,14 @@ test('a command in a machine, in scripts and pipelines', async (t) => {
   });
 
   await t.test('a reader that has had enough ends it quietly, on both sides', async () => {
-    const { stdout, stderr } = await pipeline('inside yes banger | head -c 1; echo ":${PIPESTATUS[0]}"');
+    const { stdout, stderr } = await pipeline('inside yes banger | head -c 1; echo ":$PIPESTATUS"');
     assert.deepEqual([`${stdout}`, stderr], ['b:141\n', '']);
     await untilNoneRuns('yes banger');
   });
 
   await t.test('a reader that is slow gets everything, and the exit code', async () => {
     const sizes = [100_000, 350_000, 450_000, 800_000];
-    const line = (bytes: number) => `inside head -c ${bytes} /dev/zero | (sleep 1; wc -c); echo "\${PIPESTATUS[0]}"`;
+    const line = (bytes: number) => `inside head -c ${bytes} /dev/zero | (sleep 1; wc -c); echo "$PIPESTATUS"`;
     const outputs = await Promise.all(sizes.map((bytes) => pipeline(line(bytes))));
     assert.deepEqual(
       outputs.map(({ stdout, stderr }) => `${stdout}${stderr}`),

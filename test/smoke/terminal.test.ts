@@ -69,7 +69,7 @@ test('a shell in a machine', async (t) => {
     await screen.type('echo joined: $((20 + 2))');
     await screen.until(/^joined: 22$/m);
     await screen.press('C-]');
-    await screen.until(/^left: 0$/m);
+    await screen.until(/left: 0$/m); // behind the guest's prompt
     const [, modes] = await screen.until(/^modes: (\S+)$/m);
     assert.equal(modes, modesBefore);
     const [kept] = await home.untilSessions('web', ([found]) => found?.attached === false);

@@ -2,10 +2,11 @@
 
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { basename, dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { FakeSessions } from './fake-commands.ts';
 import type { FakeFaults } from './fake-faults.ts';
 
@@ -84,6 +85,7 @@ export function createFakeAgent({ faults, diskPath, runtimePath, power }: FakeAg
   }
 
   async function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
+    if (headers[':method'] === 'CONNECT') return joinHost(stream, String(headers[':authority']));
     const url = new URL(`http://agent${headers[':path']}`);
     const route = `${headers[':method']} ${url.pathname.replace(/(?<=^\/v1\/sessions\/)[^/]+/, '*')}`;
     const id = url.pathname.split('/')[3] ?? '';
@@ -112,6 +114,8 @@ export function createFakeAgent({ faults, diskPath, runtimePath, power }: FakeAg
       }
       case 'GET /v1/stats':
         return reply(stream, { ...MEMORY, load1: 0.1, uptimeMs });
+      case 'GET /v1/ports':
+        return reply(stream, SAMPLE_PORTS);
       case 'POST /v1/clock':
         return done(stream, true);
       case 'POST /v1/shutdown': {
@@ -128,7 +132,20 @@ export function createFakeAgent({ faults, diskPath, runtimePath, power }: FakeAg
   }
 }
 
+const SAMPLE_PORTS = JSON.parse(
+  readFileSync(new URL('../../packages/contract/vectors/ports.json', import.meta.url), 'utf8'),
+).answer;
 const MEMORY = { memoryTotalBytes: 1e9, memoryAvailableBytes: 9e8, diskTotalBytes: 8e9, diskFreeBytes: 7e9 };
+
+/** Its programs are those of this host. */
+function joinHost(stream: ServerHttp2Stream, authority: string): void {
+  const program = connect({ host: '127.0.0.1', port: Number(authority.split(':')[1]), allowHalfOpen: true });
+  program.once('error', (fault) => refuse(stream, 404, 'NOT_FOUND', fault.message));
+  program.once('connect', () => {
+    stream.respond({ ':status': 200 });
+    pipeline(stream, program, stream).catch(() => {}); // one of the two broke, and so has the other
+  });
+}
 
 function flood(socket: Socket): void {
   const garbage = Buffer.alloc(65_536, 'BANGER-READY 0 \xff\x1b[2J');

@@ -22,6 +22,7 @@ mod network;
 mod output;
 mod port;
 mod port_stream;
+mod ports;
 mod process;
 mod pty;
 mod routes;

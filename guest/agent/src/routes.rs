@@ -14,7 +14,7 @@ use crate::handshake::AgentInfo;
 use crate::http_answers::{Answer, Refusal, read_json, response, send_answer};
 use crate::process::signal_number;
 use crate::sessions::Sessions;
-use crate::{clock, exec, files, forward, shutdown, stats, trace};
+use crate::{clock, exec, files, forward, ports, shutdown, stats, trace};
 
 pub struct Agent {
     pub info: AgentInfo,
@@ -57,6 +57,7 @@ pub async fn answer(agent: Arc<Agent>, request: Request<RecvStream>, mut respond
         ("PUT", ["v1", "files"]) => files::receive(query, body).await,
         ("GET", ["v1", "stat"]) => files::stat(query).await,
         ("GET", ["v1", "stats"]) => stats::measure().await,
+        ("GET", ["v1", "ports"]) => ports::list().await,
         ("POST", ["v1", "clock"]) => set_clock(&mut body).await,
         ("POST", ["v1", "shutdown"]) => match read_json(&mut body).await {
             Ok(order) => {

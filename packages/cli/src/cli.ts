@@ -13,6 +13,8 @@ export type Cli = {
   terminal: Terminal;
   env: Readonly<Record<string, string | undefined>>;
   cwd: string;
+  /** The user's home folder */
+  home: string;
   isJson: boolean;
   isQuiet: boolean;
   /** To stdout */

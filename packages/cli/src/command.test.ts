@@ -58,6 +58,7 @@ function answerRuns(daemon: FakeDaemon, { isEphemeral = false } = {}): string[] 
     writeEvent(response, { is: 'done', result: sampleVm, durationMs: 20 });
     if (!isEphemeral) response.end();
   };
+  daemon.routes['GET /v1/vms/web'] = (_, response) => answerJson(response, sampleVm);
   daemon.routes['POST /v1/vms/web/remove'] = (_, response, body) => {
     story.push(`remove ${body}`);
     writeEvent(response, begun('op2', 'web'));

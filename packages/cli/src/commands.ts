@@ -194,7 +194,7 @@ export const COMMANDS = {
       { does: 'From your stdin to a file in there', line: 'banger vm exec web -- tee /root/notes < notes' },
       { does: 'Something long', line: 'banger vm exec --detach web -- make world' },
     ],
-    alsoTried: ['vm ssh', 'vm shell', 'vm sh', 'exec', 'ssh', 'shell'],
+    alsoTried: ['vm shell', 'vm sh', 'exec', 'shell'],
   },
   'vm sessions': {
     summary: 'List the commands that run in a vm, or end one',
@@ -247,6 +247,50 @@ export const COMMANDS = {
     },
     examples: [{ does: 'Watch it boot', line: 'banger vm logs --follow web' }],
     alsoTried: ['vm log', 'vm console', 'logs'],
+  },
+  'vm ssh': {
+    summary: 'Open a shell or run a command in a vm with your own ssh',
+    details: [
+      'It works in every network mode, asks nothing and knows the host key of the vm beforehand. The image needs an ' +
+        'ssh server; "vm exec" does without.',
+      'One word after "--" is a line for the shell in there, several are a command with its arguments. The exit code ' +
+        "is the command's, or 255 when ssh itself fails.",
+    ],
+    arguments: [vm],
+    command: 'optional',
+    flags: {
+      user: { type: 'text', short: 'u', placeholder: 'name', summary: 'User inside the vm; else root' },
+      tty: { type: 'switch', short: 't', summary: 'Give the command a terminal' },
+    },
+    examples: [
+      { does: 'A shell', line: 'banger vm ssh web' },
+      { does: 'A line for the shell in there', line: "banger vm ssh web -- 'cd /srv && ls *.log'" },
+    ],
+    alsoTried: ['ssh', 'vm login', 'vm connect'],
+  },
+  'vm forward': {
+    summary: 'Make ports of a vm reachable on this host, until Ctrl-C',
+    details: ['Listens on 127.0.0.1 unless an address is named. Port 0 takes any that is free.'],
+    arguments: [vm, { name: 'port', summary: '[address:]port here, and :port in the vm if it is another', many: true }],
+    examples: [
+      { does: 'The same port here and there', line: 'banger vm forward web 8080' },
+      { does: 'Several at once', line: 'banger vm forward web 3000:80 5432' },
+      { does: 'For the whole network', line: 'banger vm forward web 0.0.0.0:8080:80' },
+    ],
+    alsoTried: ['vm port-forward', 'vm tunnel', 'forward', 'port-forward'],
+  },
+  'vm ports': {
+    summary: 'List what listens in a vm',
+    arguments: [vm],
+    examples: [{ does: 'Which program has which port', line: 'banger vm ports web' }],
+    alsoTried: ['vm port', 'vm netstat', 'ports'],
+  },
+  'vm proxy': {
+    summary: 'Join stdin and stdout to a port or to the ssh server of a vm',
+    details: ['What ssh calls as its ProxyCommand; see "ssh-config". It ends when the program in the vm closes.'],
+    arguments: [vm, { name: 'port', summary: 'A TCP port in the vm; else an ssh server', optional: true }],
+    examples: [{ does: 'Talk to a web server by hand', line: 'banger vm proxy web 80' }],
+    alsoTried: ['vm nc', 'vm netcat', 'proxy'],
   },
 
   'vm workspace import': {
@@ -448,6 +492,22 @@ export const COMMANDS = {
       { does: 'For fish', line: 'banger completion fish > ~/.config/fish/completions/banger.fish' },
     ],
     alsoTried: ['completions', 'complete'],
+  },
+  'ssh-config': {
+    summary: 'Let ssh, scp, rsync and editors reach vms as <vm>.vm',
+    details: [
+      'Prints the file that banger keeps for ssh clients, and the line that includes it. --install puts that line, marked, ' +
+        'at the top of ~/.ssh/config; --uninstall removes it to the byte.',
+    ],
+    flags: {
+      install: { type: 'switch', summary: 'Add the line; safe to repeat' },
+      uninstall: { type: 'switch', summary: 'Remove it' },
+    },
+    examples: [
+      { does: 'Once', line: 'banger ssh-config --install' },
+      { does: 'See what it would add', line: 'banger ssh-config' },
+    ],
+    alsoTried: ['vm ssh-config', 'config ssh'],
   },
   version: {
     summary: 'Show the version',

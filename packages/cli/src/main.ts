@@ -50,6 +50,7 @@ function createCli({ flags }: AnyInput): Cli {
     terminal: describeTerminal(process.env),
     env: process.env,
     cwd: process.cwd(),
+    home: homedir(),
     isJson,
     isQuiet,
     print: (text) => void process.stdout.write(text),
@@ -96,6 +97,7 @@ function ownWords(): string[] {
 function isStdoutOfGuest(words: string[]): boolean {
   const name = words.slice(0, 2).join(' ');
   if (name === 'vm run' || name === 'vm exec') return !words.includes('-d') && !words.includes('--detach');
+  if (name === 'vm ssh' || name === 'vm proxy') return true;
   if (name === 'vm cp') return words.includes('-');
   return name === 'vm attach' || name === 'vm logs';
 }

@@ -56,7 +56,7 @@ test('an unknown flag is refused with the one that was meant', () => {
 test('an unknown command is refused with the one that was meant', () => {
   refuses('vm lst', { hint: /"banger vm ls"/ });
   refuses('vm delete web', { hint: /"banger vm rm"/ });
-  refuses('vm ssh web', { hint: /"banger vm exec"/ });
+  refuses('vm shell web', { hint: /"banger vm exec"/ });
   refuses('ps', { hint: /"banger vm ls"/ });
   refuses('images', { hint: /"banger image ls"/ });
   refuses('imgae ls', { hint: /"banger image ls"/ });

@@ -53,6 +53,8 @@ export const ERRORS = {
     meaning: 'A file that [[file_sync]] names is not one that may be copied.',
   },
   HOST_NOT_READY: { status: 500, exit: 69, meaning: 'A check of "banger doctor" failed; only its exit code is used.' },
+  PORT_TAKEN: { status: 409, exit: 69, meaning: 'An address on the host cannot be listened on.' },
+  SSH_CONFIG_BROKEN: { status: 400, exit: 65, meaning: "The lines of banger in the user's ssh config are incomplete." },
   FILE_NOT_FOUND: { status: 404, exit: 66, meaning: 'A file on the host does not exist or cannot be read.' },
 
   // Inside the guest
@@ -61,6 +63,8 @@ export const ERRORS = {
   COMMAND_NOT_EXECUTABLE: { status: 400, exit: 126, meaning: 'The guest has the file, but cannot run it.' },
   GUEST_PATH: { status: 404, exit: 66, meaning: 'A path inside the guest does not exist or cannot be used this way.' },
   GUEST_REFUSED: { status: 400, exit: 65, meaning: 'The guest agent refused a request.' },
+  PORT_REFUSED: { status: 502, exit: 69, meaning: 'Nothing in the guest answers on this port.' },
+  SSH_NO_SERVER: { status: 400, exit: 69, meaning: "The vm's image has no ssh server." },
   SESSION_NOT_FOUND: { status: 404, exit: 66, meaning: 'The vm has no session with this id.' },
 
   // Workspaces

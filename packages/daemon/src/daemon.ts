@@ -9,14 +9,16 @@ import { listen } from './api/api-server.ts';
 import { createApp } from './api/app.ts';
 import { diskSpaceHandlers } from './api/disk-space.ts';
 import { doctorHandlers } from './api/doctor.ts';
-import { createExecUpgrade } from './api/exec-upgrade.ts';
 import { imageHandlers } from './api/images.ts';
+import { sshHandlers } from './api/ssh.ts';
 import { systemHandlers } from './api/system.ts';
+import { createUpgrade } from './api/upgrades.ts';
 import { vmHandlers } from './api/vms.ts';
 import { workspaceHandlers } from './api/workspaces.ts';
 import { createDiskCapability } from './capabilities/disk.ts';
 import { createFileSyncCapability } from './capabilities/file-sync.ts';
 import { createNetworkCapability } from './capabilities/network.ts';
+import { createSshCapability } from './capabilities/ssh.ts';
 import { type Config, createConfig } from './config/config.ts';
 import { showConfig } from './config/show-config.ts';
 import { createDiskSpace } from './disk-space/disk-space.ts';
@@ -32,7 +34,9 @@ import { makePrivateFolder } from './platform/files.ts';
 import { readHost } from './platform/host.ts';
 import type { Log } from './platform/log.ts';
 import { takeSingleInstanceLock } from './platform/single-instance.ts';
+import { Task } from './platform/task.ts';
 import type { Settings } from './settings.ts';
+import { createSsh } from './ssh/ssh.ts';
 import { openStore } from './store/store.ts';
 import { createVmFolders } from './store/vm-folders.ts';
 import { resolveVmDefaults } from './vms/vm-defaults.ts';
@@ -81,10 +85,13 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     greet: async (task, machine) => greetAgent(task, await machine.openAgentStream()),
   });
   const driver = createQemuDriver({ qemuPath: tools.qemu, log, accel });
+  const sshKey = async () => (await config.read()).sshKey;
+  const ssh = createSsh({ paths, folders, commandPath: settings.commandPath, sshKey });
   const capabilities = [
     createDiskCapability({ folders }),
     createNetworkCapability({ folders, userNetwork }),
     createFileSyncCapability({ home: settings.home, readWanted: async () => (await config.read()).fileSync, now }),
+    createSshCapability({ ssh }),
   ];
   const vms = createVms({
     records: store.vms,
@@ -116,6 +123,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
 
   await vms.reconcile();
   await Promise.all([images.sweep(), kernels.sweep(), workspaces.sweep()]);
+  await ssh.refreshConfig(Task.background()).catch((fault) => log.warn('the ssh config could not be refreshed', fault));
 
   const handlers = {
     ...vmHandlers({ vms, operations }),
@@ -123,11 +131,12 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     ...imageHandlers({ images, kernels, operations }),
     ...diskSpaceHandlers({ operations, diskSpace }),
     ...doctorHandlers({ operations, bootCanary: (task) => bootCanary(task, { vms }) }),
+    ...sshHandlers({ vms, ssh }),
     ...systemHandlers({ operations, status, requestStop, configShown: () => showConfig(config, resolve) }),
   };
   const server = await listen({
     app: createApp(handlers, log),
-    execUpgrade: createExecUpgrade({ vms, log }),
+    upgrade: createUpgrade({ vms, log }),
     folder: paths.runtime,
     socketPath: settings.socketPath,
   });

@@ -30,6 +30,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
       ...(env.XDG_CONFIG_HOME && { XDG_CONFIG_HOME: env.XDG_CONFIG_HOME }),
     },
     isRoot: uid === 0,
+    commandPath: join(CHECKOUT, 'bin/banger'),
     bootTimeoutMs: Number(env.BANGER_BOOT_TIMEOUT_MS ?? DEFAULT_BOOT_TIMEOUT_MS),
   };
 }

@@ -15,4 +15,6 @@ export type Settings = {
   /** passt gives up root by itself when it is told to */
   isRoot: boolean;
   bootTimeoutMs: number;
+  /** The command `banger`, for programs that call it to reach a vm */
+  commandPath: string;
 };

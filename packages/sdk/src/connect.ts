@@ -9,6 +9,7 @@
  *
  * Nothing is sent before a function is called, and every call is a connection of its own. Failures are BangerErrors.
  */
+import type { Socket } from 'node:net';
 import type { Endpoints } from '@banger/contract/api/endpoints.ts';
 import { ROUTES, type RouteName } from '@banger/contract/api/routes.ts';
 import { BangerError, type WireError } from '@banger/contract/errors.ts';
@@ -49,6 +50,8 @@ type OutputOfKind<Answer> = {
   json: Promise<Answer>;
   operation: OperationStream<Answer>;
   frames: Promise<FrameStream>;
+  /** Either side may end its half and still get the other's */
+  tcp: Promise<Socket>;
   tar: Promise<ByteStream>;
   text: Promise<ByteStream>;
 };
@@ -72,6 +75,8 @@ export function connect({ socketPath, onDaemonVersion, startDaemon }: ConnectPar
           return new OperationStream({ open, cancelById: (operation) => client.operationCancel({ operation }) });
         case 'frames':
           return open().then(upgrade);
+        case 'tcp':
+          return open().then(({ source }) => source.release());
         case 'tar':
         case 'text':
           return open().then(({ body, close }) => Object.assign(body, { close }));
@@ -112,6 +117,10 @@ export function planRequest(name: RouteName, input: Record<string, unknown>): Ht
 
   if (route.answers === 'frames') {
     return { method: route.method, path, headers: { connection: 'Upgrade', upgrade: 'banger-frames' } };
+  }
+  if (route.answers === 'tcp') {
+    const headers = { connection: 'Upgrade', upgrade: 'banger-tcp' };
+    return { method: route.method, path: path + queryOf(rest), headers, allowHalfOpen: true };
   }
   if (route.takes === 'tar') {
     const body = tar as AsyncIterable<Uint8Array>;

@@ -17,6 +17,8 @@ export type HttpRequest = {
   body?: string | AsyncIterable<Uint8Array>;
   /** Closes the connection, at any time until the body's end */
   signal?: AbortSignal;
+  /** For an upgraded connection that goes on when the other side has ended its half */
+  allowHalfOpen?: boolean;
 };
 
 export type HttpAnswer = {
@@ -32,7 +34,7 @@ export type HttpAnswer = {
 };
 
 export async function requestHttp(socketPath: string, request: HttpRequest): Promise<HttpAnswer> {
-  const socket = await openSocket(socketPath, request.signal);
+  const socket = await openSocket(socketPath, request);
   const source = new ByteSource(socket);
   const sending = sendRequest(socket, request);
   try {
@@ -57,10 +59,10 @@ export async function readText(body: AsyncIterable<Buffer>, maxBytes = 64 * 2 **
   return Buffer.concat(chunks).toString();
 }
 
-function openSocket(socketPath: string, signal: AbortSignal | undefined): Promise<Socket> {
+function openSocket(socketPath: string, { signal, allowHalfOpen = false }: HttpRequest): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(cancelled(signal));
-    const socket = connect(socketPath);
+    const socket = connect({ path: socketPath, allowHalfOpen });
     const onAbort = () => socket.destroy(cancelled(signal));
     signal?.addEventListener('abort', onAbort, { once: true });
     socket.once('close', () => signal?.removeEventListener('abort', onAbort));
@@ -162,10 +164,12 @@ async function* readChunks(source: ByteSource): AsyncGenerator<Buffer> {
 
 /** Bytes of a socket in the order they came; nothing is read from it before somebody asks. */
 export class ByteSource {
+  readonly #socket: Socket;
   readonly #chunks: AsyncIterator<Buffer>;
   #pending: Buffer = Buffer.alloc(0);
 
   constructor(socket: Socket) {
+    this.#socket = socket;
     this.#chunks = socket.iterator({ destroyOnReturn: false });
   }
 
@@ -182,6 +186,13 @@ export class ByteSource {
     } catch (cause) {
       throw cause instanceof BangerError ? cause : connectionLost(cause);
     }
+  }
+
+  /** Gives the socket back, with what was read too far. */
+  async release(): Promise<Socket> {
+    await this.#chunks.return?.();
+    if (this.#pending.length > 0) this.#socket.unshift(this.#pending);
+    return this.#socket;
   }
 
   async readThrough(mark: string, maxBytes: number): Promise<string> {

@@ -1,11 +1,12 @@
 /** What each route takes and gives, as types; the daemon parses bodies and queries with the schemas beside them. */
 import { z } from 'zod';
-import type { GuestStat } from '../guest/messages.ts';
+import type { GuestPorts, GuestStat } from '../guest/messages.ts';
 import type { ConfigShown } from './config.ts';
 import type { DiskSpace, Prune, PruneResult } from './disk-space.ts';
 import type { TimedCheck } from './doctor.ts';
 import type { Image, ImageImport, Kernel, KernelImport, Pull } from './images.ts';
 import type { Operation } from './operations.ts';
+import type { SshAccess, SshConfig } from './ssh.ts';
 import type { DaemonStatus } from './system.ts';
 import type { Session, StopResult, Vm, VmCreate, VmRemove, VmSet, VmStop } from './vms.ts';
 import type {
@@ -26,6 +27,8 @@ export const logsQuerySchema = z.strictObject({
     .default('false')
     .transform((text) => text === 'true'),
 });
+
+export const connectQuerySchema = z.strictObject({ port: z.coerce.number().int().min(1).max(65_535) });
 
 /** `params` in the path, `query`, `body`, and the JSON answer or an operation's result. */
 export type Endpoints = {
@@ -55,6 +58,12 @@ export type Endpoints = {
   workspaceImport: { params: { vm: string }; body: WorkspaceImportRequest; answer: Workspace };
   workspaceDiff: { params: { vm: string }; query: { at?: string; patch?: boolean } };
   workspaceExport: { params: { vm: string }; body: WorkspaceExportRequest; answer: WorkspaceExport };
+  vmConnect: { params: { vm: string }; query: { port: number } };
+  vmPorts: { params: { vm: string }; answer: GuestPorts };
+  /** Answers once the vm no longer runs */
+  vmWait: { params: { vm: string }; answer: Vm };
+  vmSsh: { params: { vm: string }; answer: SshAccess };
+  sshConfig: { answer: SshConfig };
   imageList: { answer: { images: Image[] } };
   imageShow: { params: { image: string }; answer: Image };
   imagePull: { body: Pull; answer: Image };

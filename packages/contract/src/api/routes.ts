@@ -3,7 +3,8 @@
  * without the schemas; `endpoints.ts` says what goes in and out of each.
  *
  * `operation` answers 202 with `application/x-ndjson`, one OperationEvent a line; the work goes on when the caller
- * leaves, except for an ephemeral vm. `frames` upgrades the connection to a stream of frames (`Upgrade: banger-frames`).
+ * leaves, except for an ephemeral vm. `frames` upgrades the connection to a stream of frames (`Upgrade: banger-frames`),
+ * `tcp` to the plain bytes of a TCP connection inside the guest (`Upgrade: banger-tcp`).
  * `tar` carries a tar stream in the body. A route that does not say what it `takes` takes JSON, or nothing.
  */
 export const ROUTES = {
@@ -32,6 +33,12 @@ export const ROUTES = {
   vmFilesPut: { method: 'PUT', path: '/v1/vms/:vm/files', takes: 'tar', answers: 'json' },
   vmStat: { method: 'GET', path: '/v1/vms/:vm/stat', answers: 'json' },
   vmLogs: { method: 'GET', path: '/v1/vms/:vm/logs', answers: 'text' },
+  vmConnect: { method: 'POST', path: '/v1/vms/:vm/connect', answers: 'tcp' },
+  vmPorts: { method: 'GET', path: '/v1/vms/:vm/ports', answers: 'json' },
+  vmWait: { method: 'GET', path: '/v1/vms/:vm/wait', answers: 'json' },
+  vmSsh: { method: 'POST', path: '/v1/vms/:vm/ssh', answers: 'json' },
+
+  sshConfig: { method: 'GET', path: '/v1/ssh', answers: 'json' },
 
   workspacePlan: { method: 'POST', path: '/v1/workspaces/plan', answers: 'json' },
   workspaceImport: { method: 'POST', path: '/v1/vms/:vm/workspace/import', answers: 'operation' },

@@ -50,12 +50,30 @@ export const guestStatSchema = z.object({
   mode: z.int(),
 });
 
+export const guestPortsSchema = z.object({
+  ports: z
+    .array(
+      z.object({
+        protocol: z.enum(['tcp', 'udp']),
+        port: z.int().min(1).max(65_535),
+        address: z.string().max(45),
+        pid: z.int().nullable(),
+        /** The name that the guest's kernel has for the process */
+        process: z.string().max(64).nullable(),
+      }),
+    )
+    .max(1024),
+  /** There are more than these */
+  isCut: z.boolean(),
+});
+
 export type AgentInfo = z.infer<typeof agentInfoSchema>;
 export type AgentFailure = z.infer<typeof agentFailureSchema>;
 export type ExecStart = z.infer<typeof execStartSchema>;
 export type ExecStarted = z.infer<typeof execStartedSchema>;
 export type ExecExit = z.infer<typeof execExitSchema>;
 export type SessionInfo = z.infer<typeof sessionInfoSchema>;
+export type GuestPorts = z.infer<typeof guestPortsSchema>;
 export type GuestStat = z.infer<typeof guestStatSchema>;
 
 /** Goes in on the kernel command line, see docs/agent-protocol.md. */

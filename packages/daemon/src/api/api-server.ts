@@ -4,16 +4,16 @@ import { createServer, type Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { makePrivateFolder } from '../platform/files.ts';
-import type { createExecUpgrade } from './exec-upgrade.ts';
+import type { Upgrade } from './upgrades.ts';
 
-type Parts = { app: Hono; execUpgrade: ReturnType<typeof createExecUpgrade>; folder: string; socketPath: string };
+type Parts = { app: Hono; upgrade: Upgrade; folder: string; socketPath: string };
 
 /** Call only while holding the daemon's lock: a socket that is there was left by a daemon that died. */
-export async function listen({ app, execUpgrade, folder, socketPath }: Parts): Promise<Server> {
+export async function listen({ app, upgrade, folder, socketPath }: Parts): Promise<Server> {
   await makePrivateFolder(folder);
   await rm(socketPath, { force: true });
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: 1000 }, getRequestListener(app.fetch));
-  server.on('upgrade', (request, socket, head) => void execUpgrade(request, socket, head));
+  server.on('upgrade', (request, socket, head) => void upgrade(request, socket, head));
   const before = process.umask(0o177);
   try {
     await new Promise<void>((resolve, reject) => {

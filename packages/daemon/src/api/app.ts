@@ -11,7 +11,7 @@ export function createApp(handlers: Handlers, log: Log): Hono {
   const app = new Hono();
   for (const [name, { method, path, answers }] of Object.entries(ROUTES)) {
     const handler = handlers[name as keyof Handlers] as ((call: Call) => unknown) | undefined;
-    if (!handler) continue; // streams of frames are upgrades, see exec-upgrade.ts
+    if (!handler) continue; // streams of frames and of bytes are upgrades, see upgrades.ts
     app.on(method, path, async (context) => render(await handler(toCall(context)), answers, context));
   }
   app.use(async (context, next) => {
@@ -55,7 +55,8 @@ function render(result: unknown, answers: (typeof ROUTES)[RouteName]['answers'],
         headers: { ...version, 'content-type': 'text/plain; charset=utf-8' },
       });
     case 'frames':
-      throw new Error('frames are not answered here');
+    case 'tcp':
+      throw new Error('an upgrade is not answered here');
   }
 }
 

@@ -7,9 +7,12 @@ import type { ROUTES, RouteName } from '@banger/contract/api/routes.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { z } from 'zod';
 import type { BegunOperation } from '../operations/operations.ts';
+import { Task } from '../platform/task.ts';
 
 /** JSON bodies are small; files travel as streams */
 const MAX_BODY_BYTES = 256 * 1024;
+/** How long the agent may take for a short answer */
+const GUEST_ANSWER_TIMEOUT_MS = 30_000;
 
 type Param<Route extends RouteName> = Endpoints[Route] extends { params: infer Params } ? keyof Params & string : never;
 type Answer<Route extends RouteName> = Endpoints[Route] extends { answer: infer Value } ? Value : never;
@@ -28,6 +31,7 @@ type Result<Route extends RouteName> = {
   tar: Promise<Readable>;
   text: Promise<ReadableStream<Uint8Array>>;
   frames: never;
+  tcp: never;
 }[(typeof ROUTES)[Route]['answers']];
 
 export type WatchedOperation = {
@@ -39,10 +43,15 @@ export type WatchedOperation = {
 };
 
 export type Handlers<Routes extends RouteName = RouteName> = {
-  [Route in Routes as (typeof ROUTES)[Route]['answers'] extends 'frames' ? never : Route]: (
+  [Route in Routes as (typeof ROUTES)[Route]['answers'] extends 'frames' | 'tcp' ? never : Route]: (
     call: Call<Route>,
   ) => Result<Route>;
 };
+
+/** For a request that an agent answers at once. */
+export function briefly(request: Request): Task {
+  return new Task(AbortSignal.any([request.signal, AbortSignal.timeout(GUEST_ANSWER_TIMEOUT_MS)]), () => {});
+}
 
 export function parseWith<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const parsed = schema.safeParse(value);

@@ -8,12 +8,9 @@ import type { BegunOperation, Operations } from '../operations/operations.ts';
 import { followFile } from '../platform/follow-file.ts';
 import { Task } from '../platform/task.ts';
 import type { Vms } from '../vms/vms.ts';
-import type { Handlers, WatchedOperation } from './handlers.ts';
+import { briefly, type Handlers, type WatchedOperation } from './handlers.ts';
 
-type VmRoutes = Extract<keyof Handlers, `vm${string}`>;
-
-/** How long the agent may take for a short answer */
-const GUEST_ANSWER_TIMEOUT_MS = 30_000;
+type VmRoutes = Exclude<Extract<keyof Handlers, `vm${string}`>, 'vmSsh'>;
 
 export function vmHandlers({ vms, operations }: { vms: Vms; operations: Operations }): Handlers<VmRoutes> {
   return {
@@ -87,6 +84,11 @@ export function vmHandlers({ vms, operations }: { vms: Vms; operations: Operatio
       await guest.writeTar(new Task(call.request.signal, () => {}), path, Readable.fromWeb(call.request.body as never));
       return {};
     },
+    vmPorts: async (call) => {
+      const task = briefly(call.request);
+      return (await vms.guest(task, call.param('vm'))).ports(task);
+    },
+    vmWait: (call) => vms.untilStopped(new Task(call.request.signal, () => {}), call.param('vm')),
     vmLogs: async (call) => followFile(vms.consolePath(call.param('vm')), call.query(logsQuerySchema)),
   };
 
@@ -107,8 +109,4 @@ export function vmHandlers({ vms, operations }: { vms: Vms; operations: Operatio
     const vm = await result;
     if (vm) await vms.removeAfter(hasLeft, vm.id);
   }
-}
-
-function briefly(request: Request): Task {
-  return new Task(AbortSignal.any([request.signal, AbortSignal.timeout(GUEST_ANSWER_TIMEOUT_MS)]), () => {});
 }

@@ -101,6 +101,15 @@ export class AgentSession {
     return stream;
   }
 
+  /** A TCP connection inside the guest; each side may end its half. */
+  async connect(task: Task, authority: string, refused: ErrorCode): Promise<ClientHttp2Stream> {
+    if (this.isClosed) throw agentLost(this.#whyClosed ?? 'its stream ended');
+    const stream = this.#session.request({ ':method': 'CONNECT', ':authority': authority }, { endStream: false });
+    stream.on('error', () => {});
+    await this.answerTo(task, stream, refused);
+    return stream;
+  }
+
   async answerTo(
     task: Task,
     stream: ClientHttp2Stream,

@@ -50,6 +50,29 @@ test('what the agent refuses becomes an error of ours', async (t) => {
   await assert.rejects(guest.run(task, ['x'.repeat(70_000)]), { code: 'BAD_REQUEST' });
 });
 
+test('a connection into the guest carries bytes both ways after either side has ended', async (t) => {
+  const guest = await connectFake(t);
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.resume().once('end', () => socket.end(`got ${socket.bytesRead}`));
+  });
+  const port = await new Promise<number>((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
+  });
+  t.after(() => server.close());
+  const connection = await guest.connect(task, port);
+  connection.end(Buffer.alloc(3_000_000));
+  assert.equal(Buffer.concat(await connection.toArray()).toString(), 'got 3000000');
+  server.close();
+  await once(server, 'close');
+  await assert.rejects(guest.connect(task, port), { code: 'PORT_REFUSED' });
+});
+
+test('what listens in the guest is told', async (t) => {
+  const { ports, isCut } = await (await connectFake(t)).ports(task);
+  assert.equal(isCut, false);
+  assert.deepEqual(ports[0], { protocol: 'tcp', port: 22, address: '0.0.0.0', pid: 312, process: 'sshd' });
+});
+
 test('a kept session is listed, attached to with its scrollback, taken over, and ended', async (t) => {
   const guest = await connectFake(t);
   const first = await guest.exec(task, { ...START, argv: ['sh', '-c', 'echo hello; cat'], keep: true });

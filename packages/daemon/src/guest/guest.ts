@@ -12,7 +12,9 @@ import { encodeFrame, FRAME, MAX_FRAME_PAYLOAD_BYTES } from '@banger/contract/gu
 import {
   type AgentInfo,
   type ExecStart,
+  type GuestPorts,
   type GuestStat,
+  guestPortsSchema,
   guestStatSchema,
   type SessionInfo,
   sessionsSchema,
@@ -21,6 +23,7 @@ import { z } from 'zod';
 import type { Task } from '../platform/task.ts';
 import { agentLost } from './agent-errors.ts';
 import { AgentSession } from './agent-session.ts';
+import { cleanText } from './clean-text.ts';
 import { greetAgent } from './handshake.ts';
 import { type CommandOutput, collectOutput, type RunOptions } from './run-command.ts';
 
@@ -136,6 +139,17 @@ export class Guest {
     }
   }
 
+  /** A TCP connection to a program that listens on the guest's loopback. Throws PORT_REFUSED. */
+  async connect(task: Task, port: number): Promise<Duplex> {
+    return this.#session.connect(task, `127.0.0.1:${port}`, 'PORT_REFUSED');
+  }
+
+  /** What listens in the guest; the names of the processes are cleaned. */
+  async ports(task: Task): Promise<GuestPorts> {
+    const { ports, isCut } = await this.#session.ask(task, { method: 'GET', path: '/v1/ports' }, guestPortsSchema);
+    return { isCut, ports: ports.map((each) => ({ ...each, ...cleanPort(each) })) };
+  }
+
   async stats(task: Task): Promise<GuestStats> {
     return this.#session.ask(task, { method: 'GET', path: '/v1/stats' }, statsSchema);
   }
@@ -156,6 +170,10 @@ export class Guest {
     await this.#session.answerTo(task, stream);
     return stream;
   }
+}
+
+function cleanPort({ address, process }: GuestPorts['ports'][number]) {
+  return { address: cleanText(address), process: process === null ? null : cleanText(process) };
 }
 
 function sessionPath(id: string): string {

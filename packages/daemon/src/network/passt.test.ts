@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { findByArgument } from '../platform/processes.ts';
 import { Task } from '../platform/task.ts';
+import { connectSocket } from '../platform/unix-sockets.ts';
 import { createUserNetwork } from './passt.ts';
 import { networkCommand } from './passt-arguments.ts';
 
@@ -52,8 +51,7 @@ test('a network is ready when its socket is there, and is gone when it is releas
   const link = await network.connect(task, folder);
   assert.ok(link);
   assert.deepEqual(link.network.dns, ['10.0.2.3']);
-  const client = connect(link.socketPath);
-  await once(client, 'connect');
+  const client = await connectSocket(task, link.socketPath);
   client.destroy();
   await network.release(folder);
   assert.deepEqual(findByArgument(folder), []);

@@ -64,6 +64,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     guest,
     /** Somebody uses the vm until the answer is disposed; an idle one may be stopped */
     use: (nameOrId: string) => activity.use(find(nameOrId).id),
+    untilStopped,
     consolePath: (name: string) => folders.of(find(name).id).console,
     reconcile: async () => {
       await reconcile(parts, watch);
@@ -164,6 +165,15 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     expectState(vm, 'running', 'used');
     activity.touch(vm.id);
     return running.get(vm.id, vm.name).guest(task);
+  }
+
+  /** Waits for the end of this run of the vm, however it comes; at once when it does not run. Throws VM_NOT_FOUND. */
+  async function untilStopped(task: Task, nameOrId: string): Promise<Vm> {
+    const { id } = find(nameOrId);
+    const machine = running.find(id)?.machine;
+    if (machine) await task.race(machine.exited);
+    await queue(task, id, async () => {}); // the record follows in its turn
+    return show(id);
   }
 
   /** The record is read when the turn comes: the one before may have changed or removed it. */

@@ -41,11 +41,12 @@ async function processEnded(pid: number): Promise<void> {
   });
 }
 
-/** A process that nobody reaps stays in the table as a zombie; it holds nothing any more. */
+/** A process that nobody reaps stays in the table as a zombie; it holds nothing once its last thread is gone. */
 function isGone(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' && Number(fields[17]) <= 1;
   } catch {
     return true;
   }

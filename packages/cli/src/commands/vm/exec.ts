@@ -1,6 +1,7 @@
 import { planExec } from '../../exec-request.ts';
 import { followGuestCommand, startDetached, terminalSize } from '../../guest-command.ts';
 import type { Run } from '../../load-command.ts';
+import { remindOfRunning } from '../../remind-of-running.ts';
 
 export const run: Run<'vm exec'> = async (cli, { arguments: { vm }, flags, command }) => {
   const start = planExec({ command, flags, terminal: cli.terminal, env: cli.env, size: terminalSize });
@@ -17,5 +18,6 @@ export const run: Run<'vm exec'> = async (cli, { arguments: { vm }, flags, comma
     hasStdin: start.stdin,
   });
   if (cli.isJson) cli.complain(JSON.stringify({ vm, exit }));
+  if (command === null && start.tty !== null) await remindOfRunning(cli, vm);
   return exitCode;
 };

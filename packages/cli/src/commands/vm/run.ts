@@ -7,6 +7,7 @@ import type { Input } from '../../commands.ts';
 import { planExec } from '../../exec-request.ts';
 import { followGuestCommand, type Outcome, startDetached, terminalSize } from '../../guest-command.ts';
 import type { Run } from '../../load-command.ts';
+import { remindOfRunning } from '../../remind-of-running.ts';
 import { watchOperation } from '../../watch-operation.ts';
 import { importRequest, planRequest, type SourceFlags, showPlan } from '../../workspace-request.ts';
 import { vmCreateBody } from './create.ts';
@@ -46,7 +47,7 @@ export const run: Run<'vm run'> = async (cli, input) => {
     if (flags.detach) return await leaveRunning(cli, vm, input, start);
 
     const outcome = await follow(cli, vm.name, start);
-    if (!flags.rm) sayItRuns(cli, vm);
+    if (!flags.rm) await remindOfRunning(cli, vm.name);
     if (cli.isJson) cli.complain(JSON.stringify({ vm: vm.name, exit: outcome.exit }));
     return outcome.exitCode;
   } finally {
@@ -72,7 +73,7 @@ async function bringIn(cli: Cli, vm: Vm, request: WorkspaceImportRequest, isRemo
   try {
     return await watchOperation(cli, cli.client.workspaceImport({ vm: vm.name, ...request }), { isBrief: true });
   } catch (fault) {
-    if (!isRemoved) sayItRuns(cli, vm);
+    if (!isRemoved) await remindOfRunning(cli, vm.name);
     throw fault;
   }
 }
@@ -104,8 +105,4 @@ async function removeQuietly(cli: Cli, vm: string): Promise<void> {
     .vmRemove({ vm, force: true })
     .result()
     .catch(() => {}); // it is gone already, or the daemon is; then it removes what is ephemeral at its next start
-}
-
-function sayItRuns(cli: Cli, { name }: Vm): void {
-  cli.note(`${name} goes on running: "banger vm exec ${name}" enters it, "banger vm rm --force ${name}" removes it.`);
 }

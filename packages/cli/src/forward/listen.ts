@@ -1,0 +1,50 @@
+/** One forwarded port: every connection on the host becomes one in the guest. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import { BangerError } from '@banger/contract/errors.ts';
+import type { Forward } from './parse-forward.ts';
+
+export type Listening = Forward & {
+  /** "127.0.0.1:3000" */
+  address: string;
+};
+
+type ForwardParts = {
+  forward: Forward;
+  /** A new connection to the port in the guest */
+  connect: (port: number) => Promise<Socket>;
+  /** Called when a connection could not be made; the others go on */
+  onRefused: (thrown: unknown) => void;
+};
+
+/** Throws PORT_TAKEN. Listens for as long as this program runs. */
+export async function listen({ forward, connect, onRefused }: ForwardParts): Promise<Listening> {
+  const { host, hostPort, guestPort } = forward;
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, join);
+  server.listen(hostPort, host);
+  await once(server, 'listening').catch((cause) => {
+    throw portTaken(forward, cause);
+  });
+  const { address, port } = server.address() as AddressInfo;
+  return { ...forward, hostPort: port, address: address.includes(':') ? `[${address}]:${port}` : `${address}:${port}` };
+
+  async function join(caller: Socket): Promise<void> {
+    caller.on('error', () => {}); // it went away; the pipeline sees it too
+    const guest = await connect(guestPort).catch((thrown) => {
+      onRefused(thrown);
+      caller.resetAndDestroy();
+    });
+    if (guest) await pipeline(caller, guest, caller).catch(() => {}); // one of the two broke, and so has the other
+  }
+}
+
+function portTaken({ host, hostPort }: Forward, cause: NodeJS.ErrnoException): BangerError {
+  const why = { EADDRINUSE: 'another program listens there', EACCES: 'it needs root', EADDRNOTAVAIL: 'it is not here' };
+  return new BangerError('PORT_TAKEN', {
+    message: `${host} port ${hostPort} cannot be listened on: ${why[cause.code as keyof typeof why] ?? cause.message}.`,
+    hint: `Choose another one: "0:<port>" takes any that is free.`,
+    details: { host, port: hostPort },
+    cause,
+  });
+}

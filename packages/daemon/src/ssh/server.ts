@@ -1,0 +1,71 @@
+/** sshd inside the guest: where it is, what it needs, how it is called. */
+import { readFile } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { BangerError, toBangerError } from '@banger/contract/errors.ts';
+import type { Guest } from '../guest/guest.ts';
+import type { Task } from '../platform/task.ts';
+import type { PublicKey } from './keys.ts';
+import { writeTar } from './write-tar.ts';
+
+const PLACES = ['/usr/sbin/sshd', '/usr/bin/sshd', '/usr/local/sbin/sshd'];
+const NO_LOGIN = '/run/nologin';
+const BOOT_LIMIT_MS = 15_000;
+/** The agent has no event for a file that goes */
+const LOOK_EVERY_MS = 100;
+const HOST_KEY = 'etc/ssh/banger_host_ed25519_key';
+const AUTHORIZED_KEYS = 'etc/ssh/banger_authorized_keys';
+/** Where sshd locks up the half of itself that talks to strangers; the image's own service would make it */
+const PRIVILEGE_SEPARATION = 'run/sshd/';
+
+/** Throws SSH_NO_SERVER. */
+export async function findServer(task: Task, guest: Guest, vm: string): Promise<string> {
+  for (const path of PLACES) if (await isFile(task, guest, path)) return path;
+  throw new BangerError('SSH_NO_SERVER', {
+    message: `The image of "${vm}" has no ssh server.`,
+    hint: `"banger vm exec ${vm}" opens a shell without one; with the package openssh-server installed in it, ssh works too.`,
+    details: { vm },
+  });
+}
+
+export async function installKeys(task: Task, guest: Guest, keys: { hostKeyPath: string; userKey: PublicKey }) {
+  const tar = writeTar([
+    { name: PRIVILEGE_SEPARATION, mode: 0o755 },
+    { name: HOST_KEY, mode: 0o600, content: await readFile(keys.hostKeyPath) },
+    // sshd reads it as the user who logs in, who need not be root.
+    { name: AUTHORIZED_KEYS, mode: 0o644, content: Buffer.from(`${keys.userKey.line} banger\n`) },
+  ]);
+  await guest.writeTar(task, '/', Readable.from([tar]));
+}
+
+/**
+ * While systemd boots it lets only root in, and sends words about it. Waits for that to pass, up to a bound: whoever
+ * made the file may have forgotten it, and root comes in all the same.
+ */
+export async function untilLoginsAreOpen(task: Task, guest: Guest): Promise<void> {
+  for (const deadline = Date.now() + BOOT_LIMIT_MS; Date.now() < deadline; await delay(LOOK_EVERY_MS)) {
+    if (!(await isFile(task, guest, NO_LOGIN))) return;
+  }
+}
+
+/** One connection on stdin and stdout. What is set here goes before the image's own settings, which are kept. */
+export function serverCommand(path: string): string[] {
+  const options = {
+    AuthorizedKeysFile: `.ssh/authorized_keys /${AUTHORIZED_KEYS}`,
+    HostKey: `/${HOST_KEY}`,
+    // Only why it cannot serve at all: the key of the image's own service may not be there yet.
+    LogLevel: 'FATAL',
+    PermitRootLogin: 'prohibit-password',
+    PubkeyAuthentication: 'yes',
+  };
+  return [path, '-i', '-e', ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`])];
+}
+
+async function isFile(task: Task, guest: Guest, path: string): Promise<boolean> {
+  try {
+    return (await guest.statPath(task, path)).kind === 'file';
+  } catch (fault) {
+    if (toBangerError(fault).code === 'GUEST_PATH') return false;
+    throw fault;
+  }
+}
