@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn the_shared_sample_is_what_the_kernels_tables_say() {
-        let sample: Value = serde_json::from_str(include_str!("../../../packages/contract/vectors/ports.json")).unwrap();
+        let sample: Value =
+            serde_json::from_str(include_str!("../../../packages/contract/vectors/ports.json")).unwrap();
         let tables = sample["tables"].as_object().unwrap();
         let found = tables.iter().flat_map(|(table, text)| listeners(table, text.as_str().unwrap())).collect();
         let owners = HashMap::from([
