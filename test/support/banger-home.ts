@@ -161,7 +161,7 @@ export async function createHome(t: HomeOwner, { env: extra = {}, prepared = tru
     }
     const left = [...(await leftovers()), ...findDaemons().map(({ pid }) => `daemon ${pid}`)];
     for (const found of [...findByArgument(`${folder}/`), ...findDaemons()]) await killProcess(found);
-    if (!t.passed) await keepLogs();
+    if (!t.passed || process.env.BANGER_KEEP_LOGS) await keepLogs();
     await rm(folder, { recursive: true, force: true });
     if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`);
   }

@@ -1,5 +1,6 @@
 /** A command's two-way stream of frames, on a connection that was upgraded. */
 import type { Socket } from 'node:net';
+import { BangerError } from '@banger/contract/errors.ts';
 import {
   encodeChunks,
   encodeFrame,
@@ -42,11 +43,18 @@ export class FrameStream {
     return this.#write(encodeFrame(type, JSON.stringify(message)));
   }
 
-  /** Ends when the other side closes; a frame that has not been asked for stays in the socket, and the guest waits. */
+  /** Ends when the other side closes, or the connection breaks: without an EXIT both mean that the command was lost. */
   async *frames(): AsyncGenerator<Frame, void> {
     const reader = new FrameReader();
-    for (let bytes = await this.#source.next(); bytes !== null; bytes = await this.#source.next()) {
-      yield* reader.push(bytes);
+    for (let bytes = await this.#next(); bytes !== null; bytes = await this.#next()) yield* reader.push(bytes);
+  }
+
+  async #next(): Promise<Buffer | null> {
+    try {
+      return await this.#source.next();
+    } catch (fault) {
+      if (fault instanceof BangerError && fault.code === 'DAEMON_UNREACHABLE') return null;
+      throw fault;
     }
   }
 

@@ -8,6 +8,8 @@ import { BangerError } from '@banger/contract/errors.ts';
 
 const MAX_HEAD_BYTES = 65_536;
 const MAX_CHUNK_LINE_BYTES = 1024;
+/** Above it the socket is not read, and whoever writes waits */
+const MAX_QUEUED_BYTES = 1024 * 1024;
 
 export type HttpRequest = {
   method: string;
@@ -162,37 +164,74 @@ async function* readChunks(source: ByteSource): AsyncGenerator<Buffer> {
   }
 }
 
-/** Bytes of a socket in the order they came; nothing is read from it before somebody asks. */
+/**
+ * Bytes of a socket in the order they came. They are taken from the socket as they arrive, up to a bound, so that a
+ * connection that breaks does not take along what came before: a command's last words, and its exit code.
+ */
 export class ByteSource {
   readonly #socket: Socket;
-  readonly #chunks: AsyncIterator<Buffer>;
-  #pending: Buffer = Buffer.alloc(0);
+  readonly #queue: Buffer[] = [];
+  #queuedBytes = 0;
+  #hasEnded = false;
+  #fault: Error | null = null;
+  #wake = () => {};
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    this.#chunks = socket.iterator({ destroyOnReturn: false });
+    socket.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onEnd).on('error', this.#onError);
   }
 
   /** The next bytes, however many there are; null at the end. Throws DAEMON_UNREACHABLE when the connection breaks. */
   async next(): Promise<Buffer | null> {
-    if (this.#pending.length > 0) {
-      const pending = this.#pending;
-      this.#pending = Buffer.alloc(0);
-      return pending;
-    }
-    try {
-      const { done, value } = await this.#chunks.next();
-      return done ? null : value;
-    } catch (cause) {
-      throw cause instanceof BangerError ? cause : connectionLost(cause);
+    for (;;) {
+      const bytes = this.#queue.shift();
+      if (bytes) {
+        this.#queuedBytes -= bytes.length;
+        if (this.#queuedBytes < MAX_QUEUED_BYTES) this.#socket.resume();
+        return bytes;
+      }
+      if (this.#fault) throw this.#fault instanceof BangerError ? this.#fault : connectionLost(this.#fault);
+      if (this.#hasEnded) return null;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
     }
   }
 
   /** Gives the socket back, with what was read too far. */
-  async release(): Promise<Socket> {
-    await this.#chunks.return?.();
-    if (this.#pending.length > 0) this.#socket.unshift(this.#pending);
+  release(): Socket {
+    this.#socket
+      .off('data', this.#onData)
+      .off('end', this.#onEnd)
+      .off('close', this.#onEnd)
+      .off('error', this.#onError);
+    this.#socket.pause();
+    for (const bytes of this.#queue.splice(0).reverse()) this.#socket.unshift(bytes);
     return this.#socket;
+  }
+
+  readonly #onData = (bytes: Buffer) => {
+    this.#queue.push(bytes);
+    this.#queuedBytes += bytes.length;
+    if (this.#queuedBytes >= MAX_QUEUED_BYTES) this.#socket.pause();
+    this.#wake();
+  };
+
+  readonly #onEnd = () => {
+    this.#hasEnded = true;
+    this.#wake();
+  };
+
+  readonly #onError = (fault: Error) => {
+    this.#fault = fault;
+    this.#wake();
+  };
+
+  /** What was read too far comes again. */
+  #putBack(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    this.#queue.unshift(bytes);
+    this.#queuedBytes += bytes.length;
   }
 
   async readThrough(mark: string, maxBytes: number): Promise<string> {
@@ -203,7 +242,7 @@ export class ByteSource {
       bytes = bytes.length === 0 ? next : Buffer.concat([bytes, next]);
       const at = bytes.indexOf(mark);
       if (at >= 0) {
-        this.#pending = bytes.subarray(at + mark.length);
+        this.#putBack(bytes.subarray(at + mark.length));
         return bytes.toString('latin1', 0, at);
       }
       if (bytes.length > maxBytes) throw brokenAnswer('a line has no end');
@@ -215,8 +254,8 @@ export class ByteSource {
     while (left > 0) {
       const next = await this.next();
       if (next === null) throw connectionLost();
-      if (next.length > left) this.#pending = next.subarray(left);
       const mine = next.subarray(0, left);
+      this.#putBack(next.subarray(left));
       left -= mine.length;
       yield mine;
     }
@@ -241,6 +280,7 @@ function connectionLost(cause?: unknown): BangerError {
   return new BangerError('DAEMON_UNREACHABLE', {
     message: 'The daemon closed the connection in the middle of an answer.',
     hint: 'It may have been stopped or killed; "banger daemon status" tells, and its log is daemon.log in the state folder.',
+    details: { errno: (cause as NodeJS.ErrnoException | undefined)?.code ?? 'end' },
     cause,
   });
 }

@@ -81,6 +81,7 @@ async function moveObjects(
     stdout: pack,
     isHostile: true,
   });
+  pack.on('error', () => {}); // whoever broke it is the one that reports
   packing.catch((fault) => pack.destroy(fault as Error));
   const target = { ...quarantine, objectFolder: join(repository.commonDir, 'objects') };
   const indexing = git.run(both, target, ['index-pack', '--stdin', '--strict'], { stdin: pack, isHostile: true });

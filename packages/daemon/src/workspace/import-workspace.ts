@@ -155,6 +155,7 @@ async function sendFiles(task: Task, { git }: WorkspaceParts, guest: Guest, give
   const ending = new AbortController();
   const args = ['archive', '--format=tar', snapshot.tree];
   const archiving = readObjects(() => git.run(task.withSignal(ending.signal), lens, args, { stdout: tar }));
+  tar.on('error', () => {}); // whoever broke it is the one that reports
   archiving.catch((fault) => tar.destroy(fault as Error));
   try {
     await Promise.all([guest.writeTar(task, path, tar), archiving]);
@@ -174,6 +175,7 @@ async function streamToGuest(
   const stdin = countBytes(task);
   const ending = new AbortController();
   const producing = produce(task.withSignal(ending.signal), stdin);
+  stdin.on('error', () => {}); // as above
   producing.catch((fault) => stdin.destroy(fault as Error));
   try {
     await Promise.all([producing, runInGuest(task, guest, { ...command, stdin, maxBytes: 65_536 })]);

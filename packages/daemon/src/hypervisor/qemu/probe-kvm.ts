@@ -5,7 +5,7 @@
  * then fails instead of falling back. So the first vm on a host that offers /dev/kvm waits for a small guest to say
  * hello. The verdict holds until the host boots again or QEMU changes.
  */
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileDurably } from '../../platform/files.ts';
@@ -22,7 +22,7 @@ const verdictSchema = z.object({
   bootId: z.string(),
   qemuVersion: z.string(),
   /** A "no" is about this kernel as well, since a kernel that boots nowhere proves nothing about KVM */
-  kernelPath: z.string(),
+  kernel: z.string(),
   works: z.boolean(),
 });
 type Verdict = z.infer<typeof verdictSchema>;
@@ -46,10 +46,9 @@ export function createKvmProbe(parts: ProbeParts): ChooseAccel {
   return async function chooseAccel(task, plan, qemuVersion) {
     if (!(await canOpen(kvmDevice))) return 'tcg';
     const bootId = (await readFile(bootIdPath, 'utf8')).trim();
+    const kernel = await identify(plan.kernelPath);
     const holds = (verdict: Verdict | null) =>
-      verdict?.bootId === bootId &&
-      verdict.qemuVersion === qemuVersion &&
-      (verdict.works || verdict.kernelPath === plan.kernelPath);
+      verdict?.bootId === bootId && verdict.qemuVersion === qemuVersion && (verdict.works || verdict.kernel === kernel);
 
     for (;;) {
       const known = await readKvmVerdict(verdictPath);
@@ -65,12 +64,18 @@ export function createKvmProbe(parts: ProbeParts): ChooseAccel {
 
     async function probe(): Promise<Verdict> {
       const works = await runsGuest(task, parts, plan);
-      const verdict = { bootId, qemuVersion, kernelPath: plan.kernelPath, works };
+      const verdict = { bootId, qemuVersion, kernel, works };
       log.info(`KVM ${works ? 'runs guests' : 'does not run guests'} here (QEMU ${qemuVersion})`);
       await writeFileDurably(verdictPath, `${JSON.stringify(verdict)}\n`);
       return verdict;
     }
   };
+}
+
+/** The same file by whatever path: homes of tests share it as hard links. */
+async function identify(path: string): Promise<string> {
+  const found = await stat(path).catch(() => null);
+  return found ? `${found.dev}:${found.ino}:${found.mtimeMs}` : path;
 }
 
 async function runsGuest(task: Task, { qemuPath, log, greet }: ProbeParts, plan: MachinePlan): Promise<boolean> {
