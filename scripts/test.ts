@@ -14,7 +14,7 @@ import type { Counts } from '../test/support/count-reporter.ts';
 const SUITES = {
   unit: { files: ['packages/*/src/**/*.test.ts', 'test/bench/**/*.test.ts'], concurrency: 2 },
   integration: { files: ['test/integration/**/*.test.ts'], concurrency: 2 },
-  smoke: { files: ['test/smoke/**/*.test.ts'], concurrency: 1 },
+  smoke: { files: ['test/smoke/**/*.test.ts'], concurrency: 2 },
 } as const;
 
 type SuiteName = keyof typeof SUITES | 'agent';
