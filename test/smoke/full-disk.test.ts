@@ -2,16 +2,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Vm } from '@banger/contract/api/vms.ts';
 import { createHome } from '../support/banger-home.ts';
 import { watchOutput } from '../support/watch-output.ts';
 
-/** A little more than a new disk asks for, and less than the guest writes */
+/** A little more than a new disk asks for; most of it is then taken, so that the guest meets the end soon */
 const HOST_SPACE = '290M';
-const DATA_BYTES = 320 * 2 ** 20;
+const TAKEN = '210M';
+const DATA_BYTES = 96 * 2 ** 20;
 
 test("a machine's own disk is full", async (t) => {
   const home = await createHome(t);
@@ -42,6 +43,7 @@ test("the host's disk is full while a guest writes", async (t) => {
   if (!mountTmpfs(folder)) return t.skip('this host lacks the ability: mount');
   try {
     await home.json(['vm', 'create', '--name', 'web', '--memory', '384M', '--disk-size', '2G', '--start']);
+    execFileSync('fallocate', ['-l', TAKEN, join(folder, 'taken')]);
     const script = `yes banger | head -c ${DATA_BYTES} >/root/data && sync && echo written`;
     const writer = watchOutput(home.start(['vm', 'exec', 'web', '--', 'sh', '-c', script]));
 
@@ -68,6 +70,7 @@ test("the host's disk is full while a guest writes", async (t) => {
     });
 
     await home.json(['vm', 'rm', '--force', 'web']);
+    await rm(join(folder, 'taken'));
   } finally {
     execFileSync('umount', ['--lazy', folder]);
   }

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { DaemonStatus } from '@banger/contract/api/system.ts';
 import type { Session, Vm } from '@banger/contract/api/vms.ts';
 import { findByArgument, killProcess } from '../../packages/daemon/src/platform/processes.ts';
@@ -22,6 +23,7 @@ const BANGER = join(CHECKOUT, 'bin/banger');
 /** The default image and kernel, made once a checkout by scripts/setup-test-data */
 export const PREPARED = join(CHECKOUT, 'build/test-data');
 const COMMAND_TIMEOUT_MS = 180_000;
+const ASK_EVERY_MS = 200;
 
 export type Output = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string };
 
@@ -216,6 +218,8 @@ async function until<Value>(ask: () => Promise<Value>, isWanted: (value: Value) 
   for (;;) {
     const value = await ask();
     if (isWanted(value)) return value;
+    // Each question is a process of its own, which the machine under test would have to share its processor with.
+    await delay(ASK_EVERY_MS);
     if (Date.now() > deadline) throw new Error(`for too long the answer is ${JSON.stringify(value)}`);
   }
 }
