@@ -1,6 +1,6 @@
 /**
  * What can be told without a daemon: `inspect.ts config` and `inspect.ts doctor`. It prints one line of JSON for each
- * answer, `{"error":{…}}` when there is none, and writes nothing anywhere; see docs/decisions/0030-inspecting-without-a-daemon.md.
+ * answer, `{"error":{…}}` when there is none, and writes nothing anywhere; see docs/decisions/0019-inspecting-without-a-daemon.md.
  */
 import { toBangerError } from '@banger/contract/errors.ts';
 import { createConfig } from './config/config.ts';
