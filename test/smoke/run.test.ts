@@ -11,14 +11,14 @@ test('a command runs in a fresh machine', async (t) => {
   assert.deepEqual(none, []);
 
   await t.test("it sees the guest's own kernel and system, with the two streams apart", async () => {
-    const script = 'uname -r; . /etc/os-release; echo $ID; echo oops >&2; cat /proc/1/comm >&2';
+    const script = 'uname -r; . /etc/os-release; echo $ID; echo oops >&2';
     const { code, stdout, stderr } = await home.run(['vm', 'run', '--rm', '--quiet', '--', 'sh', '-c', script]);
     assert.equal(code, 0, stderr);
     const [kernel, id] = stdout.trim().split('\n');
     assert.notEqual(kernel, release());
     assert.match(kernel ?? '', /cloud-amd64$/);
     assert.equal(id, 'debian');
-    assert.match(stderr, /^oops\nsystemd\n/m);
+    assert.equal(stderr, 'oops\n');
   });
 
   await t.test('before anything else it says what the machine gets', async () => {

@@ -37,7 +37,10 @@ pub async fn run(agent: &Agent, order: Order) {
     let program = program.filter(|_| agent.info.init == InitKind::Image);
     let has_started = program.is_some_and(|program| Command::new(program).spawn().is_ok());
     if !has_started {
-        wait_until_init_listens(signal).await;
+        // Our own supervisor listens from the start, and while it waits for a signal its mask looks empty from outside.
+        if agent.info.init == InitKind::Image {
+            wait_until_init_listens(signal).await;
+        }
         let _ = sys::send_signal(1, signal);
     }
 }
