@@ -5,7 +5,8 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 
 const REACH_LIMIT_MS = 3000;
-const WELL_KNOWN = ['http://deb.debian.org', 'https://example.com'];
+/** Tried last, for a host whose apt names no server */
+const WELL_KNOWN = ['https://example.com'];
 const MAX_TRIED = 4;
 
 export type Outside = { name: string; port: number };
