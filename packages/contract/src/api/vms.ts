@@ -1,6 +1,6 @@
 /** Machines, as the owner API shows them. Sizes in bytes, times in ISO 8601. */
 import { z } from 'zod';
-import { execStartSchema, type sessionInfoSchema } from '../guest/messages.ts';
+import type { sessionInfoSchema } from '../guest/messages.ts';
 
 export const MIB = 2 ** 20;
 
@@ -80,9 +80,6 @@ export const vmSchema = z.object({
   idleStopAt: z.string().nullable(),
   createdAt: z.string(),
 });
-
-/** Body of the request that upgrades to a stream of frames; the agent's START, without what only the agent knows. */
-export const execRequestSchema = execStartSchema;
 
 export type Vm = z.infer<typeof vmSchema>;
 export type VmState = z.infer<typeof vmStateSchema>;

@@ -9,10 +9,11 @@ import { access, constants, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { BootConfig } from '@banger/contract/guest/messages.ts';
+import { checkSocketPath } from '@banger/contract/paths.ts';
 import { findByArgument, killProcess } from '../platform/processes.ts';
 import { type StartedProcess, startProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
-import { checkSocketPath, watchForSocket } from '../platform/unix-sockets.ts';
+import { watchForSocket } from '../platform/unix-sockets.ts';
 import { networkCommand, USER_NETWORK } from './passt-arguments.ts';
 
 const START_DEADLINE_MS = 30_000;

@@ -1,22 +1,8 @@
-/** Sockets of programs that the daemon starts: paths that fit, and a connection as soon as there is one. */
+/** Sockets of programs that the daemon starts: a connection as soon as there is one. */
 import { existsSync, watch } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { BangerError } from '@banger/contract/errors.ts';
 import type { Task } from './task.ts';
-
-/** sun_path is 108 bytes, with the zero that ends it */
-const MAX_SOCKET_PATH_BYTES = 107;
-
-export function checkSocketPath(path: string): void {
-  const lengthBytes = Buffer.byteLength(path);
-  if (lengthBytes <= MAX_SOCKET_PATH_BYTES) return;
-  throw new BangerError('PATH_TOO_LONG', {
-    message: `The socket path "${path}" is ${lengthBytes} bytes long; the system allows ${MAX_SOCKET_PATH_BYTES}.`,
-    hint: 'Set XDG_RUNTIME_DIR to a shorter folder and start the daemon again.',
-    details: { path, lengthBytes },
-  });
-}
 
 /**
  * Watches for a socket that a program is about to make. Call it before the program starts, and `stop` in any case: the

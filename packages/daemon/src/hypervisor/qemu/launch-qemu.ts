@@ -1,12 +1,13 @@
 /** The story of a start: from a plan to a QEMU that answers on its control socket. */
 import { open, rm, stat, symlink } from 'node:fs/promises';
 import { BangerError } from '@banger/contract/errors.ts';
+import { checkSocketPath } from '@banger/contract/paths.ts';
 import type { Log } from '../../platform/log.ts';
 import { killProcess } from '../../platform/processes.ts';
 import { startProcess } from '../../platform/run-process.ts';
 import type { Task } from '../../platform/task.ts';
 import { UndoStack } from '../../platform/undo-stack.ts';
-import { checkSocketPath, connectSocket, watchForSocket } from '../../platform/unix-sockets.ts';
+import { connectSocket, watchForSocket } from '../../platform/unix-sockets.ts';
 import type { Accel, MachinePlan } from '../hypervisor.ts';
 import { keepConsoleLog } from './console-log.ts';
 import { MachineEvents, QemuMachine } from './machine.ts';
