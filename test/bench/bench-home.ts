@@ -41,10 +41,7 @@ export async function withHome<Result>(
   }
 
   async function startCalmVm(name: string): Promise<void> {
-    await banger('vm', 'create', '--start', '--name', name);
-    // A degraded system is calm as well.
-    const script = 'until [ -S /run/systemd/private ]; do sleep 0.1; done; systemctl is-system-running --wait || true';
-    await banger('vm', 'exec', name, '--', 'sh', '-c', script);
+    await banger('vm', 'create', '--start', '--wait', 'system', '--name', name);
   }
 }
 

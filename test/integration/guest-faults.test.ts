@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Vm } from '@banger/contract/api/vms.ts';
 import { createFakeHome } from '../support/fake-home.ts';
+import { watchOutput } from '../support/watch-output.ts';
 
 test('garbage instead of frames ends the command with a clear error', async (t) => {
   const home = await createFakeHome(t);
@@ -58,6 +59,26 @@ test('while one vm hangs, the list answers and the others work', async (t) => {
     (await home.json<{ vms: Vm[] }>(['vm', 'ls'])).vms.map(({ name }) => name),
     ['good'],
   );
+});
+
+test('waiting for an init that never finishes can be given up, and only what was to be kept stays', async (t) => {
+  const home = await createFakeHome(t);
+  home.setFaults({ fault: 'init-never-ready' });
+  const giveUp = async (...args: string[]) => {
+    const waiting = home.start([...args, '--wait', 'system']);
+    const output = watchOutput(waiting);
+    await output.until('wait for the system', 'stderr');
+    waiting.kill('SIGINT');
+    assert.equal((await output.ended()).code, 130);
+  };
+  await giveUp('vm', 'run', '--rm');
+  assert.deepEqual(await home.leftovers(), []);
+
+  await giveUp('vm', 'create', '--start', '--name', 'web');
+  assert.equal((await home.json<Vm>(['vm', 'show', 'web'])).state.is, 'running');
+  const waiting = home.run(['vm', 'start', 'web', '--wait', 'system']);
+  await home.json(['vm', 'kill', 'web']);
+  assert.notEqual((await waiting).code, 0);
 });
 
 test('a client that vanishes takes its command along, but not one that was detached', async (t) => {

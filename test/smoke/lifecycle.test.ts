@@ -22,11 +22,12 @@ test('a named machine lives on', async (t) => {
     assert.match(stdout, /^web\n[0-9a-f]{32}\n$/);
   });
 
-  await t.test('what was written survives an orderly stop and start', async () => {
+  await t.test('what was written survives an orderly stop and a start that waits for all services', async () => {
     const script = 'echo kept >/root/file; echo also >/etc/banger-test; cp /bin/true /usr/local/bin/mine';
     await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', script]);
     assert.equal(await stop('vm', 'stop', 'web'), 'shut-down');
-    await home.json(['vm', 'start', 'web']);
+    await home.json(['vm', 'start', 'web', '--wait', 'system']);
+    assert.equal((await home.run(['vm', 'exec', 'web', '--', 'systemctl', 'is-system-running'])).stdout, 'running\n');
     const { stdout } = await home.run([
       'vm',
       'exec',
@@ -42,12 +43,11 @@ test('a named machine lives on', async (t) => {
   await t.test('what was synced survives a kill', async () => {
     await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', 'echo synced >/root/synced; sync']);
     assert.equal(await stop('vm', 'kill', 'web'), 'killed');
-    await home.json(['vm', 'start', 'web']);
+    await home.json(['vm', 'start', 'web', '--wait', 'system']);
     assert.equal((await home.run(['vm', 'exec', 'web', '--', 'cat', '/root/synced'])).stdout, 'synced\n');
   });
 
   await t.test('a guest that does not shut down in time is killed, and that is said', async () => {
-    await home.run(['vm', 'exec', 'web', '--', 'systemctl', 'is-system-running', '--wait']);
     await home.run(['vm', 'exec', 'web', '--', 'systemctl', 'mask', '--runtime', 'poweroff.target']);
     assert.equal(await stop('vm', 'stop', '--timeout', '1', 'web'), 'killed');
   });

@@ -56,8 +56,9 @@ test('an image that has no init', async (t) => {
       'tiny',
     ]);
     assert.equal(results[0]?.result.how, 'shut-down');
-    await home.json(['vm', 'start', 'tiny']);
-    await home.json(['vm', 'restart', '--timeout', '10', 'tiny']);
+    // There is no init to wait for
+    await home.json(['vm', 'start', '--wait', 'system', 'tiny']);
+    await home.json(['vm', 'restart', '--timeout', '10', '--wait', 'system', 'tiny']);
     assert.equal((await inside('cat /root/file /etc/mine')).stdout, 'kept\nalso\n');
   });
 

@@ -94,6 +94,9 @@ export function createFakeAgent({ faults, diskPath, runtimePath, power }: FakeAg
     switch (route) {
       case 'GET /v1/health':
         return reply(stream, { ...info, uptimeMs, sessions: sessions.list().length });
+      case 'GET /v1/init':
+        if (faults.fault === 'init-never-ready') return;
+        return done(stream, true);
       case 'POST /v1/exec':
         return sessions.serve(stream);
       case 'GET /v1/sessions':

@@ -12,6 +12,7 @@ export type FakeFault =
   | 'flood-before-ready' // garbage without end instead of an answer to hello
   | 'garbage-after-ready' // garbage instead of HTTP/2
   | 'die-after-ready' // the machine ends `afterMs` after the agent was ready
+  | 'init-never-ready' // the image's init never finishes its boot
   | 'hang-on-exec' // takes the request and never answers
   | 'bad-frames' // answers a command with bytes that are no frames
   | 'agent-dies' // the agent's stream ends when a command is begun

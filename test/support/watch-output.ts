@@ -23,12 +23,13 @@ export function watchOutput(child: ChildProcess) {
   });
   return { until, ended };
 
-  /** Resolves when the text was written to stdout; throws when the command ended without it. */
-  function until(text: string): Promise<void> {
+  /** Resolves when the text was written; throws when the command ended without it. */
+  function until(text: string, to: 'stdout' | 'stderr' = 'stdout'): Promise<void> {
+    const chunks = to === 'stdout' ? stdout : stderr;
     return bounded(
       new Promise((resolve, reject) => {
         const look = () => {
-          if (Buffer.concat(stdout).includes(text)) resolve();
+          if (Buffer.concat(chunks).includes(text)) resolve();
           else if (hasEnded) reject(new Error(`the command ended without "${text}": ${said()}`));
           else return;
           listeners.delete(look);

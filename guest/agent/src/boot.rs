@@ -1,18 +1,21 @@
 //! The boot, from a bare kernel to a machine that can run commands.
 
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use crate::boot_failure::BootFailure;
+use crate::boot_failure::{BootFailure, ToBootFailure};
 use crate::command_line::CommandLine;
 use crate::handshake::{AgentInfo, InitKind};
 use crate::port::Port;
-use crate::{clock, disk, identity, image_init, kernel_modules, mounts, network, trace};
+use crate::{clock, disk, identity, image_init, init_ready, kernel_modules, mounts, network, trace};
 
 pub struct Machine {
     pub port: Port,
     pub info: AgentInfo,
     /// The image's init, when it has one
     pub image_init: Option<&'static str>,
+    /// Where that init says that it has finished its boot, if it does
+    pub init_notices: Option<UnixDatagram>,
 }
 
 pub fn boot(command_line: &CommandLine) -> Result<Machine, BootFailure> {
@@ -47,11 +50,13 @@ pub fn boot(command_line: &CommandLine) -> Result<Machine, BootFailure> {
         Some(_) => image_init::prepare_systemd(),
         None => mounts::share_mounts(),
     }
+    let init_notices = image_init.filter(|init| image_init::is_systemd(init)).map(|_| init_ready::listen()).transpose();
+    let init_notices = init_notices.or_fail("INIT", "a socket for the init")?;
     let port = Port::open_when_there(Duration::from_secs(10))?;
     let info = AgentInfo::of_this_machine(if image_init.is_some() { InitKind::Image } else { InitKind::Agent });
     trace::mark("booted");
     if command_line.is_traced {
         trace::print();
     }
-    Ok(Machine { port, info, image_init })
+    Ok(Machine { port, info, image_init, init_notices })
 }

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::{console, sys};
+use crate::{console, init_ready, sys};
 
 const CANDIDATES: [&str; 4] = ["/sbin/init", "/usr/sbin/init", "/lib/systemd/systemd", "/usr/lib/systemd/systemd"];
 
@@ -38,6 +38,11 @@ pub fn find() -> Option<&'static str> {
     (!is_busybox || has_scripts).then_some(init)
 }
 
+/// By its file, which `/sbin/init` is a link to.
+pub fn is_systemd(init: &str) -> bool {
+    fs::canonicalize(init).is_ok_and(|real| real.file_name().is_some_and(|name| name == "systemd"))
+}
+
 /// Masks for this boot only; the image's own files stay as they are.
 pub fn prepare_systemd() {
     let folder = Path::new("/run/systemd/system");
@@ -64,7 +69,8 @@ fn empty_tmp() {
 
 pub fn become_init(path: &str) -> ! {
     sys::reset_signals();
-    let error = Command::new(path).env_clear().env("TERM", "linux").exec();
+    let error =
+        Command::new(path).env_clear().env("TERM", "linux").env("NOTIFY_SOCKET", init_ready::NOTIFY_SOCKET).exec();
     console::say(&format!("{path} could not be started: {error}"));
     console::reset_machine()
 }

@@ -16,6 +16,7 @@ mod handshake;
 mod http_answers;
 mod identity;
 mod image_init;
+mod init_ready;
 mod kernel_modules;
 mod mounts;
 mod network;
@@ -74,7 +75,7 @@ fn hand_over(machine: boot::Machine) -> ! {
                 supervise(machine, supervisor::watch)
             }
             sys::Fork::Parent { .. } => {
-                drop(machine.port);
+                drop((machine.port, machine.init_notices));
                 image_init::become_init(init)
             }
         },
@@ -85,9 +86,9 @@ fn hand_over(machine: boot::Machine) -> ! {
 /// The child is the agent, the parent its supervisor.
 fn supervise(machine: boot::Machine, supervisor: fn(i32) -> !) -> ! {
     match fork_or_reset() {
-        sys::Fork::Child => serve::run(machine.port, machine.info),
+        sys::Fork::Child => serve::run(machine),
         sys::Fork::Parent { child_pid } => {
-            drop(machine.port);
+            drop((machine.port, machine.init_notices));
             supervisor(child_pid)
         }
     }

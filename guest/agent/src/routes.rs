@@ -1,5 +1,6 @@
 //! The table of requests.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use serde_json::json;
 use crate::exec::Signal;
 use crate::handshake::AgentInfo;
 use crate::http_answers::{Answer, Refusal, read_json, response, send_answer};
+use crate::init_ready::InitReady;
 use crate::process::signal_number;
 use crate::sessions::Sessions;
 use crate::{clock, exec, files, forward, ports, shutdown, stats, trace};
@@ -19,6 +21,7 @@ use crate::{clock, exec, files, forward, ports, shutdown, stats, trace};
 pub struct Agent {
     pub info: AgentInfo,
     pub sessions: Arc<Sessions>,
+    pub init_ready: InitReady,
 }
 
 #[derive(Deserialize)]
@@ -42,6 +45,12 @@ pub async fn answer(agent: Arc<Agent>, request: Request<RecvStream>, mut respond
                 exec::run(agent, body, client).await;
             }
             return;
+        }
+        ("GET", ["v1", "init"]) => {
+            tokio::select! {
+                answer = agent.init_ready.clone().wait() => answer.map(|()| Answer::NoContent),
+                _ = poll_fn(|context| respond.poll_reset(context)) => return,
+            }
         }
         ("GET", ["v1", "sessions"]) => Ok(Answer::Json(json!({ "sessions": agent.sessions.list() }))),
         ("POST", ["v1", "sessions", id, "signal"]) => signal(&agent, id, &mut body).await,

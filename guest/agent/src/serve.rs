@@ -8,8 +8,9 @@ use std::task::Poll;
 use bytes::Bytes;
 use h2::server;
 
+use crate::boot::Machine;
 use crate::handshake::{AgentInfo, Heard, Scanner, ready_line};
-use crate::port::Port;
+use crate::init_ready::InitReady;
 use crate::port_stream::{Gathered, LivePort, PortStream};
 use crate::routes::{self, Agent};
 use crate::sessions::Sessions;
@@ -24,14 +25,14 @@ const BLOCKING_THREADS: usize = 300;
 /// Enough for the deepest tree of folders that a path can name
 const STACK_BYTES: usize = 8 << 20;
 
-pub fn run(port: Port, info: AgentInfo) -> ! {
+pub fn run(machine: Machine) -> ! {
     become_lasting();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_stack_size(STACK_BYTES)
         .build();
-    let ended = runtime.and_then(|runtime| runtime.block_on(serve(port, info)));
+    let ended = runtime.and_then(|runtime| runtime.block_on(serve(machine)));
     console::say(&format!("the agent cannot go on: {ended:?}"));
     std::process::exit(1)
 }
@@ -48,9 +49,10 @@ pub fn become_lasting() {
     let _ = rustix::process::setpriority_process(None, AGENT_NICE);
 }
 
-async fn serve(port: Port, info: AgentInfo) -> io::Result<()> {
+async fn serve(Machine { port, info, init_notices, .. }: Machine) -> io::Result<()> {
     let port = Arc::new(LivePort::new(port)?);
-    let agent = Arc::new(Agent { sessions: Sessions::new(&info.boot_id), info });
+    let init_ready = InitReady::follow(info.init, init_notices)?;
+    let agent = Arc::new(Agent { sessions: Sessions::new(&info.boot_id), info, init_ready });
     loop {
         let beginning = greet(&port, &agent.info).await?;
         let (stream, gathered) = PortStream::new(port.clone(), beginning);

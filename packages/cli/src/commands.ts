@@ -57,6 +57,12 @@ const create = {
   ...size,
 } as const;
 
+const wait = {
+  type: 'text',
+  placeholder: 'what',
+  summary: '"system" waits until the init of the image has finished its boot; else a command would be run now',
+} as const;
+
 const exec = {
   env: { type: 'text', short: 'e', placeholder: 'K=V', many: true, summary: 'Set a variable; K alone passes yours on' },
   cwd: { type: 'text', short: 'w', placeholder: 'path', summary: "Folder to start in; else the user's home" },
@@ -101,6 +107,7 @@ export const COMMANDS = {
       ...create,
       rm: { type: 'switch', summary: 'Remove the vm when the command has ended or banger is gone' },
       detach: { type: 'switch', short: 'd', summary: 'Leave the vm (and the command) running; print its name' },
+      wait,
       ...exec,
       ...source,
     },
@@ -114,14 +121,18 @@ export const COMMANDS = {
   },
   'vm create': {
     summary: 'Create a vm without starting it',
-    flags: { ...create, start: { type: 'switch', summary: 'Start it too' } },
+    flags: { ...create, start: { type: 'switch', summary: 'Start it too' }, wait },
     examples: [{ does: 'A vm for later', line: 'banger vm create --name web --memory 2G' }],
     alsoTried: ['vm add', 'create'],
   },
   'vm start': {
     summary: 'Start vms and wait until they answer',
     arguments: [vms],
-    examples: [{ does: 'Start one', line: 'banger vm start web' }],
+    flags: { wait },
+    examples: [
+      { does: 'Start one', line: 'banger vm start web' },
+      { does: 'With all of its services up', line: 'banger vm start web --wait system' },
+    ],
     alsoTried: ['vm up', 'vm boot', 'start'],
   },
   'vm stop': {
@@ -141,7 +152,7 @@ export const COMMANDS = {
   'vm restart': {
     summary: 'Stop and start vms',
     arguments: [vms],
-    flags: { timeout: stopTimeout },
+    flags: { timeout: stopTimeout, wait },
     examples: [{ does: 'Restart one', line: 'banger vm restart web' }],
     alsoTried: ['vm reboot', 'vm reset', 'restart'],
   },

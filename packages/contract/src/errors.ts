@@ -21,7 +21,11 @@ export const ERRORS = {
   VM_EXISTS: { status: 409, exit: 65, meaning: 'Another vm already has this name.' },
   VM_WRONG_STATE: { status: 409, exit: 65, meaning: 'The vm is not in a state that allows this.' },
   VM_BOOT_FAILED: { status: 500, exit: 70, meaning: 'The vm ended or reported a fault before its agent was ready.' },
-  VM_BOOT_TIMEOUT: { status: 504, exit: 70, meaning: 'The vm ran, but its agent did not say hello in time.' },
+  VM_BOOT_TIMEOUT: {
+    status: 504,
+    exit: 70,
+    meaning: 'The vm runs, but its agent, or its init when that is waited for, was not ready in time.',
+  },
   VM_LOST: { status: 500, exit: 70, meaning: 'The vm ended, or its agent went away, while it was in use.' },
   NOT_ENOUGH_MEMORY: { status: 507, exit: 71, meaning: 'The host does not have the memory that the vm asks for.' },
   DISK_FULL: { status: 507, exit: 74, meaning: 'The host filesystem does not have the space that this needs.' },
@@ -82,7 +86,7 @@ export const ERRORS = {
   STATE_TOO_NEW: { status: 500, exit: 78, meaning: 'The state was written by a newer version of banger.' },
   STATE_UNREADABLE: { status: 500, exit: 78, meaning: 'The state database cannot be read.' },
   OPERATION_NOT_FOUND: { status: 404, exit: 66, meaning: 'No operation has this id, or it ended too long ago.' },
-  CANCELLED: { status: 409, exit: 130, meaning: 'The operation was cancelled and undone.' },
+  CANCELLED: { status: 409, exit: 130, meaning: 'The operation was cancelled and undone, or no longer waited for.' },
   INTERNAL: { status: 500, exit: 70, meaning: 'A fault in banger itself.' },
 } as const satisfies Record<string, ErrorEntry>;
 

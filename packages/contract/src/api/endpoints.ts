@@ -8,7 +8,7 @@ import type { Image, ImageImport, Kernel, KernelImport, Pull } from './images.ts
 import type { Operation } from './operations.ts';
 import type { SshAccess, SshConfig } from './ssh.ts';
 import type { DaemonStatus } from './system.ts';
-import type { Session, StopResult, Vm, VmCreate, VmRemove, VmSet, VmStop } from './vms.ts';
+import type { Session, StopResult, Vm, VmCreate, VmRemove, VmRestart, VmSet, VmStart, VmStop } from './vms.ts';
 import type {
   Workspace,
   WorkspaceExport,
@@ -43,10 +43,10 @@ export type Endpoints = {
   vmShow: { params: { vm: string }; answer: Vm };
   vmSet: { params: { vm: string }; body: VmSet; answer: Vm };
   vmRemove: { params: { vm: string }; body: VmRemove; answer: Record<string, never> };
-  vmStart: { params: { vm: string }; answer: Vm };
+  vmStart: { params: { vm: string }; body: VmStart; answer: Vm };
   vmStop: { params: { vm: string }; body: VmStop; answer: StopResult };
   vmKill: { params: { vm: string }; answer: StopResult };
-  vmRestart: { params: { vm: string }; body: VmStop; answer: Vm };
+  vmRestart: { params: { vm: string }; body: VmRestart; answer: Vm };
   vmExec: { params: { vm: string } };
   vmSessions: { params: { vm: string }; answer: { sessions: Session[] } };
   vmSessionEnd: { params: { vm: string; session: string }; answer: Record<string, never> };

@@ -15,6 +15,12 @@ const cpus = within(VM_LIMITS.cpus);
 const memoryBytes = within(VM_LIMITS.memoryBytes);
 const diskBytes = within(VM_LIMITS.diskBytes);
 
+/**
+ * What a start waits for. `agent`: a command would be run now. `system`: besides, the image's own init has finished its
+ * boot, where there is one.
+ */
+const waitFor = z.enum(['agent', 'system']);
+
 export const vmCreateSchema = z.strictObject({
   /** A readable one is generated when it is left out */
   name: z.string().optional(),
@@ -25,6 +31,7 @@ export const vmCreateSchema = z.strictObject({
   diskBytes: diskBytes.optional(),
   /** Start it at once */
   start: z.boolean().default(false),
+  waitFor: waitFor.default('agent'),
   /** Remove it when the connection that watches this operation closes, or when the daemon ends */
   ephemeral: z.boolean().default(false),
 });
@@ -35,10 +42,14 @@ export const vmSetSchema = z.strictObject({
   diskBytes: diskBytes.optional(),
 });
 
+export const vmStartSchema = z.strictObject({ waitFor: waitFor.default('agent') });
+
 export const vmStopSchema = z.strictObject({
   /** How long the guest may take to shut down before it is killed */
   timeoutMs: z.int().min(0).max(3_600_000).default(30_000),
 });
+
+export const vmRestartSchema = vmStopSchema.extend(vmStartSchema.shape);
 
 export const vmRemoveSchema = z.strictObject({
   /** Kill it first when it runs */
@@ -83,10 +94,13 @@ export const vmSchema = z.object({
 
 export type Vm = z.infer<typeof vmSchema>;
 export type VmState = z.infer<typeof vmStateSchema>;
+export type WaitFor = z.infer<typeof waitFor>;
 export type StopReason = z.infer<typeof stopReason>;
 export type VmCreate = z.input<typeof vmCreateSchema>;
 export type VmSet = z.input<typeof vmSetSchema>;
+export type VmStart = z.input<typeof vmStartSchema>;
 export type VmStop = z.input<typeof vmStopSchema>;
+export type VmRestart = z.input<typeof vmRestartSchema>;
 export type VmRemove = z.input<typeof vmRemoveSchema>;
 export type Session = z.infer<typeof sessionInfoSchema>;
 /** `how` is null when the vm was not running */

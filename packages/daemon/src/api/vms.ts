@@ -2,7 +2,15 @@
 
 import { Readable } from 'node:stream';
 import { filesQuerySchema, logsQuerySchema } from '@banger/contract/api/endpoints.ts';
-import { type Vm, vmCreateSchema, vmRemoveSchema, vmSetSchema, vmStopSchema } from '@banger/contract/api/vms.ts';
+import {
+  type Vm,
+  vmCreateSchema,
+  vmRemoveSchema,
+  vmRestartSchema,
+  vmSetSchema,
+  vmStartSchema,
+  vmStopSchema,
+} from '@banger/contract/api/vms.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { BegunOperation, Operations } from '../operations/operations.ts';
 import { followFile } from '../platform/follow-file.ts';
@@ -22,9 +30,10 @@ export function vmHandlers({ vms, operations }: { vms: Vms; operations: Operatio
       const operation = operations.begin('vm.create', name, (task) => vms.create(task, { ...request, name }));
       return request.ephemeral ? leased(operation) : { operation };
     },
-    vmStart: (call) => {
+    vmStart: async (call) => {
+      const { waitFor } = await call.body(vmStartSchema);
       const { name } = vms.find(call.param('vm'));
-      return { operation: operations.begin('vm.start', name, (task) => vms.start(task, name)) };
+      return { operation: operations.begin('vm.start', name, (task) => vms.start(task, name, waitFor)) };
     },
     vmStop: async (call) => {
       const { timeoutMs } = await call.body(vmStopSchema);
@@ -36,9 +45,9 @@ export function vmHandlers({ vms, operations }: { vms: Vms; operations: Operatio
       return { operation: operations.begin('vm.kill', name, (task) => vms.stop(task, name, 0)) };
     },
     vmRestart: async (call) => {
-      const { timeoutMs } = await call.body(vmStopSchema);
+      const request = await call.body(vmRestartSchema);
       const { name } = vms.find(call.param('vm'));
-      return { operation: operations.begin('vm.restart', name, (task) => vms.restart(task, name, timeoutMs)) };
+      return { operation: operations.begin('vm.restart', name, (task) => vms.restart(task, name, request)) };
     },
     vmSet: async (call) => {
       const sizes = await call.body(vmSetSchema);

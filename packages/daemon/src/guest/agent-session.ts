@@ -25,6 +25,8 @@ export type AgentRequest = {
   body?: unknown;
   /** What the agent's NOT_FOUND means here */
   notFound?: ErrorCode;
+  /** For the head of the answer, where it may take long */
+  deadlineMs?: number;
 };
 export type OpenedStream = { stream: ClientHttp2Stream; headers: Record<string, unknown> };
 
@@ -90,7 +92,7 @@ export class AgentSession {
   async open(task: Task, request: AgentRequest): Promise<OpenedStream> {
     const stream = this.begin(request);
     stream.end(request.body === undefined ? undefined : JSON.stringify(request.body));
-    return this.answerTo(task, stream, request.notFound);
+    return this.answerTo(task, stream, request.notFound, request.deadlineMs);
   }
 
   /** Sends the head of a request; the caller writes its body. */

@@ -95,6 +95,11 @@ export class Guest {
     return collectOutput(task, await this.exec(task, start), options);
   }
 
+  /** Until the image's own init has finished its boot; at once where there is none. For as long as the task allows. */
+  async untilInitReady(task: Task): Promise<void> {
+    await this.#session.tell(task, { method: 'GET', path: '/v1/init', deadlineMs: MAX_TRANSFER_MS });
+  }
+
   async sessions(task: Task): Promise<SessionInfo[]> {
     const { sessions } = await this.#session.ask(task, { method: 'GET', path: '/v1/sessions' }, sessionsSchema);
     return sessions;

@@ -6,7 +6,7 @@
  */
 
 import { EventEmitter, once } from 'node:events';
-import type { StopResult, Vm, VmSet } from '@banger/contract/api/vms.ts';
+import type { StopResult, Vm, VmSet, WaitFor } from '@banger/contract/api/vms.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { isVmId } from '@banger/contract/names.ts';
 import type { Guest } from '../guest/guest.ts';
@@ -16,6 +16,7 @@ import { Task } from '../platform/task.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import { createActivity } from './activity.ts';
+import { awaitSystem } from './await-system.ts';
 import { findPanic, readConsoleTail } from './console.ts';
 import { chooseName, createVm, type NamedVmCreate } from './create-vm.ts';
 import { createIdleStop } from './idle-stop.ts';
@@ -107,14 +108,18 @@ export function createVms(given: Omit<VmParts, 'running'>) {
         queue(Task.background(), vm.id, (now) => removeVm(Task.background(), parts, now, true)),
       );
       await queue(task, vm.id, (now) => start1(task, now));
+      // One that is kept may be looked into when its system does not come up; of one that is not, nothing stays
+      if (!vm.ephemeral) undo.keep();
+      await settle(task, vm.id, request.waitFor);
     }
     undo.keep();
     return show(vm.id);
   }
 
-  async function start(task: Task, nameOrId: string): Promise<Vm> {
+  async function start(task: Task, nameOrId: string, waitFor: WaitFor = 'agent'): Promise<Vm> {
     const { id } = find(nameOrId);
     await queue(task, id, (vm) => (vm.state.is === 'running' ? Promise.resolve(vm) : start1(task, vm)));
+    await settle(task, id, waitFor);
     return show(id);
   }
 
@@ -123,12 +128,17 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     return { how };
   }
 
-  async function restart(task: Task, nameOrId: string, timeoutMs: number): Promise<Vm> {
+  async function restart(
+    task: Task,
+    nameOrId: string,
+    { timeoutMs, waitFor }: { timeoutMs: number; waitFor: WaitFor },
+  ): Promise<Vm> {
     const { id } = find(nameOrId);
     await queue(task, id, async (vm) => {
       const stopped = await stopVm(task, parts, vm, timeoutMs);
       await start1(task, stopped.vm);
     });
+    await settle(task, id, waitFor);
     return show(id);
   }
 
@@ -174,6 +184,11 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     if (machine) await task.race(machine.exited);
     await queue(task, id, async () => {}); // the record follows in its turn
     return show(id);
+  }
+
+  /** Outside of the queue: others may use, or stop, the vm meanwhile. */
+  async function settle(task: Task, id: VmRecord['id'], waitFor: WaitFor = 'agent'): Promise<void> {
+    if (waitFor === 'system') await awaitSystem(task, find(id), await guest(task, id));
   }
 
   /** The record is read when the turn comes: the one before may have changed or removed it. */

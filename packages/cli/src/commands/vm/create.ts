@@ -1,10 +1,18 @@
 import type { VmCreate } from '@banger/contract/api/vms.ts';
+import { BangerError } from '@banger/contract/errors.ts';
 import { parseCatalogName, parseVmName } from '@banger/contract/names.ts';
 import type { Input } from '../../commands.ts';
 import type { Run } from '../../load-command.ts';
+import { waitForOf } from '../../wait-for.ts';
 import { watchOperation } from '../../watch-operation.ts';
 
 export const run: Run<'vm create'> = async (cli, { flags }) => {
+  if (flags.wait !== undefined && !flags.start) {
+    throw new BangerError('USAGE', {
+      message: '--wait means nothing for a vm that is not started.',
+      hint: 'Add --start, or wait with "banger vm start".',
+    });
+  }
   const vm = await watchOperation(cli, cli.client.vmCreate({ ...vmCreateBody(flags), start: flags.start }));
   if (cli.isJson) cli.printJson(vm);
   else cli.print(`${vm.name}\n`);
@@ -15,6 +23,7 @@ export const run: Run<'vm create'> = async (cli, { flags }) => {
 export function vmCreateBody(flags: Omit<Input<'vm create'>['flags'], 'start'>): VmCreate {
   const { name, image, kernel, cpus, memory, 'disk-size': diskSize } = flags;
   return {
+    ...waitForOf(flags.wait),
     ...(name !== undefined && { name: parseVmName(name) }),
     ...(image !== undefined && { image: image.startsWith('sha256:') ? image : parseCatalogName(image) }),
     ...(kernel !== undefined && { kernel: parseCatalogName(kernel) }),
