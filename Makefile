@@ -17,7 +17,8 @@ check: setup
 test:
 	@scripts/test-all
 
-smoke: setup
+smoke:
+	@scripts/setup for-tests
 	@scripts/setup-test-data
 	@$(NODE) scripts/test.ts smoke
 

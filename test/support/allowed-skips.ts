@@ -1,6 +1,4 @@
 /** The tests that may be skipped, each with the ability that a host then lacks. Any other skip fails the run. */
 export const ALLOWED_SKIPS: Record<string, string> = {
   "the host's disk is full while a guest writes": 'mount',
-  'zsh completes commands, flags and names of vms': 'zsh',
-  'fish completes commands, flags and names of vms': 'fish',
 };

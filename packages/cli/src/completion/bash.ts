@@ -1,28 +1,24 @@
 /** Completion for bash, as a script that it sources. */
 import type { CommandCompletion, Completions } from './completions.ts';
 
-export function renderBash({ first, groups, commands }: Completions): string {
+export function renderBash({ beginnings, commands }: Completions): string {
   const words = (list: readonly { word: string }[]) => list.map(({ word }) => word).join(' ');
   return `# Completion of banger for bash: source <(banger completion bash)
 _banger() {
-  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} command=\${COMP_WORDS[1]}
-  local at=2 position=0 flags= values= arguments= kind= words= index word
+  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]}
+  local command= at=1 position=0 flags= values= arguments= kind= words index word
   COMPREPLY=()
-  if ((COMP_CWORD == 1)); then
-    COMPREPLY=($(compgen -W '${words(first)}' -- "$current"))
-    return
-  fi
-  case $command in
-${groups.map(({ name, words: after }) => `    ${name}) words='${words(after)}' ;;`).join('\n')}
-    *) words= ;;
-  esac
-  if [[ -n $words ]]; then
-    if ((COMP_CWORD == 2)); then
+  while true; do
+    case $command in
+${beginnings.map(({ name, words: after }) => `      '${name}') words='${words(after)}' ;;`).join('\n')}
+      *) break ;;
+    esac
+    if ((COMP_CWORD == at)); then
       COMPREPLY=($(compgen -W "$words" -- "$current"))
       return
     fi
-    command+=" \${COMP_WORDS[2]}" at=3
-  fi
+    command+="\${command:+ }\${COMP_WORDS[at++]}"
+  done
   case $command in
 ${commands.map(renderCommand).join('\n')}
   esac

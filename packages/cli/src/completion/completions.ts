@@ -17,10 +17,8 @@ export type CommandCompletion = {
 };
 
 export type Completions = {
-  /** What comes first: groups, and commands of one word */
-  first: Word[];
-  /** What comes after each group */
-  groups: { name: string; words: Word[] }[];
+  /** What begins more than one command, and the words that may follow: "" first, then "vm", "vm workspace" and so on */
+  beginnings: { name: string; words: Word[] }[];
   commands: CommandCompletion[];
 };
 
@@ -44,25 +42,25 @@ const KIND_OF: Record<string, Kind> = {
 
 export function describeCompletions(): Completions {
   const names = Object.keys(COMMANDS) as CommandName[];
-  const groups = Object.entries(GROUPS).map(([name, summary]) => ({ name, summary, words: wordsAfter(name, names) }));
-  const alone = names
-    .filter((name) => !name.includes(' '))
-    .map((name) => ({ word: name, summary: specOf(name).summary }));
+  const beginnings = new Map<string, Map<string, string>>();
+  for (const name of names) {
+    const words = name.split(' ');
+    for (const [index, word] of words.entries()) {
+      const beginning = words.slice(0, index).join(' ');
+      const following = beginnings.get(beginning) ?? new Map();
+      beginnings.set(beginning, following);
+      // Where more words follow it stands for several commands, and is told as its group or as the first of them.
+      const summary = (index === 0 && GROUPS[word as keyof typeof GROUPS]) || specOf(name).summary;
+      if (!following.has(word)) following.set(word, summary);
+    }
+  }
   return {
-    first: [...groups.map(({ name, summary }) => ({ word: name, summary })), ...alone],
-    groups: groups.map(({ name, words }) => ({ name, words })),
+    beginnings: [...beginnings].map(([name, following]) => ({
+      name,
+      words: [...following].map(([word, summary]) => ({ word, summary })),
+    })),
     commands: names.map(describeCommand),
   };
-}
-
-/** A group's commands may have more than one word left; the first of them is offered. */
-function wordsAfter(group: string, names: CommandName[]): Word[] {
-  const words = new Map<string, string>();
-  for (const name of names) {
-    const [first, second] = name.split(' ');
-    if (first === group && second && !words.has(second)) words.set(second, specOf(name).summary);
-  }
-  return [...words].map(([word, summary]) => ({ word, summary }));
 }
 
 function describeCommand(name: CommandName): CommandCompletion {

@@ -1,7 +1,7 @@
 /** Completion for fish, as a script that it sources. */
 import type { CommandCompletion, Completions, FlagCompletion, Kind } from './completions.ts';
 
-export function renderFish({ first, groups, commands }: Completions): string {
+export function renderFish({ beginnings, commands }: Completions): string {
   return `# Completion of banger for fish: banger completion fish | source
 function __banger_words
     set -l words (commandline -opc)
@@ -15,13 +15,13 @@ function __banger_after
     test (count $words) -ge (count $argv); and test "$words[1..$(count $argv)]" = "$argv"
 end
 function __banger_exactly
-    test "$(__banger_words)" = "$argv"
+    set -l words (__banger_words)
+    test "$words" = "$argv"
 end
 complete -c banger -f
 complete -c banger -n 'contains -- -- (__banger_words)' -F
 ${[
-  ...first.map(({ word, summary }) => `complete -c banger -n __banger_exactly -a ${word} -d ${quote(summary)}`),
-  ...groups.flatMap(({ name, words }) =>
+  ...beginnings.flatMap(({ name, words }) =>
     words.map(
       ({ word, summary }) => `complete -c banger -n '__banger_exactly ${name}' -a ${word} -d ${quote(summary)}`,
     ),

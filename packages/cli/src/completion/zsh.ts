@@ -1,29 +1,26 @@
 /** Completion for zsh, as a function that it autoloads or a script that it sources. */
 import type { CommandCompletion, Completions, Word } from './completions.ts';
 
-export function renderZsh({ first, groups, commands }: Completions): string {
+export function renderZsh({ beginnings, commands }: Completions): string {
   return `#compdef banger
 # Completion of banger for zsh: source <(banger completion zsh), or a file "_banger" in a folder of $fpath
 _banger() {
-  local command=$words[2] kind= many= index
-  local -i at=3 position=1
+  local command= kind= many= index
+  local -i at=2 position=1
   local -a entries flags arguments
   local -A values
-  if (( CURRENT == 2 )); then
-    entries=(${describe(first)})
-    _describe command entries
-    return
-  fi
-  case $command in
-${groups.map(({ name, words }) => `    ${name}) entries=(${describe(words)}) ;;`).join('\n')}
-  esac
-  if (( $#entries )); then
-    if (( CURRENT == 3 )); then
+  while true; do
+    case $command in
+${beginnings.map(({ name, words }) => `      '${name}') entries=(${describe(words)}) ;;`).join('\n')}
+      *) break ;;
+    esac
+    if (( CURRENT == at )); then
       _describe command entries
       return
     fi
-    command+=" $words[3]" at=4
-  fi
+    command+="\${command:+ }$words[at]"
+    (( at++ ))
+  done
   case $command in
 ${commands.map(renderCommand).join('\n')}
   esac
