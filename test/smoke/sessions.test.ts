@@ -58,15 +58,15 @@ test('detached commands', async (t) => {
     assert.equal(stderr, `(${whole.length - SCROLLBACK_BYTES} bytes of earlier output are no longer kept)\n`);
   });
 
-  await t.test('who joins second takes it over', async () => {
+  await t.test('who joins second takes it over, and the first is told so', async () => {
     const id = await detach(waitsFor('second'));
     const first = attach(id);
     await first.until('begun\n');
     const second = attach(id);
     await second.until('begun\n');
     const { code, stderr } = await first.ended();
-    assert.notEqual(code, 0);
-    assert.match(stderr, /^banger: /m);
+    assert.equal(code, 75);
+    assert.match(stderr, new RegExp(`^banger: .* ${id}; .* \\(SESSION_TAKEN\\)$`, 'm'));
     await say('second', 'word');
     const ended = await second.ended();
     assert.deepEqual([ended.code, `${ended.stdout}`], [0, 'begun\ngot word\n']);

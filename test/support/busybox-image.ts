@@ -33,7 +33,8 @@ export async function writeBusyboxTarball(path: string, extra: Buffer[] = []): P
 
 export async function readBusybox(): Promise<Buffer> {
   const path = PATHS.find(existsSync);
-  if (path === undefined) throw new Error('busybox is not installed; scripts/setup installs busybox-static');
+  if (path === undefined)
+    throw new Error('busybox is not installed; "scripts/setup for-tests" installs busybox-static');
   return readFile(path);
 }
 

@@ -69,6 +69,7 @@ export const ERRORS = {
   GUEST_REFUSED: { status: 400, exit: 65, meaning: 'The guest agent refused a request.' },
   PORT_REFUSED: { status: 502, exit: 69, meaning: 'Nothing in the guest answers on this port.' },
   SSH_NO_SERVER: { status: 400, exit: 69, meaning: "The vm's image has no ssh server." },
+  SESSION_TAKEN: { status: 409, exit: 75, meaning: 'Somebody else joined the session, and has it now.' },
   SESSION_NOT_FOUND: { status: 404, exit: 66, meaning: 'The vm has no session with this id.' },
 
   // Workspaces

@@ -1,5 +1,5 @@
 import { BangerError } from '@banger/contract/errors.ts';
-import { followGuestCommand } from '../../guest-command.ts';
+import { followInVm } from '../../follow-in-vm.ts';
 import type { Run } from '../../load-command.ts';
 
 export const run: Run<'vm attach'> = async (cli, input) => {
@@ -15,7 +15,7 @@ export const run: Run<'vm attach'> = async (cli, input) => {
   if (cli.terminal.isStdinTty) {
     cli.note(session.tty ? 'Ctrl-] leaves the command running.' : 'Ctrl-\\ leaves the command running.');
   }
-  const { exit, exitCode } = await followGuestCommand(await cli.client.vmExec({ vm }), {
+  const { exit, exitCode } = await followInVm(cli, vm, {
     begin: (to) => to.attach(id),
     hasTty: session.tty,
     hasStdin: session.tty,

@@ -5,7 +5,8 @@ import { BangerError } from '@banger/contract/errors.ts';
 import type { Cli } from '../../cli.ts';
 import type { Input } from '../../commands.ts';
 import { planExec } from '../../exec-request.ts';
-import { followGuestCommand, type Outcome, startDetached, terminalSize } from '../../guest-command.ts';
+import { followInVm } from '../../follow-in-vm.ts';
+import { startDetached, terminalSize } from '../../guest-command.ts';
 import type { Run } from '../../load-command.ts';
 import { remindOfRunning } from '../../remind-of-running.ts';
 import { watchOperation } from '../../watch-operation.ts';
@@ -46,7 +47,11 @@ export const run: Run<'vm run'> = async (cli, input) => {
     const start = workspace === null ? plan : { ...plan, cwd: plan.cwd ?? workspace.path };
     if (flags.detach) return await leaveRunning(cli, vm, input, start);
 
-    const outcome = await follow(cli, vm.name, start);
+    const outcome = await followInVm(cli, vm.name, {
+      begin: (to) => to.start(start),
+      hasTty: start.tty !== null,
+      hasStdin: start.stdin,
+    });
     if (!flags.rm) await remindOfRunning(cli, vm.name);
     if (cli.isJson) cli.complain(JSON.stringify({ vm: vm.name, exit: outcome.exit }));
     return outcome.exitCode;
@@ -76,15 +81,6 @@ async function bringIn(cli: Cli, vm: Vm, request: WorkspaceImportRequest, isRemo
     if (!isRemoved) await remindOfRunning(cli, vm.name);
     throw fault;
   }
-}
-
-async function follow(cli: Cli, vm: string, start: ReturnType<typeof planExec>): Promise<Outcome> {
-  const stream = await cli.client.vmExec({ vm });
-  return followGuestCommand(stream, {
-    begin: (to) => to.start(start),
-    hasTty: start.tty !== null,
-    hasStdin: start.stdin,
-  });
 }
 
 async function leaveRunning(
