@@ -7,14 +7,14 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { BangerError } from '@banger/contract/errors.ts';
+import { noSpaceLeft } from '../platform/disk-full.ts';
 import { isNoSpace } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { ProcessFailure, runProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
+import { canUse, IN_NAMESPACE, IN_ROOT_NAMESPACE } from '../platform/user-namespace.ts';
 import type { TarSource } from './build-rootfs.ts';
 import { chooseSuite, INDEX_FORMAT, parseIndexes, toSourceLines } from './debian-sources.ts';
-import { noSpaceLeft } from './disk-full.ts';
-import { canUse, IN_NAMESPACE, IN_ROOT_NAMESPACE } from './user-namespace.ts';
 
 /** The tree, the packages and the finished base, side by side */
 export const NEEDED_BYTES = 1.2 * 2 ** 30;

@@ -1,8 +1,8 @@
 /** From a stream of tar to an image's read-only base, without ever unpacking it on the host. */
 import type { Writable } from 'node:stream';
 import { toBangerError } from '@banger/contract/errors.ts';
+import { writeSquashfs } from '../bases/squashfs.ts';
 import type { Task } from '../platform/task.ts';
-import { writeSquashfs } from './squashfs.ts';
 import { TarFilter } from './tar-filter.ts';
 
 /** Writes a whole tar into the stream and ends it. */

@@ -10,17 +10,17 @@ import { join } from 'node:path';
 import type { Image } from '@banger/contract/api/images.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { parseCatalogName } from '@banger/contract/names.ts';
+import { createDigestFolders } from '../bases/digest-folders.ts';
 import { digestFile, makePrivateFolder, writeFileDurably } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { createOneAtATime } from '../platform/one-at-a-time.ts';
 import type { Task } from '../platform/task.ts';
+import { removeMappedTree } from '../platform/user-namespace.ts';
 import type { ImageRecord, ImageRecords } from '../store/records/images.ts';
 import { debianSource, NEEDED_BYTES } from './build-debian.ts';
 import { buildRootfs, type TarSource } from './build-rootfs.ts';
 import { type ImageCatalogEntry, readImageCatalog } from './catalog.ts';
-import { createDigestFolders } from './digest-folders.ts';
 import { openTarball } from './open-tarball.ts';
-import { removeMappedTree } from './user-namespace.ts';
 
 const BASE = 'base.squashfs';
 

@@ -5,7 +5,7 @@
 import { rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
-import { noSpaceLeft } from '../images/disk-full.ts';
+import { noSpaceLeft } from '../platform/disk-full.ts';
 import { digestFile, isNoSpace, listFolder, makePrivateFolder, removeTree } from '../platform/files.ts';
 import { ProcessFailure, runProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';

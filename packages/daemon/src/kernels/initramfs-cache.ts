@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
-import { diskFull } from '../images/disk-full.ts';
+import { diskFull } from '../platform/disk-full.ts';
 import { freeBytes, isNoSpace, listFolder, makePrivateFolder } from '../platform/files.ts';
 import { buildInitramfs, type InitramfsModule } from './initramfs.ts';
 

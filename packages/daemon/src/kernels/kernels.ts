@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Kernel } from '@banger/contract/api/images.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { parseCatalogName } from '@banger/contract/names.ts';
-import { createDigestFolders } from '../images/digest-folders.ts';
+import { createDigestFolders } from '../bases/digest-folders.ts';
 import { listFolder, makePrivateFolder, removeTree } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { createOneAtATime } from '../platform/one-at-a-time.ts';

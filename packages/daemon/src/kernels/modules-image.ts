@@ -1,6 +1,6 @@
 /** A kernel's modules as a squashfs file, which the guest mounts at /usr/lib/modules/<release>. */
 import { PassThrough } from 'node:stream';
-import { writeSquashfs } from '../images/squashfs.ts';
+import { writeSquashfs } from '../bases/squashfs.ts';
 import { runProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
 

@@ -8,12 +8,12 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { diskFull } from '../platform/disk-full.ts';
 import { freeBytes, isNoSpace, listFolder, makePrivateFolder, moveDurably } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { findByArgument, killProcess } from '../platform/processes.ts';
 import { Task } from '../platform/task.ts';
-import { diskFull } from './disk-full.ts';
-import { removeMappedTree } from './user-namespace.ts';
+import { removeMappedTree } from '../platform/user-namespace.ts';
 
 const STAGING = /^\.staging-[0-9a-f]{12}$/;
 const DIGEST = /^[0-9a-f]{64}$/;

@@ -2,9 +2,9 @@
  * Being root without being root: a user namespace in which the owner is user 0 and the ids of /etc/subuid are the
  * others. Package installation needs it; what it leaves behind belongs to those other ids.
  */
-import { removeTree } from '../platform/files.ts';
-import { ProcessFailure, runProcess } from '../platform/run-process.ts';
-import type { Task } from '../platform/task.ts';
+import { removeTree } from './files.ts';
+import { ProcessFailure, runProcess } from './run-process.ts';
+import type { Task } from './task.ts';
 
 /** Ended as a whole with its first process, mounts included. */
 export const IN_NAMESPACE = 'unshare --user --map-root-user --map-auto --mount --pid --fork --kill-child'.split(' ');

@@ -2,10 +2,10 @@
 import { availableParallelism } from 'node:os';
 import type { Readable } from 'node:stream';
 import { BangerError } from '@banger/contract/errors.ts';
+import { noSpaceLeft } from '../platform/disk-full.ts';
 import { isNoSpace } from '../platform/files.ts';
 import { ProcessFailure, runProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
-import { noSpaceLeft } from './disk-full.ts';
 
 const OPTIONS = '--quiet --no-skip --compressor lz4 --defaults uid=0,gid=0,mode=0755,mtime=0'.split(' ');
 
