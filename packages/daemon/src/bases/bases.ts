@@ -1,0 +1,203 @@
+/**
+ * What images and kernels have in common: named things that vms are made from, each kept in a folder under its digest.
+ *
+ * A name is a pointer to a digest and may move to another; a vm keeps the digest that it was made from, and that stays
+ * as long as a name or a vm needs it. The catalog names what could be here and is made when it is asked for.
+ */
+import { BangerError, type ErrorCode } from '@banger/contract/errors.ts';
+import { parseCatalogName } from '@banger/contract/names.ts';
+import type { Log } from '../platform/log.ts';
+import { createOneAtATime } from '../platform/one-at-a-time.ts';
+import type { Task } from '../platform/task.ts';
+import { createDigestFolders } from './digest-folders.ts';
+
+export type BaseRecord = {
+  name: string;
+  digest: string;
+  source: 'catalog' | 'import';
+  sizeBytes: number;
+  createdAt: string;
+};
+
+type Records<Row> = {
+  list: () => Row[];
+  find: (name: string) => Row | null;
+  put: (record: Row) => void;
+  remove: (name: string) => void;
+};
+
+type CatalogEntry = { name: string; default: boolean; description: string };
+
+/** What the maker of a base knows of it; the rest of its record is the same for all. */
+export type Made<Row> = Omit<Row, 'name' | 'source' | 'createdAt'>;
+
+export type Recipe<Row> = {
+  /** Free space that it takes to make it */
+  neededBytes: number;
+  /** Fills an empty folder with the base's files and a manifest.json */
+  fill: (task: Task, staged: string) => Promise<Made<Row>>;
+};
+
+/** A record as the API shows it: what only a record has is null while the entry is only in the catalog. */
+type Shown<Row> = { [Key in Exclude<keyof Row, 'name' | 'source'>]: Row[Key] | null } & {
+  name: string;
+  source: BaseRecord['source'];
+  description: string;
+  usedBy: string[];
+  isDefault: boolean;
+};
+
+type BasesParts<Row, Entry> = {
+  kind: keyof typeof WORDS;
+  records: Records<Row>;
+  /** `<folder>/<digest>/` */
+  folder: string;
+  catalog: Entry[];
+  fromCatalog: (entry: Entry) => Recipe<Row>;
+  /** Of an entry that is not here */
+  nothing: { [Key in Exclude<keyof Row, 'name' | 'source'>]: null };
+  /** Names of the vms that were made from a digest */
+  usedBy: (digest: string) => string[];
+  log: Log;
+  now: () => Date;
+};
+
+const WORDS = {
+  image: {
+    notFound: 'IMAGE_NOT_FOUND',
+    inUse: 'IMAGE_IN_USE',
+    serves: 'is the root of',
+    own: 'A tarball of your own',
+  },
+  kernel: { notFound: 'KERNEL_NOT_FOUND', inUse: 'KERNEL_IN_USE', serves: 'boots', own: 'One of your own' },
+} as const satisfies Record<string, { notFound: ErrorCode; inUse: ErrorCode; serves: string; own: string }>;
+
+export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(parts: BasesParts<Row, Entry>) {
+  const { kind, records, folder, catalog, fromCatalog, nothing, usedBy, log, now } = parts;
+  const words = WORDS[kind];
+  const folders = createDigestFolders({ folder, log });
+  const oneAtATime = createOneAtATime();
+  return { list, show, find, findOrPull, pull, add, remove, sweep, folders };
+
+  /** What is here, and what the catalog could bring. */
+  function list(): Shown<Row>[] {
+    const here = records.list();
+    const absent = catalog.filter(({ name }) => !here.some((record) => record.name === name));
+    return [...here.map(showRecord), ...absent.map(showAbsent)].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Throws IMAGE_NOT_FOUND or KERNEL_NOT_FOUND for what is neither here nor in the catalog. */
+  function show(ref: string): Shown<Row> {
+    const entry = catalog.find(({ name }) => name === ref);
+    return entry && !records.find(ref) ? showAbsent(entry) : showRecord(find(ref));
+  }
+
+  /** One that is here, by name, digest, or the digest's first eight digits or more. Throws as `show` does. */
+  function find(ref: string): Row {
+    const record = records.find(ref) ?? findByDigest(ref);
+    if (record) return record;
+    const inCatalog = catalog.some(({ name }) => name === ref);
+    throw new BangerError(words.notFound, {
+      message: inCatalog
+        ? `The ${kind} "${ref}" is in the catalog, but not here yet.`
+        : `There is no ${kind} "${ref}".`,
+      hint: inCatalog ? `Fetch it with "banger ${kind} pull ${ref}".` : `See what there is with "banger ${kind} ls".`,
+      details: { [kind]: ref },
+    });
+  }
+
+  /** Made first if it is only in the catalog; without a name, the catalog's default. */
+  async function findOrPull(task: Task, ref = defaultName()): Promise<Row> {
+    const isAbsent = catalog.some(({ name }) => name === ref) && !records.find(ref);
+    if (isAbsent) await pull(task, ref);
+    return find(ref);
+  }
+
+  /** Makes a catalog entry; does nothing when it is here, unless forced. */
+  async function pull(task: Task, name: string, { force = false } = {}): Promise<Shown<Row>> {
+    const entry = catalog.find((candidate) => candidate.name === name);
+    if (!entry) {
+      const known = catalog.map((candidate) => candidate.name).join(', ');
+      throw new BangerError(words.notFound, {
+        message: `The catalog has no ${kind} "${name}".`,
+        hint: `It has: ${known}. ${words.own} comes in with "banger ${kind} import".`,
+        details: { [kind]: name },
+      });
+    }
+    return oneAtATime.run(task, name, async () => {
+      if (!records.find(name) || force) return install(task, name, 'catalog', fromCatalog(entry));
+      task.note(`The ${kind} "${name}" is here already; --force makes it anew.`);
+      return show(name);
+    });
+  }
+
+  /** One of the user's own, under a name that may have meant another before. */
+  async function add(task: Task, name: string, open: () => Recipe<Row> | Promise<Recipe<Row>>): Promise<Shown<Row>> {
+    parseCatalogName(name);
+    return oneAtATime.run(task, name, async () => install(task, name, 'import', await open()));
+  }
+
+  /** Forgets a name, and its files if nothing else needs them. Throws IMAGE_IN_USE or KERNEL_IN_USE. */
+  async function remove(task: Task, name: string): Promise<void> {
+    await oneAtATime.run(task, name, async () => {
+      const record = find(name);
+      const hasOtherName = records.list().some((other) => other.name !== record.name && other.digest === record.digest);
+      const vms = usedBy(record.digest);
+      if (vms.length > 0 && !hasOtherName) {
+        throw new BangerError(words.inUse, {
+          message: `The ${kind} "${name}" ${words.serves} ${vms.length === 1 ? 'the vm' : 'the vms'} ${vms.join(', ')}.`,
+          hint: `Remove ${vms.length === 1 ? 'it' : 'them'} first with "banger vm rm".`,
+          details: { [kind]: name, vms },
+        });
+      }
+      records.remove(record.name);
+      await sweep();
+    });
+  }
+
+  /** Removes what was left unfinished and what neither a name nor a vm needs: at the daemon's start, after a removal. */
+  async function sweep(): Promise<void> {
+    const isNamed = (digest: string) => records.list().some((record) => record.digest === digest);
+    await folders.sweep((digest) => isNamed(digest) || usedBy(digest).length > 0);
+  }
+
+  async function install(
+    task: Task,
+    name: string,
+    source: BaseRecord['source'],
+    { neededBytes, fill }: Recipe<Row>,
+  ): Promise<Shown<Row>> {
+    await folders.stage(neededBytes, async (staged) => {
+      const made = await fill(task, staged);
+      task.check();
+      const record = { ...made, name, source, createdAt: now().toISOString() } as Row;
+      await folders.place(staged, record.digest, () => records.put(record));
+    });
+    await sweep(); // what the name stood for before
+    return show(name);
+  }
+
+  function findByDigest(ref: string): Row | null {
+    const prefix = ref.replace(/^sha256:/, '');
+    if (!/^[0-9a-f]{8,64}$/.test(prefix)) return null;
+    return records.list().find(({ digest }) => digest.startsWith(`sha256:${prefix}`)) ?? null;
+  }
+
+  function defaultName(): string {
+    return (catalog.find((entry) => entry.default) ?? (catalog[0] as Entry)).name;
+  }
+
+  function showRecord(record: Row): Shown<Row> {
+    const entry = catalog.find(({ name }) => name === record.name);
+    return {
+      ...record,
+      description: record.source === 'catalog' ? (entry?.description ?? '') : 'imported',
+      usedBy: usedBy(record.digest),
+      isDefault: record.name === defaultName(),
+    };
+  }
+
+  function showAbsent({ name, description }: Entry): Shown<Row> {
+    return { ...nothing, name, description, source: 'catalog', usedBy: [], isDefault: name === defaultName() };
+  }
+}
