@@ -4,14 +4,12 @@
  * The guest's own sshd, a key, a known host key. The connection that ssh finds is a relay which was opened before, as a
  * command of the agent's: its cost, and sshd's fork for it, are not counted, to ssh's advantage.
  */
-import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { FRAME } from '@banger/contract/guest/frames.ts';
 import type { Bench } from './bench.ts';
 import { type BenchHome, withHome } from './bench-home.ts';
+import { runSsh, startGuestSshd } from './guest-sshd.ts';
 import { openCommand } from './guest-stream.ts';
 import { type Row, row } from './report.ts';
 import { elapsedMs, interleave, ratios } from './statistics.ts';
@@ -19,7 +17,6 @@ import { elapsedMs, interleave, ratios } from './statistics.ts';
 export const title = '`vm exec -- true` against `ssh … true` to the same vm';
 
 const VM = 'exec';
-const HOST = 'bench-vm';
 
 export async function measure({ rounds = 25 }: Bench): Promise<{ rows: Row[]; notes: string[] }> {
   return withHome({}, async (home) => {
@@ -49,24 +46,11 @@ export async function measure({ rounds = 25 }: Bench): Promise<{ rows: Row[]; no
 }
 
 async function setUpSsh(home: BenchHome) {
-  const folder = join(home.folder, 'ssh');
-  const key = join(folder, 'key');
-  const knownHosts = join(folder, 'known_hosts');
-  mkdirSync(folder, { mode: 0o700 });
-  spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key], { stdio: 'inherit' });
-  const publicKey = readFileSync(`${key}.pub`, 'utf8').trim();
-  const authorize = `mkdir -p -m 700 /root/.ssh && echo '${publicKey}' >/root/.ssh/authorized_keys && systemctl start ssh`;
-  await home.banger('vm', 'exec', VM, '--', 'sh', '-c', authorize);
-  const hostKey = await home.banger('vm', 'exec', VM, '--', 'cat', '/etc/ssh/ssh_host_ed25519_key.pub');
-  writeFileSync(knownHosts, `${HOST} ${hostKey}`);
-
+  const login = await startGuestSshd(home, VM);
   let relay = await openRelay(home);
   const server = createServer({ noDelay: true }, (socket) => relay.join(socket)).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const options = ['BatchMode=yes', 'IdentitiesOnly=yes', 'StrictHostKeyChecking=yes', `HostKeyAlias=${HOST}`];
-  options.push(`UserKnownHostsFile=${knownHosts}`, 'PreferredAuthentications=publickey', 'LogLevel=ERROR');
-  const words = ['-F', 'none', '-i', key, '-p', String(port), ...options.flatMap((option) => ['-o', option])];
   return {
     run,
     async [Symbol.asyncDispose]() {
@@ -76,11 +60,7 @@ async function setUpSsh(home: BenchHome) {
   };
 
   async function run(): Promise<number> {
-    const tookMs = await elapsedMs(async () => {
-      const ssh = spawn('ssh', [...words, 'root@127.0.0.1', 'true'], { stdio: ['ignore', 'inherit', 'inherit'] });
-      const [code] = await once(ssh, 'close');
-      if (code !== 0) throw new Error(`ssh exited with ${code}`);
-    });
+    const tookMs = await elapsedMs(() => runSsh(home, [...login, '-p', String(port), 'root@127.0.0.1', 'true']));
     relay.close();
     relay = await openRelay(home);
     return tookMs;

@@ -13,11 +13,13 @@ import * as list from './measure-list.ts';
 import * as memory from './measure-memory.ts';
 import * as rounds from './measure-rounds.ts';
 import * as run from './measure-run.ts';
+import * as ssh from './measure-ssh.ts';
 import * as steps from './measure-steps.ts';
 import * as throughput from './measure-throughput.ts';
+import * as workspace from './measure-workspace.ts';
 import { describeHost, renderMarkdown, type Section } from './report.ts';
 
-const MEASUREMENTS = { run, steps, exec, throughput, list, memory, rounds };
+const MEASUREMENTS = { run, steps, exec, ssh, workspace, throughput, list, memory, rounds };
 type Name = keyof typeof MEASUREMENTS;
 const NAMES = Object.keys(MEASUREMENTS) as Name[];
 const OUTPUT = join(CHECKOUT, 'build/bench');
