@@ -91,7 +91,7 @@ async function expectFiles(home: BenchHome, folder: string): Promise<void> {
 async function startGitDaemon(home: BenchHome) {
   const port = await findFreePort();
   const words = ['daemon', '--listen=127.0.0.1', `--port=${port}`, '--export-all', `--base-path=${home.folder}`];
-  const daemon = spawn('git', [...words, home.folder], { stdio: ['ignore', 'inherit', 'inherit'], detached: true });
+  const daemon = spawn('git', [...words, home.folder], { stdio: 'ignore', detached: true });
   await untilListening(port);
   return {
     port,

@@ -44,6 +44,7 @@ test('the guest has the same commit, branch, files and uncommitted changes', asy
   const plan = await home.json<WorkspacePlan>(['vm', 'workspace', 'import', 'web', repo.path, '--dry-run']);
   assert.deepEqual(plan.entries?.map(({ path }) => path).sort(), ['.gitignore', 'link', 'src/a file.txt', 'tool.sh']);
   assert.equal(plan.changed, 2);
+  assert.match(plan.notes.join(), /not track them \(--include-untracked brings them\): untracked\.txt/);
 
   writeFileSync(join(home.folder, 'home/ignored-everywhere'), '*.swp\n');
   writeFileSync(

@@ -201,6 +201,9 @@ async function exitCodeOf(exit: ExecExit): Promise<number> {
   return 128 + number;
 }
 
+const MISSING_COMMAND_HINT =
+  'It is looked up in the PATH of its user in there. What the image lacks can be installed, with apt-get for example.';
+
 /** The agent's codes, in the words of banger's table. */
 const CODE_OF_AGENT: Record<string, ErrorCode> = {
   CWD_NOT_FOUND: 'GUEST_PATH',
@@ -211,7 +214,7 @@ function failureOf({ code, message }: AgentFailure): BangerError {
   const known = code in ERRORS ? (code as ErrorCode) : (CODE_OF_AGENT[code] ?? 'GUEST_REFUSED');
   return new BangerError(known, {
     message: cleanLine(message).slice(0, 1024),
-    ...(known === 'COMMAND_NOT_FOUND' && { hint: 'A command is looked up in the PATH of its user inside the vm.' }),
+    ...(known === 'COMMAND_NOT_FOUND' && { hint: MISSING_COMMAND_HINT }),
     details: { code },
   });
 }

@@ -4,6 +4,7 @@ import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import type { Cli } from './cli.ts';
 import { hostPath } from './host-path.ts';
+import { count } from './output/count.ts';
 
 export type SourceFlags = {
   ref: string | undefined;
@@ -59,6 +60,6 @@ export async function showPlan(cli: Cli, repo: string, flags: SourceFlags): Prom
 }
 
 export function describePlan({ repo, files, sizeBytes, changed, base }: WorkspacePlan): string {
-  const from = base === null ? 'no commit yet' : `${changed} of them not as in ${base.slice(0, 12)}`;
-  return `${repo}: ${files} files, ${formatSize(sizeBytes)}, ${from}.`;
+  const from = base === null ? 'no commit yet' : `${changed} changed since ${base.slice(0, 12)}`;
+  return `${repo}: ${count(files, 'file')}, ${formatSize(sizeBytes)}, ${from}.`;
 }

@@ -61,8 +61,11 @@ elif [ -n "$branch" ]; then git update-ref "refs/heads/$branch" "$base"; git sym
 else git update-ref --no-deref HEAD "$base"
 fi
 git read-tree --reset -u "$tree"
-if [ "$base" = none ]; then git read-tree --empty; else git read-tree --reset "$base"; fi
-git update-index -q --refresh >/dev/null || true
+if [ "$base" = none ]; then git read-tree --empty
+elif [ "$(git rev-parse "$base^{tree}")" != "$tree" ]; then
+  git read-tree --reset "$base"
+  git update-index -q --refresh >/dev/null || true
+fi
 `;
 
 /** Run in `/`. Argument: the folder, without the first slash. Says whether it is there, and whether there is git. */

@@ -68,7 +68,11 @@ async function writeWorkTree(task: Task, git: Git, lens: GitPlace, options: Snap
   await readObjects(() => git.run(task, lens, ['update-index', '-q', '--unmerged', '--refresh'], { acceptCodes: [1] }));
   const differing = ['diff-files', '--name-only', '-z', '--ignore-submodules=all'];
   const changed = [...new Set(splitNames(await git.run(task, lens, differing)))];
-  const untracked = options.includeUntracked ? await listUntracked(task, git, lens, notes) : [];
+  const found = await listUntracked(task, git, lens, notes);
+  const untracked = options.includeUntracked ? found : [];
+  if (found.length > untracked.length) {
+    notes.push(`Left out, since git does not track them (--include-untracked brings them): ${showNames(found)}.`);
+  }
   const names = [...changed, ...untracked];
   if (names.length > 0) {
     await refuseFiltered(task, git, lens, names);

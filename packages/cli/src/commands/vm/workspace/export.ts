@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Cli } from '../../../cli.ts';
 import type { Run } from '../../../load-command.ts';
+import { count } from '../../../output/count.ts';
 import { watchOperation } from '../../../watch-operation.ts';
 
 export const run: Run<'vm workspace export'> = async (cli, { arguments: { vm }, flags }) => {
@@ -21,7 +22,10 @@ export const run: Run<'vm workspace export'> = async (cli, { arguments: { vm }, 
   const made = await watchOperation(cli, cli.client.workspaceExport({ vm, ...at, branch: branch as string, force }));
   if (cli.isJson) cli.printJson(made);
   else if (made.commit === null) cli.note(`Nothing was changed in "${vm}"; no branch was made.`);
-  else cli.print(`${made.branch}  ${made.commit.slice(0, 12)}  ${made.commits} commits, ${made.files} files changed\n`);
+  else
+    cli.print(
+      `${made.branch}  ${made.commit.slice(0, 12)}  ${count(made.commits, 'commit')}, ${count(made.files, 'file')} changed\n`,
+    );
   return 0;
 };
 

@@ -1,5 +1,6 @@
 import { formatSize } from '@banger/contract/sizes.ts';
 import type { Run } from '../../../load-command.ts';
+import { count } from '../../../output/count.ts';
 import { watchOperation } from '../../../watch-operation.ts';
 import { importRequest, showPlan } from '../../../workspace-request.ts';
 
@@ -11,6 +12,6 @@ export const run: Run<'vm workspace import'> = async (cli, { arguments: { vm, re
   const request = { ...importRequest(cli, repo || '.', flags), force: flags.force };
   const workspace = await watchOperation(cli, cli.client.workspaceImport({ vm, ...request }));
   if (cli.isJson) cli.printJson(workspace);
-  else cli.print(`${vm}:${workspace.path}  ${workspace.files} files, ${formatSize(workspace.sizeBytes)}\n`);
+  else cli.print(`${vm}:${workspace.path}  ${count(workspace.files, 'file')}, ${formatSize(workspace.sizeBytes)}\n`);
   return 0;
 };
