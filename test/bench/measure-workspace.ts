@@ -7,9 +7,10 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { findFreePort } from '../support/free-port.ts';
 import type { Bench } from './bench.ts';
 import { type BenchHome, withHome } from './bench-home.ts';
 import { runSsh } from './guest-sshd.ts';
@@ -101,15 +102,6 @@ async function startGitDaemon(home: BenchHome) {
       await ended;
     },
   };
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : Number.NaN;
 }
 
 /** git's daemon has no way to say that it is ready. */

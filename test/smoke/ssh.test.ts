@@ -10,6 +10,7 @@ import type { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import type { GuestPorts } from '@banger/contract/guest/messages.ts';
 import { createHome, type Home } from '../support/banger-home.ts';
+import { findFreePort } from '../support/free-port.ts';
 import { openScreen } from '../support/screen.ts';
 
 const CONFIG_BEFORE = Buffer.from(
@@ -70,6 +71,12 @@ test('ssh and files', async (t) => {
     await screen.until(/^ended: 5$/m);
   });
 
+  await t.test('another user of the machine gets in by the same key', async () => {
+    assert.equal((await banger('vm', 'exec', 'web', '--', 'useradd', '-m', '-s', '/bin/sh', 'dev')).code, 0);
+    const { code, stdout } = await banger('vm', 'ssh', 'web', '--user', 'dev', '--', 'id -un; pwd');
+    assert.deepEqual([code, stdout], [0, 'dev\n/home/dev\n']);
+  });
+
   const sent = join(home.folder, 'sent');
   const content = randomBytes(3_000_000);
   await mkdir(join(sent, 'a folder'), { recursive: true });
@@ -116,6 +123,22 @@ test('ssh and files', async (t) => {
     const tunnel = startProgram(t, home, 'ssh', words);
     await untilLine(tunnel, /ready/);
     assert.equal(await ask(socket, content.subarray(0, 100_000)), 'got 100000\n');
+  });
+
+  await t.test('an editor finds its way: one shared connection, a script on stdin, a SOCKS port', async (t) => {
+    const control = join(home.folder, 'control.sock');
+    const port = await findFreePort();
+    const shared = ['-M', '-S', control, '-D', `127.0.0.1:${port}`, 'web.vm', 'echo ready; cat'];
+    await untilLine(startProgram(t, home, 'ssh', ['-F', userConfig, ...shared]), /ready/);
+    const script = 'cd / && echo "in $PWD on $(hostname)"; exit 6';
+    const { code, stdout } = await program(
+      home,
+      'ssh',
+      ['-F', userConfig, '-S', control, '-T', 'web.vm', 'sh'],
+      script,
+    );
+    assert.deepEqual([code, stdout], [6, 'in / on web\n']);
+    assert.equal(await askBySocks(port, 8080, Buffer.from('five\n')), 'got 5\n');
   });
 
   await t.test('vm proxy carries one', async () => {
@@ -197,4 +220,25 @@ async function ask(where: string | number, bytes: Buffer): Promise<string> {
       : connect({ port: where, allowHalfOpen: true });
   socket.end(bytes);
   return textOf(socket);
+}
+
+/** The same through a SOCKS 5 proxy, to a port of the machine's own loopback. */
+async function askBySocks(proxyPort: number, port: number, bytes: Buffer): Promise<string> {
+  const host = 'localhost';
+  const target = Buffer.from([5, 1, 0, 3, host.length, ...Buffer.from(host), port >> 8, port & 0xff]);
+  const socket = connect({ port: proxyPort, host: '127.0.0.1', allowHalfOpen: true });
+  socket.write(Buffer.from([5, 1, 0])); // version 5, one method: no authentication
+  assert.deepEqual(await readExactly(socket, 2), Buffer.from([5, 0]));
+  socket.write(target);
+  assert.equal((await readExactly(socket, 10))[1], 0, 'the proxy has connected');
+  socket.end(bytes);
+  return textOf(socket);
+}
+
+async function readExactly(stream: Readable, length: number): Promise<Buffer> {
+  for (;;) {
+    const bytes = stream.read(length) as Buffer | null;
+    if (bytes !== null) return bytes;
+    await once(stream, 'readable');
+  }
 }
