@@ -15,10 +15,11 @@ const SUITES = {
   unit: { files: ['packages/*/src/**/*.test.ts', 'test/bench/**/*.test.ts'], concurrency: 2 },
   integration: { files: ['test/integration/**/*.test.ts'], concurrency: 2 },
   smoke: { files: ['test/smoke/**/*.test.ts'], concurrency: 2 },
+  host: { files: ['test/host/**/*.test.ts'], concurrency: 1 },
 } as const;
 
 type SuiteName = keyof typeof SUITES | 'agent';
-const ALL: SuiteName[] = ['agent', 'unit', 'integration', 'smoke'];
+const ALL: SuiteName[] = ['agent', 'unit', 'integration', 'smoke', 'host'];
 const OUTPUT = 'build/test';
 const COVERAGE = 'build/coverage';
 

@@ -32,14 +32,14 @@ export type Home = Awaited<ReturnType<typeof createHome>>;
 type HomeOptions = {
   /** Added to the environment of command and daemon */
   env?: Record<string, string>;
-  /** Bring the default image and kernel, as hard links */
-  prepared?: boolean;
+  /** Whose images and kernels to bring, as hard links; the default ones unless it says otherwise */
+  prepared?: string;
 };
 
 /** A test, or something else that has an end and may have failed */
 type HomeOwner = Pick<TestContext, 'name' | 'passed'> & { after: (dispose: () => Promise<void>) => void };
 
-export async function createHome(t: HomeOwner, { env: extra = {}, prepared = true }: HomeOptions = {}) {
+export async function createHome(t: HomeOwner, { env: extra = {}, prepared = PREPARED }: HomeOptions = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'banger-'));
   const env: Record<string, string> = {
     PATH: process.env.PATH ?? '',
@@ -54,7 +54,7 @@ export async function createHome(t: HomeOwner, { env: extra = {}, prepared = tru
     ...extra,
   };
   for (const name of ['home', 'run']) await mkdir(join(folder, name), { mode: 0o700 });
-  if (prepared) await cpLinked(PREPARED, folder);
+  await cpLinked(prepared, folder);
 
   const home = {
     folder,
