@@ -85,7 +85,7 @@ export class FakeSessions {
     if (!existsSync(cwd)) return failed(stream, 'CWD_NOT_FOUND', 'no such folder');
     if (start.user !== null && start.user !== 'root') return failed(stream, 'USER_NOT_FOUND', 'no such user');
     const [command = 'sh', ...rest] = start.argv;
-    const env = { PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: cwd, FAKE_ROOT: this.#root, ...start.env };
+    const env = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: cwd, FAKE_ROOT: this.#root, ...start.env };
     const child = spawn(command, rest, {
       cwd,
       env,

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
 import { findByArgument, killProcess } from './processes.ts';
@@ -21,6 +24,13 @@ test('a failure carries the last lines of standard error', async () => {
 
 test('a program that is not installed is named', async () => {
   await assert.rejects(runProcess(task, ['banger-no-such-tool']), { code: 'TOOL_MISSING' });
+});
+
+test('so is one of which PATH has only what cannot be run', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'banger-path-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await writeFile(join(folder, 'tool'), 'no program', { mode: 0o644 });
+  await assert.rejects(runProcess(task, ['tool'], { env: { PATH: folder } }), { code: 'TOOL_MISSING' });
 });
 
 test('streams go in and out', async () => {

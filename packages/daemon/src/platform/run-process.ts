@@ -121,9 +121,15 @@ function spawned(child: ChildProcess, argv: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once('spawn', () => resolve());
     child.once('error', (fault: NodeJS.ErrnoException) => {
-      reject(fault.code === 'ENOENT' ? toolMissing(argv[0] as string) : fault);
+      const [tool = ''] = argv;
+      reject(isMissing(fault, tool) ? toolMissing(tool) : fault);
     });
   });
+}
+
+/** A PATH with a folder that this user may not search, such as one of root's, says EACCES of what is in none of them. */
+function isMissing({ code }: NodeJS.ErrnoException, tool: string): boolean {
+  return code === 'ENOENT' || (code === 'EACCES' && !tool.includes('/'));
 }
 
 function toolMissing(tool: string): BangerError {
