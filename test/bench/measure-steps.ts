@@ -52,7 +52,7 @@ async function timeOneRun(home: BenchHome): Promise<Part[]> {
   const runtime = join(home.paths.runtime, 'vms', vm.id);
   mark('request, checks, record', diskStepMs);
   mark('make the disk, record', madeMs(runtime));
-  mark('network: passt in its namespace', madeMs(join(runtime, 'network.sock')));
+  mark('network: passt in its namespace', writtenMs(join(runtime, 'passt.pid')));
   mark('plan, start QEMU', madeMs(join(home.paths.data, 'vms', vm.id, 'hypervisor.log')));
   mark('QEMU until its sockets are there', madeMs(join(runtime, 'qmp.sock')));
   const trace = readTrace(home, vm.id);
@@ -99,6 +99,10 @@ function nowMs(): number {
 
 function madeMs(path: string): number {
   return Number(statSync(path, { bigint: true }).birthtimeNs) / 1e6;
+}
+
+function writtenMs(path: string): number {
+  return Number(statSync(path, { bigint: true }).mtimeNs) / 1e6;
 }
 
 function readTrace({ paths }: BenchHome, id: string): Record<string, number> {

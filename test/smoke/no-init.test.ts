@@ -1,12 +1,12 @@
 /** Story: an image without an init runs all the same, with the agent as its first process. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Image } from '@banger/contract/api/images.ts';
 import type { StopResult, Vm } from '@banger/contract/api/vms.ts';
 import { createHome } from '../support/banger-home.ts';
 import { sampleEntry, writeBusyboxTarball } from '../support/busybox-image.ts';
+import { findPackageSource } from '../support/package-source.ts';
 
 test('an image that has no init', async (t) => {
   const home = await createHome(t);
@@ -87,9 +87,6 @@ test('an image that has no init', async (t) => {
 
 /** A file that is sure to be outside: the index of the archive that this host's own apt uses. */
 function archiveIndex(): string {
-  const targets = execFileSync('apt-get', ['indextargets', '--format', '$(REPO_URI) $(RELEASE)'], { encoding: 'utf8' });
-  const target = targets.split('\n').find((line) => line.startsWith('http://'));
-  assert.ok(target, 'apt has a source that is reached by http');
-  const [uri, release] = target.split(' ');
-  return `${uri?.replace(/\/+$/, '')}/dists/${release}/InRelease`;
+  const { uri, release } = findPackageSource();
+  return `${uri.href.replace(/\/+$/, '')}/dists/${release}/InRelease`;
 }

@@ -7,6 +7,8 @@ export type NetworkCommand = {
   pastaPath: string;
   isRoot: boolean;
   socket: string;
+  /** Written once it is ready to work */
+  pid: string;
   log: string;
 };
 
@@ -38,12 +40,12 @@ export function networkCommand(plan: NetworkCommand): string[] {
   ];
 }
 
-function passt({ passtPath, socket, log }: NetworkCommand): string[] {
+function passt({ passtPath, socket, pid, log }: NetworkCommand): string[] {
   const { address, prefix, gateway } = USER_NETWORK;
   return [
     passtPath,
     // In the foreground: versions differ in whether they go to the background by themselves.
-    ...['--foreground', '--one-off', '--quiet', '--socket', socket],
+    ...['--foreground', '--one-off', '--quiet', '--socket', socket, '--pid', pid],
     ...['--log-file', log, '--log-size', String(MAX_LOG_BYTES)],
     ...['--address', address, '--netmask', String(prefix), '--gateway', gateway, '--no-map-gw', ...NOTHING_ANNOUNCED],
     // In a user namespace everyone is root, and would become somebody else.

@@ -11,7 +11,13 @@ import { networkCommand } from './passt-arguments.ts';
 
 const task = Task.background();
 const DEFAULT_ROUTE = 'Iface\tDestination\neth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n';
-const PLAN = { passtPath: 'passt', pastaPath: 'pasta', socket: '/run/vm/network.sock', log: '/run/vm/passt.log' };
+const PLAN = {
+  passtPath: 'passt',
+  pastaPath: 'pasta',
+  socket: '/run/vm/network.sock',
+  pid: '/run/vm/passt.pid',
+  log: '/run/vm/passt.log',
+};
 
 test('passt runs in a namespace of its own, with no port and no gateway to the host', () => {
   const command = networkCommand({ ...PLAN, isRoot: false });
@@ -44,10 +50,12 @@ test('without a device for a namespace, or without a route, the machine starts w
   assert.match(notes.join('\n'), /tun cannot be opened[\s\S]*no default route/);
 });
 
-test('a network is ready when its socket is there, and is gone when it is released', async (t) => {
+test('a network is ready when passt says so, and is gone when it is released', async (t) => {
   const folder = await runtimeFolder(t);
-  const listen = "require('net').createServer().listen(process.argv[process.argv.indexOf('--socket')+1])";
-  const network = await networkOf(folder, `exec "${process.execPath}" -e "${listen}" -- "$@"`);
+  const network = await networkOf(
+    folder,
+    `exec ${join(import.meta.dirname, '../../../../test/support/fake-passt')} "$@"`,
+  );
   const link = await network.connect(task, folder);
   assert.ok(link);
   assert.deepEqual(link.network.dns, ['10.0.2.3']);
@@ -64,6 +72,15 @@ test('a passt that fails is told in its own words, and leaves nothing', async (t
   await assert.rejects(network.connect(task, folder), { code: 'NETWORK_FAILED', message: /No routable interface/ });
   const missing = createUserNetwork({ ...tools('/nonexistent/pasta'), host: host(folder) });
   await assert.rejects(missing.connect(task, folder), { code: 'TOOL_MISSING' });
+});
+
+test('a passt that has its socket and then ends is no network', async (t) => {
+  const folder = await runtimeFolder(t);
+  const listen = "require('net').createServer().listen(process.argv[process.argv.indexOf('--socket')+1], process.exit)";
+  const ending = `"${process.execPath}" -e "${listen}" -- "$@"; echo "Couldn't create user namespace" >&2; exit 1`;
+  const network = await networkOf(folder, ending);
+  await assert.rejects(network.connect(task, folder), { code: 'NETWORK_FAILED', message: /create user namespace/ });
+  assert.deepEqual(findByArgument(folder), []);
 });
 
 test('a passt that hangs is given up with the task, and ended', async (t) => {

@@ -13,7 +13,7 @@ import { checkSocketPath } from '@banger/contract/paths.ts';
 import { findByArgument, killProcess } from '../platform/processes.ts';
 import { type StartedProcess, startProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
-import { watchForSocket } from '../platform/unix-sockets.ts';
+import { watchForContent } from '../platform/unix-sockets.ts';
 import { networkCommand, USER_NETWORK } from './passt-arguments.ts';
 
 const START_DEADLINE_MS = 30_000;
@@ -45,7 +45,8 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
     checkSocketPath(files.socket);
     await Promise.all(Object.values(files).map((path) => rm(path, { force: true }))); // of an earlier run
     const deadline = AbortSignal.timeout(START_DEADLINE_MS);
-    const watch = watchForSocket(files.socket);
+    // Its socket is there before it has shut itself in, which a host may refuse: it would take QEMU's connection and end.
+    const watch = watchForContent(files.pid);
     try {
       const started = await startProcess(networkCommand({ ...tools, ...files }), {
         cwd: runtimeFolder,
@@ -72,6 +73,7 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
 function filesOf(runtimeFolder: string) {
   return {
     socket: join(runtimeFolder, 'network.sock'),
+    pid: join(runtimeFolder, 'passt.pid'),
     log: join(runtimeFolder, 'passt.log'),
     output: join(runtimeFolder, 'passt.output'),
   };
@@ -111,7 +113,7 @@ async function startFailure(paths: string[], isLate: boolean, cause: unknown): P
   const what = isLate ? `was not ready within ${START_DEADLINE_MS / 1000} s` : 'could not set up the network';
   return new BangerError('NETWORK_FAILED', {
     message: `passt ${what}${lastLines ? `: ${lastLines}` : '.'}`,
-    hint: 'The host needs an interface with a default route.',
+    hint: 'The host needs an interface with a default route, and has to let you make user namespaces.',
     cause,
   });
 }

@@ -1,18 +1,30 @@
-/** Sockets of programs that the daemon starts: a connection as soon as there is one. */
-import { existsSync, watch } from 'node:fs';
+/** Files and sockets by which a program that the daemon starts says that it is ready, and connections to those. */
+import { type Stats, statSync, watch } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { Task } from './task.ts';
+
+export type Watch = { appeared: Promise<void>; stop: () => void };
 
 /**
  * Watches for a socket that a program is about to make. Call it before the program starts, and `stop` in any case: the
  * promise stays open when the socket never comes.
  */
-export function watchForSocket(path: string): { appeared: Promise<void>; stop: () => void } {
+export function watchForSocket(path: string): Watch {
+  return watchFor(path, (file) => file.isSocket());
+}
+
+/** The same for a file with something in it. */
+export function watchForContent(path: string): Watch {
+  return watchFor(path, (file) => file.size > 0);
+}
+
+function watchFor(path: string, isWanted: (file: Stats) => boolean): Watch {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   promise.catch(() => {});
   const watcher = watch(dirname(path), () => {
-    if (existsSync(path)) resolve();
+    const file = statSync(path, { throwIfNoEntry: false });
+    if (file && isWanted(file)) resolve();
   });
   watcher.once('error', reject);
   return { appeared: promise, stop: () => watcher.close() };
