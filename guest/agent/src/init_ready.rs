@@ -38,8 +38,9 @@ impl InitReady {
         let socket = tokio::net::UnixDatagram::from_std(socket)?;
         let (is_ready, told) = watch::channel(false);
         tokio::spawn(async move {
-            until_ready(&socket).await;
-            is_ready.send_replace(true);
+            if until_ready(&socket).await.is_ok() {
+                is_ready.send_replace(true);
+            }
         });
         Ok(Self::Told(told))
     }
@@ -57,12 +58,12 @@ impl InitReady {
     }
 }
 
-async fn until_ready(socket: &tokio::net::UnixDatagram) {
+async fn until_ready(socket: &tokio::net::UnixDatagram) -> io::Result<()> {
     let mut message = [0; 4096];
     loop {
-        match socket.recv(&mut message).await {
-            Ok(length) if says_ready(&message[..length]) => return,
-            _ => {}
+        let length = socket.recv(&mut message).await?;
+        if says_ready(&message[..length]) {
+            return Ok(());
         }
     }
 }

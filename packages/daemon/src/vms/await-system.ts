@@ -8,14 +8,16 @@ import type { VmRecord } from '../store/records/vms.ts';
 const LIMIT_MS = 300_000;
 
 /** Throws VM_BOOT_TIMEOUT or VM_LOST; the vm runs on, so that one can look why. */
-export async function awaitSystem(task: Task, { name }: VmRecord, guest: Guest, limitMs = LIMIT_MS): Promise<void> {
+export async function awaitSystem(task: Task, vm: VmRecord, guest: Guest, limitMs = LIMIT_MS): Promise<void> {
+  const { name, ephemeral } = vm;
   task.step('wait for the system');
   const deadline = AbortSignal.timeout(limitMs);
   try {
     await guest.untilInitReady(task.withSignal(deadline));
   } catch (thrown) {
     if (task.signal.aborted) {
-      throw new BangerError('CANCELLED', { message: `Waiting for its system was given up.` });
+      const what = `Waiting for the system of "${name}" was given up`;
+      throw new BangerError('CANCELLED', { message: ephemeral ? `${what}.` : `${what}; the vm runs on.` });
     }
     if (!deadline.aborted) throw thrown;
     throw new BangerError('VM_BOOT_TIMEOUT', {
