@@ -72,7 +72,9 @@ pub fn mount_image(drive: &str) -> Result<(), BootFailure> {
 pub fn mount_disk(drive: &str) -> Result<(), BootFailure> {
     let device = wait_for_drive(drive).ok_or_else(|| missing("DISK_DRIVE_MISSING", drive))?;
     make_folder(DISK)?;
-    mount(&device, DISK, "ext4", MountFlags::NOATIME, c"errors=remount-ro").or_fail("DISK_UNREADABLE", &device)?;
+    // What is deleted is given back to the host at once: the disk's file there is sparse, and would only ever grow.
+    mount(&device, DISK, "ext4", MountFlags::NOATIME, c"errors=remount-ro,discard")
+        .or_fail("DISK_UNREADABLE", &device)?;
     disk::grow(drive).or_fail("DISK_UNREADABLE", "growing the disk")
 }
 
