@@ -20,7 +20,7 @@ test:
 smoke:
 	@scripts/setup for-tests
 	@scripts/setup-test-data
-	@$(NODE) scripts/test.ts smoke
+	@$(NODE) scripts/test.ts smoke alone
 
 bench: setup
 	@scripts/setup-test-data

@@ -22,7 +22,7 @@ export async function withHome<Result>(
   measure: (home: BenchHome) => Promise<Result>,
 ): Promise<Result> {
   await using end = new AsyncDisposableStack();
-  const owner = { name: 'bench', passed: false, after: (dispose: () => Promise<void>) => end.defer(dispose) };
+  const owner = { name: 'bench', after: (dispose: () => Promise<void>) => end.defer(dispose) };
   const home = await createHome(owner, { env });
   // The daemon and its machines would outlive a bench that is interrupted.
   const onSignal = () => void end.disposeAsync().finally(() => process.exit(130));
@@ -31,7 +31,6 @@ export async function withHome<Result>(
     end.defer(async () => void process.off(signal, onSignal));
   }
   const result = await measure({ ...home, banger, startCalmVm, client: clientOf(home), usual: await warmUp(home) });
-  owner.passed = true;
   return result;
 
   async function banger(...args: string[]): Promise<string> {

@@ -25,7 +25,7 @@ test('a named machine lives on', async (t) => {
   await t.test('what was written survives an orderly stop and a start that waits for all services', async () => {
     const script = 'echo kept >/root/file; echo also >/etc/banger-test; cp /bin/true /usr/local/bin/mine';
     await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', script]);
-    assert.equal(await stop('vm', 'stop', 'web'), 'shut-down');
+    assert.equal(await stop('vm', 'stop', '--timeout', '2m', 'web'), 'shut-down');
     await home.json(['vm', 'start', 'web', '--wait', 'system']);
     assert.equal((await home.run(['vm', 'exec', 'web', '--', 'systemctl', 'is-system-running'])).stdout, 'running\n');
     const { stdout } = await home.run([

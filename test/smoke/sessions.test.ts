@@ -53,7 +53,7 @@ test('detached commands', async (t) => {
     const id = await detach('seq 1 100000');
     await home.untilSessions('web', ([found]) => found?.exit !== null);
     const { code, stdout, stderr } = await home.run(['vm', 'attach', 'web', id]);
-    assert.equal(code, 0);
+    assert.equal(code, 0, stderr);
     assert.ok(stdout === whole.slice(-SCROLLBACK_BYTES), `${stdout.length} bytes, not the last of the output`);
     assert.equal(stderr, `(${whole.length - SCROLLBACK_BYTES} bytes of earlier output are no longer kept)\n`);
   });

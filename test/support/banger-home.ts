@@ -1,8 +1,8 @@
 /**
  * A banger of its own for a test: every XDG folder in a temporary place, the real command and the real daemon.
  *
- * When the test ends everything is removed, and the test fails when a process, a socket or a vm's file is left. When the
- * test failed, the daemon's log and the consoles are kept in build/test/failed/.
+ * When the test ends everything is removed, and the test fails when a process, a socket or a vm's file is left. The
+ * daemon's log and the consoles are kept in build/test/logs/: a test does not know yet whether one of its steps failed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -37,7 +37,7 @@ type HomeOptions = {
 };
 
 /** A test, or something else that has an end and may have failed */
-type HomeOwner = Pick<TestContext, 'name' | 'passed'> & { after: (dispose: () => Promise<void>) => void };
+type HomeOwner = Pick<TestContext, 'name'> & { after: (dispose: () => Promise<void>) => void };
 
 export async function createHome(t: HomeOwner, { env: extra = {}, prepared = PREPARED }: HomeOptions = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'banger-'));
@@ -77,6 +77,7 @@ export async function createHome(t: HomeOwner, { env: extra = {}, prepared = PRE
     killDaemon,
     leftovers,
   };
+  const kept = join(CHECKOUT, 'build/test/logs', t.name.replaceAll(/[^a-zA-Z0-9]+/g, '-').slice(0, 80));
   t.after(dispose);
   return home;
 
@@ -156,6 +157,7 @@ export async function createHome(t: HomeOwner, { env: extra = {}, prepared = PRE
   }
 
   async function dispose(): Promise<void> {
+    await keepConsoles(); // they go with their vms
     if (findDaemons().length > 0) {
       const { vms } = await json<{ vms: Vm[] }>(['vm', 'ls']).catch(() => ({ vms: [] }));
       for (const { name } of vms) await run(['vm', 'rm', '--force', name]);
@@ -163,7 +165,7 @@ export async function createHome(t: HomeOwner, { env: extra = {}, prepared = PRE
     }
     const left = [...(await leftovers()), ...findDaemons().map(({ pid }) => `daemon ${pid}`)];
     for (const found of [...findByArgument(`${folder}/`), ...findDaemons()]) await killProcess(found);
-    if (!t.passed || process.env.BANGER_KEEP_LOGS) await keepLogs();
+    await keepDaemonLog();
     await rm(folder, { recursive: true, force: true });
     if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`);
   }
@@ -174,15 +176,18 @@ export async function createHome(t: HomeOwner, { env: extra = {}, prepared = PRE
     });
   }
 
-  async function keepLogs(): Promise<void> {
-    const kept = join(CHECKOUT, 'build/test/failed', t.name.replaceAll(/[^a-zA-Z0-9]+/g, '-').slice(0, 80));
+  async function keepConsoles(): Promise<void> {
+    await rm(kept, { recursive: true, force: true });
     await mkdir(kept, { recursive: true });
-    await cp(join(home.paths.state, 'daemon.log'), join(kept, 'daemon.log')).catch(() => {});
     const vms = join(home.paths.data, 'vms');
     for (const id of await readdir(vms).catch(() => [])) {
       await cp(join(vms, id, 'console.log'), join(kept, `${id}-console.log`)).catch(() => {});
       await cp(join(vms, id, 'hypervisor.log'), join(kept, `${id}-hypervisor.log`)).catch(() => {});
     }
+  }
+
+  async function keepDaemonLog(): Promise<void> {
+    await cp(join(home.paths.state, 'daemon.log'), join(kept, 'daemon.log')).catch(() => {}); // none was started
   }
 }
 

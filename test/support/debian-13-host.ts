@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
@@ -36,7 +37,7 @@ const NEEDED_TO_RUN = [
 const NOT_NEEDED_TO_RUN = ['@biomejs', '@typescript', 'typescript', 'node/node_modules'];
 
 export async function createDebian13Host(t: TestContext) {
-  t.after(tellInnerLog); // before the home's own end, which takes the host with it
+  t.after(keepInnerLog); // before the home's own end, which takes the host with it
   const home = await createHome(t, {
     prepared: PREPARED_HOST,
     env: { BANGER_QEMU: join(CHECKOUT, 'test/support/nesting-qemu') },
@@ -61,10 +62,9 @@ export async function createDebian13Host(t: TestContext) {
     },
   };
 
-  async function tellInnerLog(): Promise<void> {
-    if (t.passed) return;
-    const { stdout } = await home.run(inside(['tail', '-n', '50', `${DATA_INSIDE}/state/banger/daemon.log`]));
-    t.diagnostic(`the log of the daemon in there:\n${stdout}`);
+  async function keepInnerLog(): Promise<void> {
+    const { stdout } = await home.run(inside(['cat', `${DATA_INSIDE}/state/banger/daemon.log`]));
+    await writeFile(join(CHECKOUT, 'build/test/logs/daemon-in-debian-13.log'), stdout);
   }
 
   /** Runs a program in there to its end, and throws with its words unless it succeeds. */

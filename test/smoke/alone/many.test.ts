@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Vm } from '@banger/contract/api/vms.ts';
-import { createHome } from '../support/banger-home.ts';
+import { createHome } from '../../support/banger-home.ts';
 
 const COUNT = 10;
 const SIZE = ['--memory', '192M', '--cpus', '1', '--disk-size', '512M'];
