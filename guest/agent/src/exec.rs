@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::{FlowControl, RecvStream, SendStream};
@@ -12,6 +13,9 @@ use crate::http_answers::{Refusal, parse_json};
 use crate::process::signal_number;
 use crate::routes::Agent;
 use crate::session::{self, Session};
+
+/// How long a host that was told everything may take to close
+const FAREWELL: Duration = Duration::from_secs(30);
 
 #[derive(Deserialize)]
 struct Attach {
@@ -29,7 +33,7 @@ pub async fn run(agent: Arc<Agent>, body: RecvStream, mut client: SendStream<Byt
         Ok(session) => {
             session.attach(client);
             tokio::select! {
-                () = session.ended() => {}
+                () = session.ended() => input.drain().await,
                 () = feed(&session, &mut input) => {}
             }
         }
@@ -146,6 +150,13 @@ impl Input {
             }
             self.bytes = self.body.data().await?.ok()?;
         }
+    }
+
+    /// Until the host closes, having read all. To let go of a stream that the host has not closed is to reset it, and a
+    /// host that is slow then loses what it has not read, the exit above all.
+    async fn drain(&mut self) {
+        let rest = async { while self.next_frame().await.is_some_and(|frame| frame.is_ok()) {} };
+        let _ = tokio::time::timeout(FAREWELL, rest).await;
     }
 
     fn give_back(&mut self, bytes: usize) {
