@@ -37,7 +37,7 @@ testDriver(`QEMU's driver on ${provenAccel()}`, {
   plan: {
     kernelPath: vmlinuxPath,
     initramfsPath,
-    kernelArguments: ['console=ttyS0', 'panic=-1', 'no_timer_check', 'banger.mode=floor'],
+    kernelArguments: ['console=ttyS0', 'panic=-1', 'banger.mode=floor'],
     cpus: 1,
     memoryBytes: 256 * 2 ** 20,
   },

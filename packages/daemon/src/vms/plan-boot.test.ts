@@ -56,10 +56,6 @@ test('a kernel with everything built in has no modules drive, a vm without netwo
   assert.deepEqual([bootOf(plan).modulesDrive, bootOf(plan).network], [null, null]);
 });
 
-test('a busy host that lets the machine wait is no reason to panic at its start', () => {
-  assert.ok(planBoot({ ...parts, contributions: [disk, network] }).kernelArguments.includes('no_timer_check'));
-});
-
 test('the command line stays within what the kernel reads, with the longest name', () => {
   const plan = planBoot({ ...parts, vm: { ...vm, name: parseVmName('x'.repeat(63)) }, contributions: [disk, network] });
   assert.ok(plan.kernelArguments.join(' ').length < 1500);

@@ -44,11 +44,8 @@ export function planBoot({ vm, kernel, imagePath, contributions, folders, unixMs
 }
 
 // Warnings and panics reach the console, which is a serial port and slow; a panic resets the machine, which ends it.
-// net.ifnames=0 keeps eth0's name when the image's udev would change it. no_timer_check: at its start the kernel counts
-// timer interrupts against a loop, and panics when too few came, as they do when a busy host lets a machine wait.
-const KERNEL_ARGUMENTS = 'console=ttyS0 quiet loglevel=4 panic=-1 no_timer_check cryptomgr.notests net.ifnames=0'.split(
-  ' ',
-);
+// net.ifnames=0 keeps eth0's name when the image's udev would change it.
+const KERNEL_ARGUMENTS = 'console=ttyS0 quiet loglevel=4 panic=-1 cryptomgr.notests net.ifnames=0'.split(' ');
 
 export function encodeBootConfig(config: BootConfig): string {
   return Buffer.from(JSON.stringify(config)).toString('base64url');

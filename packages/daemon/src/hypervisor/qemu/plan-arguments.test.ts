@@ -35,6 +35,11 @@ test('without KVM the machine is a q35 with PCI devices, with it a microvm', () 
   );
 });
 
+test('only without KVM the kernel does not count the interrupts of its timer', () => {
+  assert.equal(optionOf(planArguments(PLAN, 'tcg'), '-append'), 'console=ttyS0 quiet no_timer_check');
+  assert.equal(optionOf(planArguments(PLAN, 'kvm'), '-append'), 'console=ttyS0 quiet');
+});
+
 test('the process can be told by its vm and is confined', () => {
   const argv = planArguments(PLAN, 'tcg');
   assert.equal(optionOf(argv, '-name'), 'guest=banger-0123456789ab');

@@ -101,7 +101,7 @@ function probePlan({ vmId, runtimeFolder, kernelPath, initramfsPath }: MachinePl
     ...{ vmId, runtimeFolder, kernelPath, initramfsPath },
     cpus: 1,
     memoryBytes: PROBE_MEMORY_BYTES,
-    kernelArguments: ['console=ttyS0', 'quiet', 'panic=-1', 'no_timer_check', 'banger.mode=floor'],
+    kernelArguments: ['console=ttyS0', 'quiet', 'panic=-1', 'banger.mode=floor'],
     drives: [],
     networkSocket: null,
     consolePath: join(runtimeFolder, 'kvm-probe.console'),
