@@ -1,5 +1,5 @@
 # Thin names for the scripts; each says what it does.
-.PHONY: setup demo check test smoke bench
+.PHONY: setup demo check test smoke host-test bench
 
 NODE = node_modules/.bin/node
 
@@ -21,6 +21,12 @@ smoke:
 	@scripts/setup for-tests
 	@scripts/setup-test-data
 	@$(NODE) scripts/test.ts smoke alone
+
+host-test:
+	@scripts/setup for-tests
+	@scripts/setup-test-data
+	@scripts/setup-host-test
+	@$(NODE) scripts/test.ts host
 
 bench: setup
 	@scripts/setup-test-data
