@@ -52,7 +52,7 @@ function machine(accel: Accel): string[] {
 
 /**
  * At its start a kernel counts timer interrupts against a loop, and panics when too few came, as they do under TCG when
- * a busy host lets the machine wait. With KVM the check stays: it finds the timer of a microvm, which hangs without it.
+ * a busy host lets the machine wait. With KVM the kernel decides that by itself.
  */
 function kernelCommandLine({ kernelArguments }: MachinePlan, accel: Accel): string {
   return [...kernelArguments, ...(accel === 'tcg' ? ['no_timer_check'] : [])].join(' ');
