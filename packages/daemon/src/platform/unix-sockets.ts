@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { Task } from './task.ts';
 
-export type Watch = { appeared: Promise<void>; stop: () => void };
+type Watch = { appeared: Promise<void>; stop: () => void };
 
 /**
  * Watches for a socket that a program is about to make. Call it before the program starts, and `stop` in any case: the

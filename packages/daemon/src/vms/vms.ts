@@ -187,7 +187,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
   }
 
   /** Outside of the queue: others may use, or stop, the vm meanwhile. */
-  async function settle(task: Task, id: VmRecord['id'], waitFor: WaitFor = 'agent'): Promise<void> {
+  async function settle(task: Task, id: VmRecord['id'], waitFor: WaitFor | undefined): Promise<void> {
     if (waitFor === 'system') await awaitSystem(task, find(id), await guest(task, id));
   }
 
