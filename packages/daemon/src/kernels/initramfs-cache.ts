@@ -1,6 +1,6 @@
 /**
  * The initramfs of a kernel and the agent of the moment, made when it is first asked for and kept in the cache: it
- * depends on both, so its name carries both digests.
+ * depends on both, so its name carries both digests, and the layout's number.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
 import { diskFull } from '../platform/disk-full.ts';
 import { freeBytes, isNoSpace, listFolder, makePrivateFolder } from '../platform/files.ts';
-import { buildInitramfs, type InitramfsModule } from './initramfs.ts';
+import { buildInitramfs, INITRAMFS_LAYOUT, type InitramfsModule } from './initramfs.ts';
 
 /** A little more than an initramfs takes */
 const NEEDED_BYTES = 8 * 2 ** 20;
@@ -84,5 +84,5 @@ export function createInitramfsCache({ cacheFolder, agentPath }: InitramfsParts)
 }
 
 function fileName(kernelDigest: string, agentDigest: string): string {
-  return `${kernelDigest.replace('sha256:', '')}-${agentDigest}.cpio`;
+  return `${kernelDigest.replace('sha256:', '')}-${agentDigest}-${INITRAMFS_LAYOUT}.cpio`;
 }

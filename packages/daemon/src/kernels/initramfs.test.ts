@@ -32,6 +32,13 @@ test('the same parts give the same bytes', () => {
   assert.deepEqual(buildInitramfs(PARTS), buildInitramfs(PARTS));
 });
 
+test('it is made of whole pages, whatever the size of its parts', () => {
+  for (const bytes of [0, 1, 3000, 4095, 4096, 5000]) {
+    const { length } = buildInitramfs({ agent: Buffer.alloc(bytes), modules: [] });
+    assert.equal(length % 4096, 0, `${bytes} bytes of agent`);
+  }
+});
+
 test('a kernel with everything built in gets an empty order', () => {
   const order = readCpio(buildInitramfs({ agent: PARTS.agent, modules: [] })).find(({ name }) =>
     name.endsWith('order'),

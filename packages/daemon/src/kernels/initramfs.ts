@@ -7,6 +7,16 @@
 
 export type InitramfsModule = { fileName: string; content: Buffer };
 
+/** Raised whenever the same parts come to give other bytes: what is cached under the old one is then made anew. */
+export const INITRAMFS_LAYOUT = 2;
+
+/**
+ * QEMU puts the archive on the last page boundary that leaves room for it, and the firmware has its ACPI tables in the
+ * last page of memory. On a microvm nothing keeps the two apart but this: an archive of whole pages ends where that page
+ * begins. One that reaches into it overwrites the tables, and the kernel hangs where it first reads them.
+ */
+const PAGE_BYTES = 4096;
+
 type Entry = { name: string; mode: number; content?: Buffer; device?: { major: number; minor: number } };
 
 const FOLDER = 0o040755;
@@ -30,7 +40,8 @@ export function buildInitramfs({ agent, modules }: { agent: Buffer; modules: Ini
 
 function writeCpio(entries: Entry[]): Buffer {
   const parts = entries.flatMap((entry, index) => writeEntry(entry, index + 1));
-  return Buffer.concat([...parts, ...writeEntry({ name: 'TRAILER!!!', mode: 0 }, 0)]);
+  const archive = Buffer.concat([...parts, ...writeEntry({ name: 'TRAILER!!!', mode: 0 }, 0)]);
+  return Buffer.concat([archive, padding(archive.length, PAGE_BYTES)]);
 }
 
 function writeEntry({ name, mode, content = Buffer.alloc(0), device }: Entry, inode: number): Buffer[] {
@@ -40,10 +51,10 @@ function writeEntry({ name, mode, content = Buffer.alloc(0), device }: Entry, in
   const { major = 0, minor = 0 } = device ?? {};
   const fields = [inode, mode, 0, 0, links, 0, content.length, 0, 0, major, minor, nameBytes.length, 0];
   const header = Buffer.from(`070701${fields.map((field) => field.toString(16).padStart(8, '0')).join('')}`);
-  return [header, nameBytes, padding(header.length + nameBytes.length), content, padding(content.length)];
+  // Header with name, and content, each end on a multiple of four bytes.
+  return [header, nameBytes, padding(header.length + nameBytes.length, 4), content, padding(content.length, 4)];
 }
 
-/** Header with name, and content, each end on a multiple of four bytes. */
-function padding(bytes: number): Buffer {
-  return Buffer.alloc((4 - (bytes % 4)) % 4);
+function padding(bytes: number, multiple: number): Buffer {
+  return Buffer.alloc((multiple - (bytes % multiple)) % multiple);
 }

@@ -46,7 +46,8 @@ test('a QEMU that ends under KVM means TCG, remembered for that kernel', async (
   assert.equal(await choose(task, plan, '7.2.22'), 'tcg');
   assert.equal(probes(), 1);
   assert.equal(await choose(task, { ...plan, kernelPath: '/another' }, '7.2.22'), 'tcg');
-  assert.equal(probes(), 2);
+  assert.equal(await choose(task, { ...plan, initramfsPath: '/another' }, '7.2.22'), 'tcg');
+  assert.equal(probes(), 3);
   assert.equal(JSON.parse(await readFile(join(folder, 'verdict.json'), 'utf8')).works, false);
 });
 

@@ -21,8 +21,8 @@ const PROBE_MEMORY_BYTES = 256 * 2 ** 20;
 const verdictSchema = z.object({
   bootId: z.string(),
   qemuVersion: z.string(),
-  /** A "no" is about this kernel as well, since a kernel that boots nowhere proves nothing about KVM */
-  kernel: z.string(),
+  /** A "no" is about this kernel and initramfs as well: what boots nowhere proves nothing about KVM */
+  booted: z.string(),
   works: z.boolean(),
 });
 type Verdict = z.infer<typeof verdictSchema>;
@@ -46,14 +46,14 @@ export function createKvmProbe(parts: ProbeParts): ChooseAccel {
   return async function chooseAccel(task, plan, qemuVersion) {
     if (!(await canOpen(kvmDevice))) return 'tcg';
     const bootId = (await readFile(bootIdPath, 'utf8')).trim();
-    const kernel = await identify(plan.kernelPath);
+    const booted = (await Promise.all([plan.kernelPath, plan.initramfsPath].map(identify))).join(' ');
     const holds = (verdict: Verdict | null) =>
-      verdict?.bootId === bootId && verdict.qemuVersion === qemuVersion && (verdict.works || verdict.kernel === kernel);
+      verdict?.bootId === bootId && verdict.qemuVersion === qemuVersion && (verdict.works || verdict.booted === booted);
 
     for (;;) {
       const known = await readKvmVerdict(verdictPath);
       if (known && holds(known)) return known.works ? 'kvm' : 'tcg';
-      // Vms that start at once share one probe; each checks that its verdict holds for its own kernel.
+      // Vms that start at once share one probe; each checks that its verdict holds for what it boots.
       const mine = probing === null;
       probing ??= probe().finally(() => {
         probing = null;
@@ -64,7 +64,7 @@ export function createKvmProbe(parts: ProbeParts): ChooseAccel {
 
     async function probe(): Promise<Verdict> {
       const works = await runsGuest(task, parts, plan);
-      const verdict = { bootId, qemuVersion, kernel, works };
+      const verdict = { bootId, qemuVersion, booted, works };
       log.info(`KVM ${works ? 'runs guests' : 'does not run guests'} here (QEMU ${qemuVersion})`);
       await writeFileDurably(verdictPath, `${JSON.stringify(verdict)}\n`);
       return verdict;
