@@ -40,29 +40,40 @@ printf '${HEADER_WORD} %s %s %s\\n' "$head" "$commit" "$tree"
 } | git -c pack.threads=2 pack-objects --revs --stdout --quiet --delta-base-offset
 `;
 
-/** Arguments: base or none, tree, branch or nothing, object format, shallow commits, full or shallow, an address */
+/**
+ * Arguments: base or none, tree, whether it differs from the base's, branch or nothing, object format, shallow commits,
+ * full or shallow, an address. As few programs as will do: each costs an emulated guest a tenth of a second.
+ */
 const UNPACK = `${COMMON}
-base=$1 tree=$2 branch=$3 format=$4 shallow=$5 history=$6 address=$7
+base=$1 tree=$2 differs=$3 branch=$4 format=$5 shallow=$6 history=$7 address=$8
+there=$(ls -A)
 if [ ! -e .git ]; then
-  git -c init.defaultBranch=main init --quiet $([ "$format" = sha1 ] || echo "--object-format=$format") .
+  git -c init.defaultBranch="\${branch:-main}" init --quiet $([ "$format" = sha1 ] || echo "--object-format=$format") .
 fi
+git config user.email >/dev/null || printf '[user]\\n\\tname = root\\n\\temail = %s\\n' "$address" >>.git/config
 git index-pack --stdin >/dev/null
 [ "$history" = full ] && rm -f .git/shallow
 if [ -n "$shallow" ]; then
   { [ ! -e .git/shallow ] || cat .git/shallow; printf '%s\\n' $shallow; } | sort -u >.git/shallow.banger
   mv .git/shallow.banger .git/shallow
 fi
-git config user.email >/dev/null || { git config user.name root; git config user.email "$address"; }
-git update-ref refs/banger/tree "$tree"
-[ "$base" = none ] || git update-ref refs/banger/base "$base"
-git add --all >/dev/null 2>&1
-if [ "$base" = none ]; then git symbolic-ref HEAD "refs/heads/$branch"
-elif [ -n "$branch" ]; then git update-ref "refs/heads/$branch" "$base"; git symbolic-ref HEAD "refs/heads/$branch"
-else git update-ref --no-deref HEAD "$base"
+{
+  echo "update refs/banger/tree $tree"
+  if [ "$base" != none ]; then
+    echo "update refs/banger/base $base"
+    if [ -n "$branch" ]; then echo "update refs/heads/$branch $base"
+    else printf 'option no-deref\\nupdate HEAD %s\\n' "$base"
+    fi
+  fi
+} | git update-ref --stdin
+# What is not in the index would stay beside the files of the tree.
+[ -z "$there" ] || git add --all >/dev/null 2>&1
+if [ -n "$branch" ] && [ "$(cat .git/HEAD)" != "ref: refs/heads/$branch" ]; then
+  git symbolic-ref HEAD "refs/heads/$branch"
 fi
 git read-tree --reset -u "$tree"
 if [ "$base" = none ]; then git read-tree --empty
-elif [ "$(git rev-parse "$base^{tree}")" != "$tree" ]; then
+elif [ "$differs" = yes ]; then
   git read-tree --reset "$base"
   git update-index -q --refresh >/dev/null || true
 fi
@@ -85,6 +96,8 @@ const REMOVE = 'rm -rf -- "$1" && mkdir -p -- "$1"';
 type Unpacking = {
   base: string | null;
   tree: string;
+  /** From the base's tree */
+  differs: boolean;
   /** Empty: no branch is checked out */
   branch: string;
   format: string;
@@ -98,8 +111,8 @@ type Unpacking = {
 export const guestScripts = {
   probe: (folder: string) => shell(PROBE, relative(folder)),
   empty: (folder: string) => shell(REMOVE, relative(folder)),
-  unpack: ({ base, tree, branch, format, shallow, history, address }: Unpacking) =>
-    shell(UNPACK, base ?? 'none', tree, branch, format, shallow.join(' '), history, address),
+  unpack: ({ base, tree, differs, branch, format, shallow, history, address }: Unpacking) =>
+    shell(UNPACK, base ?? 'none', tree, differs ? 'yes' : 'no', branch, format, shallow.join(' '), history, address),
   snapshot: (what: 'check' | 'diff' | 'export', base: string | null, tree: string, message = '') =>
     shell(SNAPSHOT, what, base ?? 'none', tree, message),
 };

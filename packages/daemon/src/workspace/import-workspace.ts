@@ -124,7 +124,7 @@ type History = {
 
 async function sendHistory(task: Task, { git }: WorkspaceParts, guest: Guest, given: History): Promise<void> {
   const { vm, path, repository, lens, snapshot, request } = given;
-  const { base, branch, tree } = snapshot;
+  const { base, branch, tree, changed } = snapshot;
   const isShallow = request.history === 'shallow' && base !== null;
   const cut = await readShallow(lens.gitDir);
   const shallow = isShallow ? [base] : cut;
@@ -133,6 +133,7 @@ async function sendHistory(task: Task, { git }: WorkspaceParts, guest: Guest, gi
   const argv = guestScripts.unpack({
     base,
     tree,
+    differs: changed.length > 0,
     branch: base === null ? (branch ?? 'main') : (branch ?? ''),
     format: repository.objectFormat,
     shallow,
