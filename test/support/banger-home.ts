@@ -55,6 +55,9 @@ export async function createHome(t: HomeOwner, { env: extra = {}, prepared = PRE
   };
   for (const name of ['home', 'run']) await mkdir(join(folder, name), { mode: 0o700 });
   await cpLinked(prepared, folder);
+  const logs = join(CHECKOUT, 'build/test/logs', t.name.replaceAll(/[^a-zA-Z0-9]+/g, '-').slice(0, 80));
+  await rm(logs, { recursive: true, force: true });
+  await mkdir(logs, { recursive: true });
 
   const home = {
     folder,
@@ -64,6 +67,8 @@ export async function createHome(t: HomeOwner, { env: extra = {}, prepared = PRE
       data: join(folder, 'data/banger'),
       runtime: join(folder, 'run/banger'),
       cache: join(folder, 'cache/banger'),
+      /** Outlives the home */
+      logs,
     },
     start,
     run,
@@ -77,7 +82,6 @@ export async function createHome(t: HomeOwner, { env: extra = {}, prepared = PRE
     killDaemon,
     leftovers,
   };
-  const kept = join(CHECKOUT, 'build/test/logs', t.name.replaceAll(/[^a-zA-Z0-9]+/g, '-').slice(0, 80));
   t.after(dispose);
   return home;
 
@@ -177,17 +181,15 @@ export async function createHome(t: HomeOwner, { env: extra = {}, prepared = PRE
   }
 
   async function keepConsoles(): Promise<void> {
-    await rm(kept, { recursive: true, force: true });
-    await mkdir(kept, { recursive: true });
     const vms = join(home.paths.data, 'vms');
     for (const id of await readdir(vms).catch(() => [])) {
-      await cp(join(vms, id, 'console.log'), join(kept, `${id}-console.log`)).catch(() => {});
-      await cp(join(vms, id, 'hypervisor.log'), join(kept, `${id}-hypervisor.log`)).catch(() => {});
+      await cp(join(vms, id, 'console.log'), join(logs, `${id}-console.log`)).catch(() => {});
+      await cp(join(vms, id, 'hypervisor.log'), join(logs, `${id}-hypervisor.log`)).catch(() => {});
     }
   }
 
   async function keepDaemonLog(): Promise<void> {
-    await cp(join(home.paths.state, 'daemon.log'), join(kept, 'daemon.log')).catch(() => {}); // none was started
+    await cp(join(home.paths.state, 'daemon.log'), join(logs, 'daemon.log')).catch(() => {}); // none was started
   }
 }
 

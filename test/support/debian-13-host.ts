@@ -64,7 +64,7 @@ export async function createDebian13Host(t: TestContext) {
 
   async function keepInnerLog(): Promise<void> {
     const { stdout } = await home.run(inside(['cat', `${DATA_INSIDE}/state/banger/daemon.log`]));
-    await writeFile(join(CHECKOUT, 'build/test/logs/daemon-in-debian-13.log'), stdout);
+    await writeFile(join(home.paths.logs, 'daemon-in-there.log'), stdout);
   }
 
   /** Runs a program in there to its end, and throws with its words unless it succeeds. */
