@@ -1,18 +1,10 @@
 /** The user's config: what it changes, what it says, and what a broken one stops. */
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ConfigShown } from '@banger/contract/api/config.ts';
 import type { Vm } from '@banger/contract/api/vms.ts';
 import { createFakeHome } from '../support/fake-home.ts';
-
-type FakeHome = Awaited<ReturnType<typeof createFakeHome>>;
-
-async function writeConfig({ folder }: FakeHome, text: string): Promise<void> {
-  await mkdir(join(folder, 'config/banger'), { recursive: true });
-  await writeFile(join(folder, 'config/banger/config.toml'), text);
-}
 
 test('the config is shown with and without a daemon, which showing does not start', async (t) => {
   const home = await createFakeHome(t);
@@ -21,7 +13,7 @@ test('the config is shown with and without a daemon, which showing does not star
   assert.notEqual(none.vmDefaults.cpus.from, 'config');
   assert.equal((await home.run(['daemon', 'status'])).code, 69);
 
-  await writeConfig(home, '[vm_defaults]\nmemory = "384M"\n');
+  await home.writeConfig('[vm_defaults]\nmemory = "384M"\n');
   const { path } = await home.json<{ path: string }>(['config', 'path']);
   assert.equal(path, join(home.folder, 'config/banger/config.toml'));
   const without = await home.json<ConfigShown>(['config', 'show']);
@@ -35,13 +27,13 @@ test('the config is shown with and without a daemon, which showing does not star
 test('defaults come from the config as it is now, and are seen in spec, vm and help', async (t) => {
   const home = await createFakeHome(t);
   await home.json(['vm', 'ls']);
-  await writeConfig(home, '[vm_defaults]\ncpus = 1\nmemory = "256M"\ndisk_size = "1G"\n');
+  await home.writeConfig('[vm_defaults]\ncpus = 1\nmemory = "256M"\ndisk_size = "1G"\n');
   const { stderr } = await home.run(['vm', 'create', '--name', 'one']);
   assert.match(stderr, /spec: 1 vcpu · 256 MiB · 1G disk/);
   const help = (await home.run(['vm', 'run', '--help'])).stdout.replaceAll(/\s+/g, ' ');
   assert.match(help, /default 256 MiB \(config: line 3\)/);
 
-  await writeConfig(home, '[vm_defaults]\nmemory = "320M"\n');
+  await home.writeConfig('[vm_defaults]\nmemory = "320M"\n');
   const vm = await home.json<Vm>(['vm', 'create', '--name', 'two', '--disk-size', '2G']);
   assert.deepEqual([vm.memoryBytes, vm.diskBytes], [320 * 2 ** 20, 2 * 2 ** 30]);
 });
@@ -50,7 +42,7 @@ test('a broken config stops what needs it, names the line, and leaves the rest',
   const home = await createFakeHome(t);
   await home.json(['vm', 'create', '--name', 'web']);
   const pid = await home.daemonPid();
-  await writeConfig(home, '\n[vm_defaults]\nmemroy = "1G"\n');
+  await home.writeConfig('\n[vm_defaults]\nmemroy = "1G"\n');
 
   const refused = await home.run(['vm', 'create', '--name', 'other']);
   assert.equal(refused.code, 78);

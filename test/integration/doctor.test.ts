@@ -1,6 +1,6 @@
 /** The doctor: what it says about this host, and that it changes nothing. */
 import assert from 'node:assert/strict';
-import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -71,8 +71,7 @@ test('a state that is too new fails, as does a broken config, and the rest is to
   const database = new DatabaseSync(join(home.paths.state, 'state.sqlite'));
   database.exec('PRAGMA user_version = 999');
   database.close();
-  await mkdir(join(home.folder, 'config/banger'), { recursive: true });
-  await writeFile(join(home.folder, 'config/banger/config.toml'), '[vm_default]\n');
+  await home.writeConfig('[vm_default]\n');
   const { code, of } = await examine(home);
   assert.equal(code, 69);
   assert.deepEqual([of('state').status, of('config').status, of('qemu').status], ['fail', 'fail', 'pass']);

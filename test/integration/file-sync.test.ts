@@ -1,6 +1,6 @@
 /** Files of the owner's home in every vm that starts. */
 import assert from 'node:assert/strict';
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createFakeHome } from '../support/fake-home.ts';
@@ -8,10 +8,8 @@ import { createFakeHome } from '../support/fake-home.ts';
 test('files come in at each start, and a wrong entry stops a start and leaves nothing', async (t) => {
   const home = await createFakeHome(t);
   const own = join(home.folder, 'home');
-  const configure = (text: string) => writeFile(join(home.folder, 'config/banger/config.toml'), text);
-  await mkdir(join(home.folder, 'config/banger'), { recursive: true });
   await writeFile(join(own, '.gitconfig'), '[user]\nname = Mia\n');
-  await configure(`
+  await home.writeConfig(`
     [[file_sync]]
     from = "~/.gitconfig"
     to = "/root/.config/git/config"
@@ -33,17 +31,17 @@ test('files come in at each start, and a wrong entry stops a start and leaves no
 
   await home.json(['vm', 'stop', 'web']);
   await symlink('/etc/shadow', join(own, 'link'));
-  await configure('[[file_sync]]\nfrom = "~/link"\nto = "/root/link"\n');
+  await home.writeConfig('[[file_sync]]\nfrom = "~/link"\nto = "/root/link"\n');
   const refused = await home.run(['vm', 'start', 'web']);
   assert.equal(refused.code, 65);
   assert.match(refused.stderr, /links to \/etc\/shadow, which is not in your home.*FILE_SYNC_REFUSED/);
-  await configure('[[file_sync]]\nfrom = "/etc/passwd"\nto = "/root/passwd"\n');
+  await home.writeConfig('[[file_sync]]\nfrom = "/etc/passwd"\nto = "/root/passwd"\n');
   assert.match((await home.run(['vm', 'start', 'web'])).stderr, /not in your home/);
-  await configure('[[file_sync]]\nfrom = 3\nto = "/a"\n');
+  await home.writeConfig('[[file_sync]]\nfrom = 3\nto = "/a"\n');
   assert.match((await home.run(['vm', 'start', 'web'])).stderr, /line 2.*CONFIG_INVALID/);
 
   const run = await home.run(['vm', 'run', '--rm', '--', 'true']);
   assert.match(run.stderr, /CONFIG_INVALID/);
-  await configure('');
+  await home.writeConfig('');
   await home.json(['vm', 'start', 'web']);
 });

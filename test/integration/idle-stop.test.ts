@@ -1,8 +1,6 @@
 /** A vm that nobody uses is stopped after a while, when the config says so. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Vm } from '@banger/contract/api/vms.ts';
@@ -10,11 +8,9 @@ import { createFakeHome } from '../support/fake-home.ts';
 
 async function createIdleHome(t: TestContext, idleStopAfter: string) {
   const home = await createFakeHome(t);
-  const path = join(home.folder, 'config/banger/config.toml');
-  await mkdir(join(home.folder, 'config/banger'), { recursive: true });
-  await writeFile(path, `[vm]\nidle_stop_after = "${idleStopAfter}"\n`);
+  await home.writeConfig(`[vm]\nidle_stop_after = "${idleStopAfter}"\n`);
   const state = async () => (await home.json<Vm>(['vm', 'show', 'web'])).state.is;
-  return { ...home, configPath: path, state };
+  return { ...home, state };
 }
 
 test('it stops by shutting down, and the list says when', async (t) => {
@@ -41,7 +37,7 @@ test('a command, a session that goes on alone, and a broken config keep it runni
   await delay(5000);
   assert.equal(await home.state(), 'running', 'a detached command runs in it');
 
-  await writeFile(home.configPath, '[vm]\nidle = 1\n');
+  await home.writeConfig('[vm]\nidle = 1\n');
   await delay(5000);
   assert.equal(await home.state(), 'running');
   assert.equal((await home.json<Vm>(['vm', 'show', 'web'])).idleStopAt, null);

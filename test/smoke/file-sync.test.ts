@@ -11,9 +11,7 @@ test('files of the home are in the machine before its first command, with root a
   await mkdir(join(own, 'tools/deep'), { recursive: true });
   await writeFile(join(own, '.gitconfig'), '[user]\nname = Mia Example\n', { mode: 0o644 });
   await writeFile(join(own, 'tools/deep/hello'), '#!/bin/sh\necho hello from home\n', { mode: 0o755 });
-  await mkdir(join(home.folder, 'config/banger'), { recursive: true });
-  await writeFile(
-    join(home.folder, 'config/banger/config.toml'),
+  await home.writeConfig(
     `[vm_defaults]
      memory = "512M"
      [[file_sync]]

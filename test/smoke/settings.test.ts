@@ -1,7 +1,5 @@
 /** Story: the owner's defaults are what a machine really gets, and its disk takes on the host what is written to it. */
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import type { DiskSpace, PruneResult } from '@banger/contract/api/disk-space.ts';
 import type { Vm } from '@banger/contract/api/vms.ts';
@@ -23,9 +21,7 @@ test('defaults and disk space', async (t) => {
   };
 
   await t.test('the guest has the processors, the memory and the disk of the config', async () => {
-    await mkdir(join(home.folder, 'config/banger'), { recursive: true });
-    const config = '[vm_defaults]\ncpus = 2\nmemory = "400M"\ndisk_size = "3G"\n';
-    await writeFile(join(home.folder, 'config/banger/config.toml'), config);
+    await home.writeConfig('[vm_defaults]\ncpus = 2\nmemory = "400M"\ndisk_size = "3G"\n');
     await home.json<Vm>(['vm', 'create', '--name', 'web', '--start', '--wait', 'system']);
     assert.equal(await inside('nproc'), '2');
     const memoryMib = Number(await inside("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo")) / 1024;

@@ -7,7 +7,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -81,9 +81,15 @@ export async function createHome(t: HomeOwner, { env: extra = {}, prepared = PRE
     daemonPid,
     killDaemon,
     leftovers,
+    writeConfig,
   };
   t.after(dispose);
   return home;
+
+  async function writeConfig(text: string): Promise<void> {
+    await mkdir(join(folder, 'config/banger'), { recursive: true });
+    await writeFile(join(folder, 'config/banger/config.toml'), text);
+  }
 
   /** Starts the command, with pipes. */
   function start(args: string[], options: { env?: Record<string, string> } = {}): ChildProcess {
