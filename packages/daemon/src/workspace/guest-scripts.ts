@@ -41,12 +41,12 @@ printf '${HEADER_WORD} %s %s %s\\n' "$head" "$commit" "$tree"
 `;
 
 /**
- * Arguments: base or none, tree, whether it differs from the base's, branch or nothing, object format, shallow commits,
- * full or shallow, an address. As few programs as will do: each costs an emulated guest a tenth of a second.
+ * Arguments: new or there, base or none, tree, whether it differs from the base's, branch or nothing, object format,
+ * shallow commits, full or shallow, an address. As few programs as will do: each costs an emulated guest a tenth of a
+ * second.
  */
 const UNPACK = `${COMMON}
-base=$1 tree=$2 differs=$3 branch=$4 format=$5 shallow=$6 history=$7 address=$8
-there=$(ls -A)
+is=$1 base=$2 tree=$3 differs=$4 branch=$5 format=$6 shallow=$7 history=$8 address=$9
 if [ ! -e .git ]; then
   git -c init.defaultBranch="\${branch:-main}" init --quiet $([ "$format" = sha1 ] || echo "--object-format=$format") .
 fi
@@ -67,7 +67,7 @@ fi
   fi
 } | git update-ref --stdin
 # What is not in the index would stay beside the files of the tree.
-[ -z "$there" ] || git add --all >/dev/null 2>&1
+[ "$is" = new ] || git add --all >/dev/null 2>&1
 if [ -n "$branch" ] && [ "$(cat .git/HEAD)" != "ref: refs/heads/$branch" ]; then
   git symbolic-ref HEAD "refs/heads/$branch"
 fi
@@ -94,6 +94,8 @@ mkdir -p -- "$1" 2>/dev/null || true
 const REMOVE = 'rm -rf -- "$1" && mkdir -p -- "$1"';
 
 type Unpacking = {
+  /** The folder, as the probe said: new is also one with nothing in it */
+  is: 'new' | 'there';
   base: string | null;
   tree: string;
   /** From the base's tree */
@@ -111,8 +113,10 @@ type Unpacking = {
 export const guestScripts = {
   probe: (folder: string) => shell(PROBE, relative(folder)),
   empty: (folder: string) => shell(REMOVE, relative(folder)),
-  unpack: ({ base, tree, differs, branch, format, shallow, history, address }: Unpacking) =>
-    shell(UNPACK, base ?? 'none', tree, differs ? 'yes' : 'no', branch, format, shallow.join(' '), history, address),
+  unpack: ({ is, base, tree, differs, branch, format, shallow, history, address }: Unpacking) => {
+    const trees = [base ?? 'none', tree, differs ? 'yes' : 'no'];
+    return shell(UNPACK, is, ...trees, branch, format, shallow.join(' '), history, address);
+  },
   snapshot: (what: 'check' | 'diff' | 'export', base: string | null, tree: string, message = '') =>
     shell(SNAPSHOT, what, base ?? 'none', tree, message),
 };

@@ -50,7 +50,8 @@ export async function importWorkspace(task: Task, parts: WorkspaceParts, vm: Vm,
   for (const note of snapshot.notes) task.note(note);
 
   task.step('bring the repository in');
-  if (found.hasGit) await sendHistory(task, parts, guest, { vm, path, repository, lens, snapshot, request });
+  if (found.hasGit)
+    await sendHistory(task, parts, guest, { vm, path, is: found.is, repository, lens, snapshot, request });
   else await sendFiles(task, parts, guest, { path, lens, snapshot, isAgain: before !== null });
 
   await removeTree(folder);
@@ -116,6 +117,7 @@ async function isUnchanged(task: Task, guest: Guest, { path, baseCommit, tree }:
 type History = {
   vm: Vm;
   path: string;
+  is: Found['is'];
   repository: Repository;
   lens: GitPlace;
   snapshot: Snapshot;
@@ -123,7 +125,7 @@ type History = {
 };
 
 async function sendHistory(task: Task, { git }: WorkspaceParts, guest: Guest, given: History): Promise<void> {
-  const { vm, path, repository, lens, snapshot, request } = given;
+  const { vm, path, is, repository, lens, snapshot, request } = given;
   const { base, branch, tree, changed } = snapshot;
   const isShallow = request.history === 'shallow' && base !== null;
   const cut = await readShallow(lens.gitDir);
@@ -131,6 +133,7 @@ async function sendHistory(task: Task, { git }: WorkspaceParts, guest: Guest, gi
   if (shallow.length > MAX_SHALLOW_COMMITS) throw tooShallow(repository);
   const revisions = isShallow ? `--shallow ${base}\n${base}\n${tree}\n` : `${base ?? ''}\n${tree}\n`.replace(/^\n/, '');
   const argv = guestScripts.unpack({
+    is,
     base,
     tree,
     differs: changed.length > 0,
