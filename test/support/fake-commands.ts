@@ -5,8 +5,9 @@ import { existsSync, mkdirSync } from 'node:fs';
 import type { ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import type { ExecExit } from '../../packages/contract/src/guest/command-messages.ts';
 import { encodeChunks, encodeFrame, FRAME, FrameReader } from '../../packages/contract/src/guest/frames.ts';
-import type { ExecExit, ExecStart, SessionInfo } from '../../packages/contract/src/guest/messages.ts';
+import type { ExecStart, SessionInfo } from '../../packages/contract/src/guest/messages.ts';
 import type { FakeFaults } from './fake-faults.ts';
 
 const SCROLLBACK_BYTES = 256 * 1024;

@@ -107,7 +107,7 @@ function answerQmp(socket: Socket, clients: Set<Socket>, { execute, id }: { exec
     system_powerdown: {},
     cont: {},
   };
-  const isKnown = execute in answers;
+  const isKnown = Object.hasOwn(answers, execute);
   const error = { class: 'CommandNotFound', desc: `The command ${execute} has not been found` };
   socket.write(`${JSON.stringify({ id, ...(isKnown ? { return: answers[execute] } : { error }) })}\n`);
   if (execute === 'quit') void end(clients, false, 'host-qmp-quit');

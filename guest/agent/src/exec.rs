@@ -39,7 +39,7 @@ pub async fn run(agent: Arc<Agent>, body: RecvStream, mut client: SendStream<Byt
         }
         Err(refusal) => {
             // One small frame fits any window.
-            let _ = client.send_data(json_frame(ToHost::Failed, &refusal.to_json()), true);
+            let _ = client.send_data(json_frame(ToHost::Failed, &refusal), true);
         }
     }
 }

@@ -13,7 +13,7 @@ use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::http_answers::{Answer, Refusal, response, send_body};
+use crate::http_answers::{Answer, Code, Refusal, response, send_body};
 use crate::session::off_the_runtime;
 use crate::users::find_user;
 use crate::{tar_in, tar_out};
@@ -80,7 +80,7 @@ pub async fn receive(query: &str, mut body: RecvStream) -> Result<Answer, Refusa
         let _ = body.flow_control().release_capacity(count);
     }
     drop(pieces);
-    unpacking.await.unwrap_or_else(|error| Err(Refusal::new("INTERNAL", error.to_string())))?;
+    unpacking.await.unwrap_or_else(|error| Err(Refusal::new(Code::Internal, error.to_string())))?;
     Ok(Answer::NoContent)
 }
 
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn paths_that_are_none_are_refused() {
         for query in ["", "path=relative", "path=/a%00b", "path=/%zz", "path=/%2", "path=/%ff"] {
-            assert_eq!(path_in(query).unwrap_err().code, "BAD_REQUEST");
+            assert_eq!(path_in(query).unwrap_err().code, Code::BadRequest);
         }
     }
 }

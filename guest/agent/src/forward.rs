@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use crate::http_answers::{Refusal, cut_off, response, send_answer, send_body};
+use crate::http_answers::{Code, Refusal, cut_off, response, send_answer, send_body};
 
 pub async fn run(target: &Uri, body: RecvStream, mut respond: SendResponse<Bytes>) {
     let connection = match connect(target).await {
@@ -35,7 +35,7 @@ async fn connect(target: &Uri) -> Result<TcpStream, Refusal> {
     };
     let addresses: Vec<SocketAddr> = addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect();
     let connection = TcpStream::connect(&addresses[..]).await;
-    let connection = connection.map_err(|error| Refusal::new("NOT_FOUND", format!("port {port}: {error}")))?;
+    let connection = connection.map_err(|error| Refusal::new(Code::NotFound, format!("port {port}: {error}")))?;
     // Small messages of interactive programs go out at once.
     let _ = connection.set_nodelay(true);
     Ok(connection)

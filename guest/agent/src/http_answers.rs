@@ -7,57 +7,77 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{Response, StatusCode};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
 
 const JSON_LIMIT_BYTES: usize = 64 * 1024;
 
-/// Why a request was not done, as the protocol names it
-#[derive(Debug)]
+/// Why a request was not done, as the protocol names it. The host's table is `contract/src/guest/agent-codes.ts`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Code {
+    BadRequest,
+    NotFound,
+    IsADirectory,
+    NotADirectory,
+    Permission,
+    Exists,
+    NoSpace,
+    Busy,
+    UserNotFound,
+    CwdNotFound,
+    CommandNotFound,
+    CommandNotExecutable,
+    TooManySessions,
+    Internal,
+}
+
+impl Code {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::BadRequest | Self::IsADirectory | Self::NotADirectory | Self::CommandNotExecutable => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::NotFound | Self::UserNotFound | Self::CommandNotFound | Self::CwdNotFound => StatusCode::NOT_FOUND,
+            Self::Permission => StatusCode::FORBIDDEN,
+            Self::Exists | Self::Busy => StatusCode::CONFLICT,
+            Self::TooManySessions => StatusCode::TOO_MANY_REQUESTS,
+            Self::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
 pub struct Refusal {
-    pub code: &'static str,
+    pub code: Code,
     pub message: String,
 }
 
 impl Refusal {
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
 
     pub fn bad_request(message: impl Into<String>) -> Self {
-        Self::new("BAD_REQUEST", message)
+        Self::new(Code::BadRequest, message)
     }
 
     pub fn of_io(error: &io::Error, tried: &str) -> Self {
         use io::ErrorKind as Kind;
         let code = match error.kind() {
-            Kind::NotFound => "NOT_FOUND",
-            Kind::PermissionDenied | Kind::ReadOnlyFilesystem => "PERMISSION",
-            Kind::IsADirectory => "IS_A_DIRECTORY",
-            Kind::NotADirectory => "NOT_A_DIRECTORY",
-            Kind::AlreadyExists => "EXISTS",
-            Kind::StorageFull | Kind::QuotaExceeded => "NO_SPACE",
-            Kind::ResourceBusy => "BUSY",
-            Kind::InvalidInput | Kind::InvalidData | Kind::UnexpectedEof => "BAD_REQUEST",
-            _ => "INTERNAL",
+            Kind::NotFound => Code::NotFound,
+            Kind::PermissionDenied | Kind::ReadOnlyFilesystem => Code::Permission,
+            Kind::IsADirectory => Code::IsADirectory,
+            Kind::NotADirectory => Code::NotADirectory,
+            Kind::AlreadyExists => Code::Exists,
+            Kind::StorageFull | Kind::QuotaExceeded => Code::NoSpace,
+            Kind::ResourceBusy => Code::Busy,
+            Kind::InvalidInput | Kind::InvalidData | Kind::UnexpectedEof => Code::BadRequest,
+            _ => Code::Internal,
         };
         Self::new(code, format!("{tried}: {error}"))
-    }
-
-    pub fn to_json(&self) -> serde_json::Value {
-        json!({ "code": self.code, "message": self.message })
-    }
-
-    fn status(&self) -> StatusCode {
-        match self.code {
-            "BAD_REQUEST" | "IS_A_DIRECTORY" | "NOT_A_DIRECTORY" => StatusCode::BAD_REQUEST,
-            "NOT_FOUND" | "USER_NOT_FOUND" | "COMMAND_NOT_FOUND" | "CWD_NOT_FOUND" => StatusCode::NOT_FOUND,
-            "PERMISSION" => StatusCode::FORBIDDEN,
-            "EXISTS" | "BUSY" => StatusCode::CONFLICT,
-            "TOO_MANY_SESSIONS" => StatusCode::TOO_MANY_REQUESTS,
-            "NO_SPACE" => StatusCode::INSUFFICIENT_STORAGE,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        }
     }
 }
 
@@ -73,7 +93,7 @@ pub fn send_answer(respond: &mut SendResponse<Bytes>, answer: Result<Answer, Ref
         Ok(Answer::Json(value)) => (StatusCode::OK, value.to_string()),
         Ok(Answer::NoContent) => (StatusCode::NO_CONTENT, String::new()),
         Ok(Answer::Accepted) => (StatusCode::ACCEPTED, "{}".to_owned()),
-        Err(refusal) => (refusal.status(), refusal.to_json().to_string()),
+        Err(refusal) => (refusal.code.status(), serde_json::to_string(&refusal).unwrap_or_default()),
     };
     let response = response(status);
     if let Ok(mut stream) = respond.send_response(response, body.is_empty()) {
@@ -122,4 +142,21 @@ pub async fn send_body(stream: &mut SendStream<Bytes>, mut bytes: Bytes) -> Resu
 /// Waits until the host takes the stream back, or is gone.
 pub async fn cut_off(stream: &mut SendStream<Bytes>) {
     let _ = poll_fn(|context| stream.poll_reset(context)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn the_codes_are_those_of_the_shared_table() {
+        let table: BTreeMap<String, u16> =
+            serde_json::from_str(include_str!("../../../packages/contract/vectors/agent-codes.json")).unwrap();
+        for (name, status) in &table {
+            let code: Code = serde_json::from_value(name.as_str().into()).unwrap();
+            assert_eq!(code.status().as_u16(), *status, "{name}");
+        }
+        assert_eq!(table.len(), Code::Internal as usize + 1, "one of ours is not in the table");
+    }
 }

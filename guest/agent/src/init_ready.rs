@@ -8,7 +8,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use tokio::sync::watch;
 
 use crate::handshake::InitKind;
-use crate::http_answers::Refusal;
+use crate::http_answers::{Code, Refusal};
 
 /// "@" stands for the byte 0 of an abstract address: it needs no folder, and the init's mounts cannot hide it.
 pub const NOTIFY_SOCKET: &str = "@banger-agent/init";
@@ -53,7 +53,7 @@ impl InitReady {
                 .wait_for(|is_ready| *is_ready)
                 .await
                 .map(drop)
-                .map_err(|_| Refusal::new("INTERNAL", "nobody listens to the init any more")),
+                .map_err(|_| Refusal::new(Code::Internal, "nobody listens to the init any more")),
         }
     }
 }

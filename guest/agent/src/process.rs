@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::http_answers::Refusal;
+use crate::http_answers::{Code, Refusal};
 use crate::start_request::CommandPlan;
 use crate::sys;
 use crate::users::User;
@@ -49,10 +49,10 @@ pub fn spawn(plan: &CommandPlan, user: &User, files: ProcessFiles) -> Result<i32
     let child = command.spawn().map_err(|error| {
         let tried = format!("starting {}", plan.program.display());
         match Refusal::of_io(&error, &tried) {
-            Refusal { code: "NOT_FOUND", message } => Refusal::new("COMMAND_NOT_FOUND", message),
-            Refusal { code: "PERMISSION", message } => Refusal::new("COMMAND_NOT_EXECUTABLE", message),
+            Refusal { code: Code::NotFound, message } => Refusal::new(Code::CommandNotFound, message),
+            Refusal { code: Code::Permission, message } => Refusal::new(Code::CommandNotExecutable, message),
             other if error.raw_os_error() == Some(libc::ENOEXEC) => {
-                Refusal::new("COMMAND_NOT_EXECUTABLE", other.message)
+                Refusal::new(Code::CommandNotExecutable, other.message)
             }
             other => other,
         }

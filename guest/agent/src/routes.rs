@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::exec::Signal;
 use crate::handshake::AgentInfo;
-use crate::http_answers::{Answer, Refusal, read_json, response, send_answer};
+use crate::http_answers::{Answer, Code, Refusal, read_json, response, send_answer};
 use crate::init_ready::InitReady;
 use crate::process::signal_number;
 use crate::sessions::Sessions;
@@ -75,7 +75,7 @@ pub async fn answer(agent: Arc<Agent>, request: Request<RecvStream>, mut respond
             }
             Err(refusal) => Err(refusal),
         },
-        (method, _) => Err(Refusal::new("NOT_FOUND", format!("there is no {method} {path}"))),
+        (method, _) => Err(Refusal::new(Code::NotFound, format!("there is no {method} {path}"))),
     };
     send_answer(&mut respond, answer);
 }

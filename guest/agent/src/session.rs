@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock;
 use crate::frames::ToHost;
-use crate::http_answers::Refusal;
+use crate::http_answers::{Code, Refusal};
 use crate::output::{GuestFile, input_pipe, output_pipe};
 use crate::process::{self, Exit, Process, ProcessFiles};
 use crate::pty;
@@ -207,9 +207,9 @@ fn open_pipes(has_stdin: bool) -> std::io::Result<(Ends, ProcessFiles)> {
 pub async fn off_the_runtime<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Refusal::new("INTERNAL", error.to_string())))
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Refusal::new(Code::Internal, error.to_string())))
 }
 
 fn internal(error: std::io::Error) -> Refusal {
-    Refusal::new("INTERNAL", error.to_string())
+    Refusal::new(Code::Internal, error.to_string())
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::http_answers::Refusal;
+use crate::http_answers::{Code, Refusal};
 use crate::session::{Session, SessionInfo};
 
 const LIMIT: usize = 128;
@@ -28,7 +28,7 @@ impl Sessions {
 
     /// Room for one more session, held until the permit is dropped.
     pub fn take_slot(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        let refusal = |_| Refusal::new("TOO_MANY_SESSIONS", format!("{LIMIT} sessions are there already"));
+        let refusal = |_| Refusal::new(Code::TooManySessions, format!("{LIMIT} sessions are there already"));
         self.slots.clone().try_acquire_owned().map_err(refusal)
     }
 
@@ -42,7 +42,7 @@ impl Sessions {
 
     pub fn get(&self, id: &str) -> Result<Arc<Session>, Refusal> {
         let session = self.table().get(id).cloned();
-        session.ok_or_else(|| Refusal::new("NOT_FOUND", format!("there is no session \"{id}\"")))
+        session.ok_or_else(|| Refusal::new(Code::NotFound, format!("there is no session \"{id}\"")))
     }
 
     pub fn forget(&self, id: &str) {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::http_answers::Refusal;
+use crate::http_answers::{Code, Refusal};
 use crate::users::User;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -86,7 +86,7 @@ impl StartRequest {
                 Err(Refusal::bad_request("cwd is not an absolute path"))
             }
             Some(cwd) if !Path::new(cwd).is_dir() => {
-                Err(Refusal::new("CWD_NOT_FOUND", format!("the machine has no folder {cwd}")))
+                Err(Refusal::new(Code::CwdNotFound, format!("the machine has no folder {cwd}")))
             }
             Some(cwd) => Ok(cwd.clone()),
             // As login does: a user without a home starts at the root.
@@ -112,9 +112,9 @@ fn find_program(name: &str, path: &str, cwd: &str) -> Result<PathBuf, Refusal> {
         return Ok(program.clone());
     }
     if !name.is_empty() && candidates.iter().any(|candidate| candidate.exists()) {
-        return Err(Refusal::new("COMMAND_NOT_EXECUTABLE", format!("{name} is there but cannot be executed")));
+        return Err(Refusal::new(Code::CommandNotExecutable, format!("{name} is there but cannot be executed")));
     }
-    Err(Refusal::new("COMMAND_NOT_FOUND", format!("the machine has no command \"{name}\"")))
+    Err(Refusal::new(Code::CommandNotFound, format!("the machine has no command \"{name}\"")))
 }
 
 fn is_executable(path: &Path) -> bool {
@@ -139,8 +139,8 @@ mod tests {
         let found = plan(r#"{"argv":["sh","-c","true"],"env":{"PATH":"/nowhere:/bin"},"cwd":"/"}"#).unwrap();
         assert_eq!((found.program.to_str(), found.name.as_str()), (Some("/bin/sh"), "sh"));
         let missing = plan(r#"{"argv":["sh"],"env":{"PATH":"/nowhere"},"cwd":"/"}"#).unwrap_err();
-        assert_eq!(missing.code, "COMMAND_NOT_FOUND");
-        assert_eq!(plan(r#"{"argv":["/etc/passwd"],"cwd":"/"}"#).unwrap_err().code, "COMMAND_NOT_EXECUTABLE");
+        assert_eq!(missing.code, Code::CommandNotFound);
+        assert_eq!(plan(r#"{"argv":["/etc/passwd"],"cwd":"/"}"#).unwrap_err().code, Code::CommandNotExecutable);
     }
 
     #[test]
@@ -157,8 +157,8 @@ mod tests {
             r#"{"argv":["sh"],"env":{"A=B":"c"},"cwd":"/"}"#,
             r#"{"argv":["sh"],"cwd":"relative"}"#,
         ] {
-            assert_eq!(plan(wrong).unwrap_err().code, "BAD_REQUEST");
+            assert_eq!(plan(wrong).unwrap_err().code, Code::BadRequest);
         }
-        assert_eq!(plan(r#"{"argv":["sh"],"cwd":"/no/such/folder"}"#).unwrap_err().code, "CWD_NOT_FOUND");
+        assert_eq!(plan(r#"{"argv":["sh"],"cwd":"/no/such/folder"}"#).unwrap_err().code, Code::CwdNotFound);
     }
 }

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 use tar::{Archive, Entry, EntryType};
 use tokio::sync::mpsc::Receiver;
 
-use crate::http_answers::Refusal;
+use crate::http_answers::{Code, Refusal};
 use crate::users::User;
 
 /// Blocks while the queue is empty. Without an owner, the numbers in the stream are the owners;
@@ -17,7 +17,7 @@ use crate::users::User;
 pub fn unpack(folder: &Path, owner: Option<&User>, queue: Receiver<io::Result<Bytes>>) -> Result<(), Refusal> {
     let there = fs::metadata(folder).map_err(|error| Refusal::of_io(&error, "the folder"))?;
     if !there.is_dir() {
-        return Err(Refusal::new("NOT_A_DIRECTORY", "the path is not a folder"));
+        return Err(Refusal::new(Code::NotADirectory, "the path is not a folder"));
     }
     let failed = |error: io::Error| refusal(&error, "unpacking");
     let folder = fs::canonicalize(folder).map_err(failed)?;
@@ -146,7 +146,7 @@ mod tests {
         let folder = Folder::new("outside");
         symlink("..", folder.0.join("in/up")).unwrap();
         for name in ["../file", "/file", "sub/../../file", "up/file"] {
-            assert_eq!(folder.unpack(&stream_with(name)).unwrap_err().code, "BAD_REQUEST", "{name}");
+            assert_eq!(folder.unpack(&stream_with(name)).unwrap_err().code, Code::BadRequest, "{name}");
         }
         assert!(!folder.0.join("file").exists());
     }
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn what_is_no_tar_stream_is_refused() {
         let folder = Folder::new("garbage");
-        assert_eq!(folder.unpack(&[7; 4096]).unwrap_err().code, "BAD_REQUEST");
+        assert_eq!(folder.unpack(&[7; 4096]).unwrap_err().code, Code::BadRequest);
         let half = &stream_with("file")[..514];
         assert!(folder.unpack(half).is_err());
     }

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::Read;
 
-use crate::http_answers::Refusal;
+use crate::http_answers::{Code, Refusal};
 
 /// More than any real file has; the rest is not read
 const FILE_LIMIT_BYTES: u64 = 1 << 20;
@@ -44,7 +44,7 @@ fn find_in(name: &str, passwd: &str, group: &str) -> Result<User, Refusal> {
         None if name == "root" => Ok(bare_user(name, 0, "/root")),
         None => match uid {
             Some(uid) => Ok(bare_user(name, uid, "/")),
-            None => Err(Refusal::new("USER_NOT_FOUND", format!("the machine has no user \"{name}\""))),
+            None => Err(Refusal::new(Code::UserNotFound, format!("the machine has no user \"{name}\""))),
         },
     }
 }
@@ -120,6 +120,6 @@ mod tests {
     fn root_and_numbers_exist_without_any_file_and_names_do_not() {
         assert_eq!(find_in("root", "", "").unwrap().home, "/root");
         assert_eq!(find_in("1234", "", "").unwrap().uid, 1234);
-        assert_eq!(find_in("mia", "", "").unwrap_err().code, "USER_NOT_FOUND");
+        assert_eq!(find_in("mia", "", "").unwrap_err().code, Code::UserNotFound);
     }
 }

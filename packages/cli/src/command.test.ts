@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { encodeFrame, FRAME, type FrameType } from '@banger/contract/guest/frames.ts';
 import {
   answerError,
   answerJson,
@@ -165,6 +166,25 @@ test('a command that does not exist is 127', async () => {
   const { code, stderr } = await run(daemon, 'vm exec web -- no-such-program');
   assert.equal(code, 127);
   assert.match(stderr, /COMMAND_NOT_FOUND/);
+});
+
+test('a guest chooses neither the error nor the exit code of a command that it refuses', async () => {
+  await using daemon = await startFakeDaemon();
+  const refused = async (type: FrameType, said: unknown) => {
+    daemon.guestSays = encodeFrame(type, JSON.stringify(said));
+    return run(daemon, 'vm exec web -- true');
+  };
+  for (const code of ['toString', '__proto__', 'CANCELLED', 'USAGE', 'INTERNAL', '\u001b]0;x\u0007']) {
+    const { code: exitCode, stderr } = await refused(FRAME.FAILED, { code, message: 'no' });
+    assert.deepEqual([exitCode, stderr], [65, 'banger: no (GUEST_REFUSED)\n'], code);
+  }
+  for (const exit of [{ code: 'x' }, { code: 256 }, { signal: 'toString' }, { signal: '9999' }, 0]) {
+    const { code, stderr } = await refused(FRAME.EXIT, exit);
+    assert.equal(code, 76, JSON.stringify(exit));
+    assert.match(stderr, /AGENT_PROTOCOL/);
+  }
+  const { code } = await refused(FRAME.EXIT, { signal: '35' });
+  assert.equal(code, 163);
 });
 
 test('a detached command prints its session', async () => {

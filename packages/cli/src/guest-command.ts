@@ -2,9 +2,18 @@
  * One command in a guest, from its start to its exit: bytes both ways, signals, the terminal. What `vm run`, `vm exec`
  * and `vm attach` have in common.
  */
-import { BangerError, ERRORS, type ErrorCode } from '@banger/contract/errors.ts';
+import { BangerError } from '@banger/contract/errors.ts';
+import { meaningOf } from '@banger/contract/guest/agent-codes.ts';
+import {
+  type AgentFailure,
+  type ExecExit,
+  type ExecStarted,
+  readExit,
+  readFailure,
+  readStarted,
+} from '@banger/contract/guest/command-messages.ts';
 import { FRAME, type Frame } from '@banger/contract/guest/frames.ts';
-import type { AgentFailure, ExecExit, ExecStart, ExecStarted } from '@banger/contract/guest/messages.ts';
+import type { ExecStart } from '@banger/contract/guest/messages.ts';
 import type { FrameStream } from '@banger/sdk/frame-stream.ts';
 import { openGuestOutput } from './guest-output.ts';
 import { cleanLine } from './output/clean-text.ts';
@@ -55,7 +64,7 @@ export async function followGuestCommand(stream: FrameStream, command: GuestComm
     for await (const { type, payload } of stream.frames()) {
       switch (type) {
         case FRAME.STARTED:
-          command.onStarted?.(readJson<ExecStarted>(payload));
+          command.onStarted?.(readStarted(payload));
           stopInput = command.hasTty ? passTerminal(stream, command, leave) : passStdin(stream, command);
           break;
         case FRAME.STDOUT:
@@ -66,11 +75,11 @@ export async function followGuestCommand(stream: FrameStream, command: GuestComm
           break;
         case FRAME.EXIT: {
           await Promise.all([stdout.flush(), stderr.flush()]);
-          const exit = readJson<ExecExit>(payload);
+          const exit = readExit(payload);
           return { exit, exitCode: await exitCodeOf(exit) };
         }
         case FRAME.FAILED:
-          throw failureOf(readJson<AgentFailure>(payload));
+          throw failureOf(readFailure(payload));
         default:
           throw protocolError(`it sent a frame of type 0x${type.toString(16)} the wrong way`);
       }
@@ -89,9 +98,9 @@ export async function startDetached(stream: FrameStream, start: ExecStart): Prom
     const first: IteratorResult<Frame, void> = await stream.frames().next();
     if (first.done)
       throw new BangerError('VM_LOST', { message: 'The connection broke before the command was started.' });
-    if (first.value.type === FRAME.FAILED) throw failureOf(readJson<AgentFailure>(first.value.payload));
+    if (first.value.type === FRAME.FAILED) throw failureOf(readFailure(first.value.payload));
     if (first.value.type !== FRAME.STARTED) throw protocolError('it did not begin with STARTED');
-    return readJson<ExecStarted>(first.value.payload);
+    return readStarted(first.value.payload);
   } finally {
     stream.close();
   }
@@ -197,34 +206,20 @@ export function terminalSize(): { cols: number; rows: number } {
 async function exitCodeOf(exit: ExecExit): Promise<number> {
   if ('code' in exit) return exit.code;
   const { constants } = await import('node:os');
-  const number = constants.signals[`SIG${exit.signal}` as NodeJS.Signals] ?? 0;
-  return 128 + number;
+  const named = constants.signals[`SIG${exit.signal}` as NodeJS.Signals];
+  return 128 + (named ?? (Number(exit.signal) || 0));
 }
 
 const MISSING_COMMAND_HINT =
   'It is looked up in the PATH of its user in there. What the image lacks can be installed, with apt-get for example.';
 
-/** The agent's codes, in the words of banger's table. */
-const CODE_OF_AGENT: Record<string, ErrorCode> = {
-  CWD_NOT_FOUND: 'GUEST_PATH',
-  NOT_FOUND: 'SESSION_NOT_FOUND',
-};
-
 function failureOf({ code, message }: AgentFailure): BangerError {
-  const known = code in ERRORS ? (code as ErrorCode) : (CODE_OF_AGENT[code] ?? 'GUEST_REFUSED');
+  const known = meaningOf(code, 'SESSION_NOT_FOUND');
   return new BangerError(known, {
-    message: cleanLine(message).slice(0, 1024),
+    message: cleanLine(message),
     ...(known === 'COMMAND_NOT_FOUND' && { hint: MISSING_COMMAND_HINT }),
-    details: { code },
+    details: { guestCode: cleanLine(code) },
   });
-}
-
-function readJson<Message>(payload: Buffer): Message {
-  try {
-    return JSON.parse(payload.toString()) as Message;
-  } catch {
-    throw protocolError('it sent a frame that is not JSON');
-  }
 }
 
 function protocolError(what: string): BangerError {

@@ -18,10 +18,9 @@ test('an error survives the wire', () => {
 });
 
 test('a code that this version does not know, or a foreign error, becomes INTERNAL', () => {
-  assert.equal(
-    BangerError.fromWire({ code: 'FROM_THE_FUTURE', message: 'm' } as unknown as WireError).code,
-    'INTERNAL',
-  );
+  for (const code of ['FROM_THE_FUTURE', 'toString', '__proto__']) {
+    assert.equal(BangerError.fromWire({ code, message: 'm' } as unknown as WireError).code, 'INTERNAL');
+  }
   const cause = new TypeError('boom');
   assert.deepEqual([toBangerError(cause).code, toBangerError(cause).cause], ['INTERNAL', cause]);
 });

@@ -66,6 +66,7 @@ export const ERRORS = {
   COMMAND_NOT_FOUND: { status: 404, exit: 127, meaning: 'The guest does not have this command.' },
   COMMAND_NOT_EXECUTABLE: { status: 400, exit: 126, meaning: 'The guest has the file, but cannot run it.' },
   GUEST_PATH: { status: 404, exit: 66, meaning: 'A path inside the guest does not exist or cannot be used this way.' },
+  GUEST_DISK_FULL: { status: 507, exit: 74, meaning: "The guest's own disk does not have the space that this needs." },
   GUEST_REFUSED: { status: 400, exit: 65, meaning: 'The guest agent refused a request.' },
   PORT_REFUSED: { status: 502, exit: 69, meaning: 'Nothing in the guest answers on this port.' },
   SSH_NO_SERVER: { status: 400, exit: 69, meaning: "The vm's image has no ssh server." },
@@ -121,8 +122,7 @@ export class BangerError extends Error {
   }
 
   static fromWire(wire: WireError): BangerError {
-    const code = wire.code in ERRORS ? wire.code : 'INTERNAL';
-    return new BangerError(code, wire);
+    return new BangerError(Object.hasOwn(ERRORS, wire.code) ? wire.code : 'INTERNAL', wire);
   }
 }
 

@@ -1,31 +1,21 @@
 /** What the agent refuses, in our words. Its own message is shown, cleaned; nothing else of it is believed. */
 import { BangerError, type ErrorCode } from '@banger/contract/errors.ts';
-import { type AgentFailure, agentFailureSchema } from '@banger/contract/guest/messages.ts';
+import { meaningOf } from '@banger/contract/guest/agent-codes.ts';
+import { type AgentFailure, readFailure } from '@banger/contract/guest/command-messages.ts';
 import { cleanText } from './clean-text.ts';
 
-const CODES: Record<string, ErrorCode> = {
-  NOT_FOUND: 'GUEST_PATH',
-  IS_A_DIRECTORY: 'GUEST_PATH',
-  NOT_A_DIRECTORY: 'GUEST_PATH',
-  PERMISSION: 'GUEST_PATH',
-  EXISTS: 'GUEST_PATH',
-  CWD_NOT_FOUND: 'GUEST_PATH',
-  COMMAND_NOT_FOUND: 'COMMAND_NOT_FOUND',
-  COMMAND_NOT_EXECUTABLE: 'COMMAND_NOT_EXECUTABLE',
-};
-
 /** `notFound` is what NOT_FOUND means for this request. */
-export function agentRefusal({ code, message }: AgentFailure, notFound: ErrorCode = 'GUEST_PATH'): BangerError {
-  return new BangerError(code === 'NOT_FOUND' ? notFound : (CODES[code] ?? 'GUEST_REFUSED'), {
+export function agentRefusal({ code, message }: AgentFailure, notFound?: ErrorCode): BangerError {
+  return new BangerError(meaningOf(code, notFound), {
     message: `In the guest: ${cleanText(message) || 'the request was refused without a reason'}`,
     details: { guestCode: cleanText(code) },
   });
 }
 
 /** A failed answer's body, which may be anything. */
-export function parseRefusal(body: string, notFound?: ErrorCode): BangerError {
+export function parseRefusal(body: Buffer, notFound?: ErrorCode): BangerError {
   try {
-    return agentRefusal(agentFailureSchema.parse(JSON.parse(body)), notFound);
+    return agentRefusal(readFailure(body), notFound);
   } catch {
     return agentNonsense('it refused a request with an answer that is malformed');
   }

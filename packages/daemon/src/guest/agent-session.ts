@@ -76,8 +76,8 @@ export class AgentSession {
   /** A request whose answer is small, and parsed. */
   async ask<Answer>(task: Task, request: AgentRequest, schema: z.ZodType<Answer>): Promise<Answer> {
     const { stream } = await this.open(task, request);
-    const text = await this.#withDeadline(task, stream, readText(stream, MAX_BODY_BYTES));
-    const answer = schema.safeParse(parseJson(text));
+    const body = await this.#withDeadline(task, stream, readBody(stream, MAX_BODY_BYTES));
+    const answer = schema.safeParse(parseJson(body.toString('utf8')));
     if (answer.success) return answer.data;
     throw agentNonsense(`its answer to ${request.method} ${request.path.split('?')[0]} is malformed`, answer.error);
   }
@@ -121,7 +121,7 @@ export class AgentSession {
     const headers = await this.#withDeadline(task, stream, headOf(stream), deadlineMs);
     const status = Number(headers[':status']);
     if (status >= 200 && status < 300) return { stream, headers };
-    const refusal = await this.#withDeadline(task, stream, readText(stream, MAX_REFUSAL_BYTES));
+    const refusal = await this.#withDeadline(task, stream, readBody(stream, MAX_REFUSAL_BYTES));
     stream.destroy();
     throw parseRefusal(refusal, notFound);
   }
@@ -164,7 +164,7 @@ function headOf(stream: ClientHttp2Stream): Promise<Record<string, unknown>> {
   });
 }
 
-function readText(stream: ClientHttp2Stream, maxBytes: number): Promise<string> {
+function readBody(stream: ClientHttp2Stream, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let sizeBytes = 0;
@@ -176,7 +176,7 @@ function readText(stream: ClientHttp2Stream, maxBytes: number): Promise<string> 
       }
       chunks.push(chunk);
     });
-    stream.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    stream.once('end', () => resolve(Buffer.concat(chunks)));
     stream.once('error', (fault) => reject(agentLost(`it broke off an answer (${fault.message})`, fault)));
     stream.once('close', () => reject(agentLost('it broke off an answer')));
   });

@@ -8,12 +8,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { BangerError } from '@banger/contract/errors.ts';
-import {
-  AGENT_PROTOCOL_VERSION,
-  type AgentInfo,
-  agentFailureSchema,
-  agentInfoSchema,
-} from '@banger/contract/guest/messages.ts';
+import { toFailure } from '@banger/contract/guest/command-messages.ts';
+import { AGENT_PROTOCOL_VERSION, type AgentInfo, agentInfoSchema } from '@banger/contract/guest/messages.ts';
 import type { Task } from '../platform/task.ts';
 import { cleanText } from './clean-text.ts';
 
@@ -105,7 +101,7 @@ type Answer = 'READY' | 'FAIL';
 function parseAnswer(is: Answer, line: Buffer): AgentInfo {
   const json = parseJson(line.toString('utf8'));
   if (is === 'FAIL') {
-    const failure = agentFailureSchema.safeParse(json).data;
+    const failure = toFailure(Object(json));
     throw new BangerError('VM_BOOT_FAILED', {
       message: `The guest could not finish its boot: ${failure ? cleanText(failure.message) : 'it does not say why'}.`,
       details: { guestCode: failure ? cleanText(failure.code) : 'UNKNOWN' },

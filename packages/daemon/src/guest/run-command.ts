@@ -1,9 +1,9 @@
 /** A command that the daemon itself runs in the guest: frames in, its exit and its output out. */
 import type { Duplex } from 'node:stream';
+import { type ExecExit, readExit, readFailure } from '@banger/contract/guest/command-messages.ts';
 import { encodeChunks, encodeFrame, FRAME, FrameReader } from '@banger/contract/guest/frames.ts';
-import { agentFailureSchema, type ExecExit, execExitSchema } from '@banger/contract/guest/messages.ts';
 import type { Task } from '../platform/task.ts';
-import { agentLost, agentNonsense, agentRefusal } from './agent-errors.ts';
+import { agentLost, agentRefusal } from './agent-errors.ts';
 
 /** More than this is dropped, separately for stdout and stderr */
 const MAX_OUTPUT_BYTES = 1024 * 1024;
@@ -41,9 +41,9 @@ function collect(stream: Duplex, maxBytes: number): Promise<CommandOutput> {
       for (const { type, payload } of reader.push(bytes)) {
         if (type === FRAME.STDOUT) stdout.add(payload);
         else if (type === FRAME.STDERR) stderr.add(payload);
-        else if (type === FRAME.FAILED) reject(agentRefusal(parseFrame(payload, agentFailureSchema)));
+        else if (type === FRAME.FAILED) reject(agentRefusal(readFailure(payload)));
         else if (type === FRAME.EXIT) {
-          resolve({ exit: parseFrame(payload, execExitSchema), stdout: stdout.all(), stderr: stderr.all() });
+          resolve({ exit: readExit(payload), stdout: stdout.all(), stderr: stderr.all() });
         }
       }
     } catch (fault) {
@@ -70,13 +70,5 @@ class BoundedOutput {
 
   all(): Buffer {
     return Buffer.concat(this.#chunks);
-  }
-}
-
-function parseFrame<Value>(payload: Buffer, schema: { parse(value: unknown): Value }): Value {
-  try {
-    return schema.parse(JSON.parse(payload.toString('utf8')));
-  } catch (fault) {
-    throw agentNonsense('a frame of a command is malformed', fault);
   }
 }

@@ -5,8 +5,8 @@
 import { once } from 'node:events';
 import type { Duplex, Readable } from 'node:stream';
 import { BangerError } from '@banger/contract/errors.ts';
+import { type ExecExit, readExit, readFailure } from '@banger/contract/guest/command-messages.ts';
 import { encodeChunks, encodeFrame, FRAME, FrameReader } from '@banger/contract/guest/frames.ts';
-import { agentFailureSchema, type ExecExit, execExitSchema } from '@banger/contract/guest/messages.ts';
 import { type Guest, guestRefusal } from '../guest/guest.ts';
 import type { Task } from '../platform/task.ts';
 import { showName } from './tree-entries.ts';
@@ -83,9 +83,9 @@ async function readToExit(stream: Duplex, command: GuestCommand): Promise<{ exit
         } else if (type === FRAME.STDERR) {
           stderr = (stderr + payload.toString('latin1')).slice(-MAX_STDERR_BYTES);
         } else if (type === FRAME.FAILED) {
-          throw guestRefusal(agentFailureSchema.parse(JSON.parse(payload.toString('utf8'))));
+          throw guestRefusal(readFailure(payload));
         } else if (type === FRAME.EXIT) {
-          return { exit: execExitSchema.parse(JSON.parse(payload.toString('utf8'))), stderr };
+          return { exit: readExit(payload), stderr };
         }
       }
     }

@@ -26,6 +26,8 @@ export type FakeDaemon = {
   requests: string[];
   /** Signals that execs were sent */
   signals: string[];
+  /** What a hostile guest says to every exec, and nothing else */
+  guestSays: Buffer | null;
   [Symbol.asyncDispose]: () => Promise<void>;
 };
 
@@ -40,6 +42,7 @@ export async function startFakeDaemon(): Promise<FakeDaemon> {
     routes: {},
     requests: [],
     signals: [],
+    guestSays: null,
     async [Symbol.asyncDispose]() {
       for (const socket of open) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
@@ -63,7 +66,8 @@ export async function startFakeDaemon(): Promise<FakeDaemon> {
   server.on('upgrade', (request, socket) => {
     daemon.requests.push(`${request.method} ${request.url}`);
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: banger-frames\r\n\r\n');
-    runHere(socket as Socket, daemon.signals);
+    if (daemon.guestSays) socket.on('error', () => {}).end(daemon.guestSays);
+    else runHere(socket as Socket, daemon.signals);
   });
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
   return daemon;
