@@ -21,6 +21,7 @@ import { readState } from './read-state.ts';
 import { checkSsh } from './ssh-check.ts';
 import { checkStorage } from './storage-checks.ts';
 import { checkTools } from './tool-checks.ts';
+import { checkWalls } from './wall-check.ts';
 
 export type DoctorParts = {
   settings: Settings;
@@ -37,6 +38,7 @@ export async function* examineHost({ settings, env, readHost }: DoctorParts): As
     ['qemu', () => [qemu.check]],
     ['kvm', () => checkKvm({ verdictPath: join(paths.cache, 'kvm.json'), qemuVersion: qemu.version })],
     ['tools', () => checkTools({ tools, searchPath: env.PATH ?? '' })],
+    ['walls', checkWalls],
     ['network', () => checkNetwork()],
     ['storage', () => checkStorage(paths)],
     ['state', () => [state.check]],

@@ -6,6 +6,7 @@ import { checkDefaults } from './config-checks.ts';
 import { judgeKvm } from './kvm-check.ts';
 import { findUrls } from './outside.ts';
 import { judgeReflink, judgeSpace } from './storage-checks.ts';
+import { judgeWalls } from './wall-check.ts';
 
 const GIB = 2 ** 30;
 
@@ -19,6 +20,15 @@ test('KVM passes only when a guest ran on it', () => {
   assert.equal(kvm({ device: 'absent' }).fix, 'sudo modprobe kvm_intel');
   assert.equal(kvm({ device: 'absent', extension: null }).fix, null);
   assert.match(kvm({ device: 'forbidden', works: true }).fix ?? '', /usermod/);
+});
+
+test('a host without walls is told, with what brings them where that is known', () => {
+  assert.equal(judgeWalls(null).status, 'pass');
+  const [absent, refused] = ['bubblewrap is not installed', 'bwrap: No permissions to create a new namespace'].map(
+    judgeWalls,
+  );
+  assert.deepEqual([absent?.status, absent?.fix], ['warn', 'sudo apt-get install bubblewrap']);
+  assert.deepEqual([refused?.status, refused?.fix], ['warn', null]);
 });
 
 test('too little space fails, little warns', () => {

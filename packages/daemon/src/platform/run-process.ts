@@ -8,13 +8,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
-import { BangerError } from '@banger/contract/errors.ts';
+import { toolMissing } from './find-tool.ts';
 import { type ProcessRef, readProcessRef } from './processes.ts';
 import type { Task } from './task.ts';
 
 const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
 
-type RunOptions = {
+export type RunOptions = {
   cwd?: string;
   env?: NodeJS.ProcessEnv;
   /** Exit codes that are not failures */
@@ -25,6 +25,8 @@ type RunOptions = {
   stdin?: Readable;
   /** Receives standard output, which is then not collected */
   stdout?: Writable;
+  /** One that writes more to standard output is killed, and has failed; 8 MiB where it is collected */
+  maxStdoutBytes?: number;
   /** A group of its own, killed as a whole when the task is cancelled: for tools that start others */
   ownGroup?: boolean;
 };
@@ -33,16 +35,25 @@ export type ProcessOutput = { code: number; stdout: string; stderr: string };
 
 /** A program that failed; services turn it into an error of their own with this as the cause. */
 export class ProcessFailure extends Error {
+  /** Null when a signal or a limit of ours ended it */
   readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
   readonly stderr: string;
+  /** What it wanted more of than it may have, in words */
+  readonly overLimit: string | null;
 
-  constructor(argv: readonly string[], code: number | null, signal: NodeJS.Signals | null, stderr: string) {
+  constructor([program]: readonly string[], { code = null, signal = null, stderr = '', overLimit = null }: Failure) {
     const lines = stderr.trim().split('\n').slice(-5).join('\n');
-    super(`${argv[0]} ${signal ? `was ended by ${signal}` : `exited with ${code}`}${lines ? `: ${lines}` : ''}`);
+    const end = signal ? `was ended by ${signal}` : `exited with ${code}`;
+    super(`${program} ${overLimit ?? end}${lines ? `: ${lines}` : ''}`);
     this.code = code;
+    this.signal = signal;
     this.stderr = stderr;
+    this.overLimit = overLimit;
   }
 }
+
+type Failure = Partial<Pick<ProcessFailure, 'code' | 'signal' | 'stderr' | 'overLimit'>>;
 
 /** Throws TOOL_MISSING, ProcessFailure, or CANCELLED after the program was killed. */
 export async function runProcess(
@@ -60,10 +71,11 @@ export async function runProcess(
   const kill = () => killChild(child, options.ownGroup ?? false);
   task.signal.addEventListener('abort', kill, { once: true });
   try {
-    const [code, signal, stdout, stderr] = await finish(child, argv, options);
+    const { code, signal, stdout, stderr, isTooMuch } = await finish(child, argv, options, kill);
     task.check();
+    if (isTooMuch) throw new ProcessFailure(argv, { stderr, overLimit: 'printed more than it may' });
     if (code !== 0 && !(options.acceptCodes ?? []).includes(code ?? -1)) {
-      throw new ProcessFailure(argv, code, signal, stderr);
+      throw new ProcessFailure(argv, { code, signal, stderr });
     }
     return { code: code ?? -1, stdout, stderr };
   } finally {
@@ -103,7 +115,7 @@ export async function startProcess(
   }
 }
 
-async function finish(child: ChildProcess, argv: readonly string[], options: RunOptions) {
+async function finish(child: ChildProcess, argv: readonly string[], options: RunOptions, kill: () => void) {
   const stdout = options.stdout ? null : collect(child.stdout as Readable);
   const stderr = collect(child.stderr as Readable, options.onStderrLine);
   const closed = once(child, 'close');
@@ -112,9 +124,15 @@ async function finish(child: ChildProcess, argv: readonly string[], options: Run
   // A reader or writer that fails leaves the program with a closed pipe, and its exit code tells.
   options.stdin?.on('error', () => child.kill('SIGKILL')).pipe(child.stdin as Writable);
   child.stdin?.on('error', () => {});
+  let printedBytes = 0;
+  const maxBytes = options.maxStdoutBytes ?? (stdout ? MAX_OUTPUT_BYTES : Number.POSITIVE_INFINITY);
+  child.stdout?.on('data', (chunk: Buffer) => {
+    printedBytes += chunk.length;
+    if (printedBytes > maxBytes) kill();
+  });
   if (options.stdout) (child.stdout as Readable).pipe(options.stdout);
   const [code, signal] = (await closed) as [number | null, NodeJS.Signals | null];
-  return [code, signal, stdout?.() ?? '', stderr()] as const;
+  return { code, signal, stdout: stdout?.() ?? '', stderr: stderr(), isTooMuch: printedBytes > maxBytes };
 }
 
 function spawned(child: ChildProcess, argv: readonly string[]): Promise<void> {
@@ -130,14 +148,6 @@ function spawned(child: ChildProcess, argv: readonly string[]): Promise<void> {
 /** A PATH with a folder that this user may not search, such as one of root's, says EACCES of what is in none of them. */
 function isMissing({ code }: NodeJS.ErrnoException, tool: string): boolean {
   return code === 'ENOENT' || (code === 'EACCES' && !tool.includes('/'));
-}
-
-function toolMissing(tool: string): BangerError {
-  return new BangerError('TOOL_MISSING', {
-    message: `"${tool}" is not installed.`,
-    hint: 'Run "make setup" in the checkout: it names the Debian packages that banger uses, and why.',
-    details: { tool },
-  });
 }
 
 function collect(stream: Readable, onLine?: (line: string) => void): () => string {

@@ -1,0 +1,15 @@
+/** Whether programs that read what a stranger made run behind walls here; without them, by their limits alone. */
+import type { Check } from '@banger/contract/api/doctor.ts';
+import { findWallObstacle } from '../platform/confine.ts';
+import { Task } from '../platform/task.ts';
+import { pass, warn } from './check.ts';
+
+export async function checkWalls(): Promise<Check[]> {
+  return [judgeWalls(await findWallObstacle(Task.background()))];
+}
+
+export function judgeWalls(obstacle: string | null): Check {
+  if (obstacle === null) return pass('walls', 'what reads images, kernels and repositories sees only these');
+  const text = `what reads images, kernels and repositories has limits, but sees all that you see: ${obstacle}`;
+  return warn('walls', text, obstacle.includes('not installed') ? 'sudo apt-get install bubblewrap' : null);
+}

@@ -1,0 +1,217 @@
+/**
+ * Walls around a program that reads what a stranger made: an image, a kernel, a repository, what a guest sent.
+ *
+ * It sees the host's programs and libraries and the files that it was given, nothing of the home; it has no network, no
+ * other process, a /tmp and a /proc of its own, and limits on all that it may take. Whatever it starts ends with it, and
+ * with this daemon. Where a host refuses the namespaces that this is made of, the limits alone hold, and that is told:
+ * to the first task that meets it, and by the doctor.
+ */
+import { readdir } from 'node:fs/promises';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { BangerError } from '@banger/contract/errors.ts';
+import { formatSize } from '@banger/contract/sizes.ts';
+import { allocatedBytes } from './files.ts';
+import { requireTool } from './find-tool.ts';
+import { ProcessFailure, type ProcessOutput, type RunOptions, runProcess } from './run-process.ts';
+import type { Task } from './task.ts';
+
+const GIB = 2 ** 30;
+
+export type Walls = {
+  /** Files and folders that it may read, at the same path inside. They have to exist. */
+  readable?: readonly string[];
+  /** The same for those that it may change */
+  writable?: readonly string[];
+  limits?: Partial<Limits>;
+};
+
+export type Limits = {
+  /** Of the processor, for each process */
+  cpuSeconds: number;
+  /** Of addresses, for each process */
+  memoryBytes: number;
+  /** The largest file that it may write */
+  fileBytes: number;
+  /** What all that is writable may grow by; looked at twice a second */
+  growthBytes: number;
+  /** On standard output */
+  outputBytes: number;
+  /** At once, threads included. The kernel does not count those of root. */
+  processes: number;
+};
+
+const USUAL_LIMITS: Limits = {
+  cpuSeconds: 600,
+  memoryBytes: 4 * GIB,
+  fileBytes: 8 * GIB,
+  growthBytes: 8 * GIB,
+  outputBytes: 8 * GIB,
+  processes: 256,
+};
+
+// Programs, their libraries, and the two files of /etc without which libraries are not found and mkfs.ext4 makes another
+// filesystem than on the host.
+const HOST_VIEW = ['/usr', '/bin', '/sbin', '/lib', '/lib64', '/etc/ld.so.cache', '/etc/mke2fs.conf'];
+const TMP_BYTES = 256 * 2 ** 20;
+const GROWTH_INTERVAL_MS = 500;
+/** Between the signal that tells a program of its limit and the one that ends it */
+const LAST_CPU_SECONDS = 5;
+
+const ALL_APART = '--unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup-try'.split(' ');
+const WAYS = [
+  ['--unshare-user', '--disable-userns', ...ALL_APART],
+  ALL_APART, // for root, where the host lets nobody make user namespaces
+];
+
+export const { runConfined, findWallObstacle } = createWalls(WAYS);
+
+/** With ways of one's own only in tests. */
+export function createWalls(ways: readonly string[][]) {
+  let provenWay: readonly string[] | null = null;
+  let isToldOfNone = false;
+  return { runConfined, findWallObstacle };
+
+  /**
+   * Runs it to its end, like `runProcess`. Throws TOOL_MISSING, CANCELLED, and ProcessFailure, also for one that wanted
+   * more than its limits.
+   */
+  async function runConfined(
+    task: Task,
+    argv: readonly string[],
+    { readable = [], writable = [], limits: own = {} }: Walls,
+    options: Omit<RunOptions, 'ownGroup' | 'maxStdoutBytes'> = {},
+  ): Promise<ProcessOutput> {
+    const limits = { ...USUAL_LIMITS, ...own };
+    const program = [requireTool(argv[0] as string), ...argv.slice(1)];
+    const way = await findWay(task);
+    const walls = way
+      ? [requireTool('bwrap'), ...way, ...viewOf(readable, writable), '--chdir', options.cwd ?? '/', '--']
+      : [];
+    const growth = watchGrowth(writable, limits.growthBytes);
+    try {
+      return await runProcess(task.withSignal(growth.signal), [...walls, ...prlimit(limits), ...program], {
+        ...options,
+        maxStdoutBytes: limits.outputBytes,
+        ownGroup: true,
+      });
+    } catch (fault) {
+      task.check();
+      const overLimit = `wrote more than ${formatSize(limits.growthBytes)}`;
+      if (growth.signal.aborted) throw new ProcessFailure(argv, { overLimit });
+      throw fault instanceof ProcessFailure ? inItsOwnName(argv, fault, limits) : fault;
+    } finally {
+      growth.stop();
+    }
+  }
+
+  /** Why this host gives no walls, in words; null when it does. */
+  async function findWallObstacle(task: Task): Promise<string | null> {
+    let obstacle = '';
+    for (const way of ways) {
+      const fault = await tryWay(task, way);
+      if (fault === null) {
+        provenWay = way;
+        return null;
+      }
+      obstacle ||= fault;
+    }
+    return obstacle;
+  }
+
+  // A refusal is asked about again each time: it may have been for want of memory at that moment.
+  async function findWay(task: Task): Promise<readonly string[] | null> {
+    const obstacle = provenWay ? null : await findWallObstacle(task);
+    if (obstacle !== null && !isToldOfNone) {
+      isToldOfNone = true;
+      task.note(`Programs that read images, kernels and repositories run without walls on this host: ${obstacle}.`);
+    }
+    return provenWay;
+  }
+}
+
+async function tryWay(task: Task, way: readonly string[]): Promise<string | null> {
+  try {
+    await runProcess(task, [requireTool('bwrap'), ...way, ...viewOf([], []), '--', 'true']);
+    return null;
+  } catch (fault) {
+    if (fault instanceof ProcessFailure) return fault.stderr.trim() || fault.message;
+    if (fault instanceof BangerError && fault.code === 'TOOL_MISSING') return 'bubblewrap is not installed';
+    throw fault;
+  }
+}
+
+function viewOf(readable: readonly string[], writable: readonly string[]): string[] {
+  const given = [
+    ...readable.map((path) => ({ path, how: '--ro-bind' })),
+    ...writable.map((path) => ({ path, how: '--bind' })),
+  ].sort((one, other) => one.path.length - other.path.length); // what is inside another folder comes after it
+  return [
+    '--die-with-parent',
+    '--new-session',
+    ...['--cap-drop', 'ALL'],
+    ...HOST_VIEW.flatMap((path) => ['--ro-bind-try', path, path]),
+    ...['--proc', '/proc', '--remount-ro', '/proc'], // root would own the host's settings in it
+    ...['--dev', '/dev', '--remount-ro', '/dev'],
+    ...['--size', String(TMP_BYTES), '--tmpfs', '/tmp'],
+    ...given.flatMap(({ path, how }) => [how, path, path]),
+    ...['--remount-ro', '/'],
+  ];
+}
+
+function prlimit({ cpuSeconds, memoryBytes, fileBytes, processes }: Limits): string[] {
+  return [
+    requireTool('prlimit'),
+    `--cpu=${cpuSeconds}:${cpuSeconds + LAST_CPU_SECONDS}`,
+    `--as=${memoryBytes}`,
+    `--fsize=${fileBytes}`,
+    `--nproc=${processes}`,
+    '--core=0',
+    '--',
+  ];
+}
+
+type Growth = { signal: AbortSignal; stop: () => void };
+
+/** Its signal comes when the folders have together become larger by more than that. */
+function watchGrowth(paths: readonly string[], maxBytes: number): Growth {
+  const tooMuch = new AbortController();
+  if (paths.length === 0) return { signal: tooMuch.signal, stop: () => {} };
+  const before = sizeOf(paths);
+  let isLooking = false;
+  const timer = setInterval(async () => {
+    if (isLooking) return;
+    isLooking = true;
+    if ((await sizeOf(paths)) - (await before) > maxBytes) tooMuch.abort();
+    isLooking = false;
+  }, GROWTH_INTERVAL_MS);
+  return { signal: tooMuch.signal, stop: () => clearInterval(timer) };
+}
+
+async function sizeOf(paths: readonly string[]): Promise<number> {
+  let sizeBytes = 0;
+  for (const path of paths) {
+    const below = await readdir(path, { recursive: true }).catch(() => []); // a file, or it is gone again
+    for (const name of ['', ...below]) sizeBytes += await allocatedBytes(join(path, name));
+  }
+  return sizeBytes;
+}
+
+/** Behind walls a signal comes out as an exit code, 128 and its number. */
+function inItsOwnName(argv: readonly string[], fault: ProcessFailure, limits: Limits): ProcessFailure {
+  const { code, stderr } = fault;
+  const signal = fault.signal ?? signalOf(code);
+  const overLimit = fault.overLimit ?? (signal && overLimitBy(signal, limits));
+  return new ProcessFailure(argv, { code: signal ? null : code, signal, stderr, overLimit });
+}
+
+function overLimitBy(signal: NodeJS.Signals, { cpuSeconds, fileBytes }: Limits): string | null {
+  if (signal === 'SIGXCPU') return `needed more than ${cpuSeconds} s of the processor`;
+  if (signal === 'SIGXFSZ') return `wrote a file of more than ${formatSize(fileBytes)}`;
+  return null;
+}
+
+function signalOf(code: number | null): NodeJS.Signals | null {
+  const found = Object.entries(constants.signals).find(([, number]) => number + 128 === code);
+  return (found?.[0] as NodeJS.Signals | undefined) ?? null;
+}
