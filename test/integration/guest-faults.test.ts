@@ -22,6 +22,42 @@ test('an agent that goes away in the middle of a command is told as lost', async
   assert.deepEqual(await home.leftovers(), []);
 });
 
+test('an agent that ends and stays away is told as lost, by every command and by the list', async (t) => {
+  const home = await createFakeHome(t);
+  home.setFaults({ fault: 'agent-gone' });
+  await home.json(['vm', 'create', '--name', 'web', '--start']);
+  const beganMs = performance.now();
+  const first = await home.run(['vm', 'exec', 'web', '--', 'true']);
+  assert.deepEqual([first.code, /VM_LOST/.test(first.stderr)], [70, true], first.stderr);
+  assert.ok(performance.now() - beganMs < 10_000, 'nobody waits for an answer of one that is known to be gone');
+
+  const { fault } = await home.untilVm('web', (vm) => vm.fault !== null);
+  assert.equal(fault?.code, 'VM_LOST');
+  assert.match((await home.run(['vm', 'ls'])).stdout, /web +running \(VM_LOST\)/);
+  const later = await home.run(['vm', 'exec', 'web', '--', 'true']);
+  assert.match(later.stderr, /its agent does not answer\. \(VM_LOST\)\n {2}hint: .*"banger vm kill web"/);
+  assert.equal(later.code, 70);
+  assert.doesNotMatch(first.stderr + later.stderr, /CANCELLED|undone/);
+
+  const { results } = await home.json<{ results: unknown[] }>(['vm', 'stop', 'web']);
+  assert.deepEqual(results, [{ name: 'web', result: { how: 'killed' } }]);
+});
+
+test('an agent that ends and comes back costs the commands that ran, and nothing else', async (t) => {
+  const home = await createFakeHome(t);
+  home.setFaults({ fault: 'agent-restarts' });
+  await home.json(['vm', 'create', '--name', 'web', '--start']);
+  const command = home.start(['vm', 'exec', 'web', '--', 'sh', '-c', 'echo up; sleep 1000']);
+  const output = watchOutput(command);
+  await output.until('up', 'stdout');
+  command.stdin?.write('the end of the agent\n');
+  const { code, stderr } = await output.ended();
+  assert.match(stderr, /the vm goes on without it\. \(SESSION_LOST\)/);
+  assert.equal(code, 70);
+  assert.equal((await home.run(['vm', 'exec', 'web', '--', 'echo', 'back'])).stdout, 'back\n');
+  assert.equal((await home.json<Vm>(['vm', 'show', 'web'])).fault, null);
+});
+
 test('a machine that ends by itself is recorded as crashed, and the command ends', async (t) => {
   const home = await createFakeHome(t);
   home.setFaults({ fault: 'die-after-ready', afterMs: 1500 });

@@ -14,13 +14,16 @@ type FakeAgentParts = {
   faults: FakeFaults;
   diskPath: string | null;
   runtimePath: string;
-  power: { end(reason: string): unknown };
+  power: { end(reason: string): unknown; portChanged(isOpen: boolean): unknown };
 };
 
 export function createFakeAgent({ faults, diskPath, runtimePath, power }: FakeAgentParts) {
   const root = join(dirname(diskPath ?? runtimePath), 'fake-root');
   for (const folder of ['root', 'tmp', 'etc']) mkdirSync(join(root, folder), { recursive: true });
-  const sessions = new FakeSessions(root, faults);
+  const sessions = new FakeSessions(root, faults, () => {
+    power.portChanged(false);
+    if (!sessions.isAgentGone) power.portChanged(true);
+  });
   const bootedAt = Date.now() + faults.bootMs;
   const info = { protocol: 1, version: '0.0.0-fake', bootId: randomUUID(), init: 'agent', kernel: '0.0.0-fake' };
 
@@ -40,7 +43,7 @@ export function createFakeAgent({ faults, diskPath, runtimePath, power }: FakeAg
   }
 
   function shakeHands(socket: Socket): void {
-    if (faults.fault === 'never-hello') socket.resume();
+    if (faults.fault === 'never-hello' || sessions.isAgentGone) socket.resume();
     else if (faults.fault === 'flood-before-ready') flood(socket);
     else readLines(socket);
   }

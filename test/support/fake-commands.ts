@@ -24,10 +24,25 @@ export class FakeSessions {
   readonly #root: string;
   readonly #faults: FakeFaults;
   readonly #sessions = new Map<string, Session>();
+  readonly #onAgentEnd: () => void;
+  #hasEnded = false;
 
-  constructor(root: string, faults: FakeFaults) {
+  constructor(root: string, faults: FakeFaults, onAgentEnd: () => void) {
     this.#root = root;
     this.#faults = faults;
+    this.#onAgentEnd = onAgentEnd;
+  }
+
+  get isAgentGone(): boolean {
+    return this.#hasEnded && this.#faults.fault === 'agent-gone';
+  }
+
+  // The kernel takes the bytes of a port that nobody has open, so the host's side of the stream stays as it is.
+  #endAgent(): void {
+    this.#hasEnded = true;
+    for (const { child } of this.#sessions.values()) child.kill('SIGKILL');
+    this.#sessions.clear();
+    this.#onAgentEnd();
   }
 
   list(): SessionInfo[] {
@@ -52,6 +67,10 @@ export class FakeSessions {
       stream.session?.destroy();
       return;
     }
+    if (this.#faults.fault === 'agent-gone') {
+      this.#endAgent();
+      return;
+    }
     stream.respond({ ':status': 200 });
     if (this.#faults.fault === 'bad-frames') {
       stream.write(Buffer.alloc(1000, 0xff));
@@ -65,6 +84,7 @@ export class FakeSessions {
         else if (type === FRAME.ATTACH) session = this.#attach(stream, JSON.parse(payload.toString('utf8')).id);
         else if (type === FRAME.SIGNAL && session) kill(session, JSON.parse(payload.toString('utf8')).signal);
         else if (type === FRAME.STDIN_END) session?.child.stdin?.end();
+        else if (type === FRAME.STDIN && this.#faults.fault === 'agent-restarts') this.#endAgent();
         else if (type === FRAME.STDIN && session?.child.stdin?.write(payload) === false) {
           stream.pause();
           session.child.stdin?.once('drain', () => stream.resume());

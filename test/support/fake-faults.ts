@@ -15,6 +15,8 @@ export type FakeFault =
   | 'init-never-ready' // the image's init never finishes its boot
   | 'hang-on-exec' // takes the request and never answers
   | 'bad-frames' // answers a command with bytes that are no frames
+  | 'agent-gone' // the agent ends when a command is begun, and never comes back
+  | 'agent-restarts' // the agent ends when a command gets input, and another one takes its place
   | 'agent-dies' // the agent's stream ends when a command is begun
   | 'hang-on-shutdown'; // takes the request and goes on
 

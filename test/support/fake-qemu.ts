@@ -38,7 +38,10 @@ async function main(): Promise<void> {
   const agentServer = await listen(sockets.get('agent'), (socket) => waitingForAgent.push(socket));
   await listen(sockets.get('qmp'), (socket) => serveQmp(socket, qmpClients));
 
-  const power = { end: (reason: string) => end(qmpClients, true, reason) };
+  const power = {
+    end: (reason: string) => end(qmpClients, true, reason),
+    portChanged: (open: boolean) => tell(qmpClients, 'VSERPORT_CHANGE', { id: 'agent', open }),
+  };
   guestConsole.print(`banger fake machine ${field(options('-name')[0] ?? '', 'guest')}\n`);
   if (faults.fault === 'panic') {
     guestConsole.print(
@@ -114,10 +117,14 @@ function answerQmp(socket: Socket, clients: Set<Socket>, { execute, id }: { exec
 }
 
 async function end(clients: Set<Socket>, guest: boolean, reason: string): Promise<never> {
-  const event = { event: 'SHUTDOWN', data: { guest, reason }, timestamp: { seconds: 0, microseconds: 0 } };
-  for (const client of clients) client.write(`${JSON.stringify(event)}\n`);
+  tell(clients, 'SHUTDOWN', { guest, reason });
   await Promise.all([...clients].map((client) => once(client.end(), 'finish')));
   process.exit(0);
+}
+
+function tell(clients: Set<Socket>, event: string, data: object): void {
+  const timestamp = { seconds: 0, microseconds: 0 };
+  for (const client of clients) client.write(`${JSON.stringify({ event, data, timestamp })}\n`);
 }
 
 async function listen(path: string | undefined, serve: (socket: Socket) => void): Promise<Server> {

@@ -15,17 +15,26 @@ export async function followInVm(cli: Cli, vm: string, command: GuestCommand): P
       },
     });
   } catch (thrown) {
-    const isCut = toBangerError(thrown).code === 'VM_LOST' && session !== null;
-    if (!isCut || !(await isWithAnother(cli, vm, session))) throw thrown;
-    throw new BangerError('SESSION_TAKEN', {
-      message: `Somebody else joined the session ${session}; the command goes on with them.`,
-      hint: `Take it back with "banger vm attach ${vm} ${session}".`,
-      details: { vm, session },
-    });
+    if (toBangerError(thrown).code !== 'VM_LOST' || session === null) throw thrown;
+    throw (await whatCameOf(cli, vm, session)) ?? thrown;
   }
 }
 
-async function isWithAnother(cli: Cli, vm: string, session: string | null): Promise<boolean> {
-  const { sessions } = await cli.client.vmSessions({ vm }).catch(() => ({ sessions: [] }));
-  return sessions.some(({ id, attached }) => id === session && attached);
+/** Null when the vm cannot say, or when nothing has happened but that the connection broke. */
+async function whatCameOf(cli: Cli, vm: string, session: string): Promise<BangerError | null> {
+  const answer = await cli.client.vmSessions({ vm }).catch(() => null);
+  const found = answer?.sessions.find(({ id }) => id === session);
+  if (answer && !found) {
+    return new BangerError('SESSION_LOST', {
+      message: `The command was lost: what ran it in "${vm}" ended, and the vm goes on without it.`,
+      hint: `"banger vm logs ${vm}" may show why.`,
+      details: { vm, session },
+    });
+  }
+  if (!found?.attached) return null;
+  return new BangerError('SESSION_TAKEN', {
+    message: `Somebody else joined the session ${session}; the command goes on with them.`,
+    hint: `Take it back with "banger vm attach ${vm} ${session}".`,
+    details: { vm, session },
+  });
 }

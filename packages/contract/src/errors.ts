@@ -71,6 +71,7 @@ export const ERRORS = {
   PORT_REFUSED: { status: 502, exit: 69, meaning: 'Nothing in the guest answers on this port.' },
   SSH_NO_SERVER: { status: 400, exit: 69, meaning: "The vm's image has no ssh server." },
   SESSION_TAKEN: { status: 409, exit: 75, meaning: 'Somebody else joined the session, and has it now.' },
+  SESSION_LOST: { status: 500, exit: 70, meaning: 'A command ended with the agent that ran it, and its vm goes on.' },
   SESSION_NOT_FOUND: { status: 404, exit: 66, meaning: 'The vm has no session with this id.' },
 
   // Workspaces
@@ -89,6 +90,7 @@ export const ERRORS = {
   STATE_UNREADABLE: { status: 500, exit: 78, meaning: 'The state database cannot be read.' },
   OPERATION_NOT_FOUND: { status: 404, exit: 66, meaning: 'No operation has this id, or it ended too long ago.' },
   CANCELLED: { status: 409, exit: 130, meaning: 'The operation was cancelled and undone, or no longer waited for.' },
+  TIMED_OUT: { status: 504, exit: 75, meaning: 'Something took longer than banger waits for it.' },
   INTERNAL: { status: 500, exit: 70, meaning: 'A fault in banger itself.' },
 } as const satisfies Record<string, ErrorEntry>;
 
@@ -124,6 +126,13 @@ export class BangerError extends Error {
   static fromWire(wire: WireError): BangerError {
     return new BangerError(Object.hasOwn(ERRORS, wire.code) ? wire.code : 'INTERNAL', wire);
   }
+}
+
+/** Why an aborted signal stopped something: a deadline of `AbortSignal.timeout` passed, or somebody gave up. */
+export function abortError({ reason }: AbortSignal, cancelled: string): BangerError {
+  const isLate = reason instanceof DOMException && reason.name === 'TimeoutError';
+  if (!isLate) return new BangerError('CANCELLED', { message: cancelled, cause: reason });
+  return new BangerError('TIMED_OUT', { message: 'It took longer than banger waits for it.', cause: reason });
 }
 
 /** Whatever was thrown, as one of our errors; what is not ours becomes INTERNAL with the original as its cause. */

@@ -4,7 +4,7 @@
  * the whole of `banger vm ls`; docs/decisions/ has the numbers.
  */
 import { connect, type Socket } from 'node:net';
-import { BangerError } from '@banger/contract/errors.ts';
+import { abortError, BangerError } from '@banger/contract/errors.ts';
 
 const MAX_HEAD_BYTES = 65_536;
 const MAX_CHUNK_LINE_BYTES = 1024;
@@ -45,7 +45,7 @@ export async function requestHttp(socketPath: string, request: HttpRequest): Pro
     return { ...head, body, close: () => socket.destroy(), socket, source };
   } catch (error) {
     socket.destroy();
-    throw request.signal?.aborted ? cancelled(request.signal) : error;
+    throw request.signal?.aborted ? aborted(request.signal) : error;
   }
 }
 
@@ -63,9 +63,9 @@ export async function readText(body: AsyncIterable<Buffer>, maxBytes = 64 * 2 **
 
 function openSocket(socketPath: string, { signal, allowHalfOpen = false }: HttpRequest): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(cancelled(signal));
+    if (signal?.aborted) return reject(aborted(signal));
     const socket = connect({ path: socketPath, allowHalfOpen });
-    const onAbort = () => socket.destroy(cancelled(signal));
+    const onAbort = () => socket.destroy(signal && aborted(signal));
     signal?.addEventListener('abort', onAbort, { once: true });
     socket.once('close', () => signal?.removeEventListener('abort', onAbort));
     const onRefused = (cause: Error) => reject(cause instanceof BangerError ? cause : unreachable(socketPath, cause));
@@ -289,6 +289,6 @@ function brokenAnswer(how: string): BangerError {
   return new BangerError('INTERNAL', { message: `The daemon's answer is not understood: ${how}.` });
 }
 
-function cancelled(signal: AbortSignal | undefined): BangerError {
-  return new BangerError('CANCELLED', { message: 'The request was given up by its caller.', cause: signal?.reason });
+function aborted(signal: AbortSignal): BangerError {
+  return abortError(signal, 'The request was given up by its caller.');
 }

@@ -15,7 +15,7 @@ export async function checkQemu(qemuPath: string): Promise<{ check: Check; versi
     return { check: pass('qemu', `QEMU ${version}`), version };
   } catch (thrown) {
     const reason =
-      thrown instanceof BangerError && thrown.code === 'CANCELLED'
+      thrown instanceof BangerError && thrown.code === 'TIMED_OUT'
         ? `${qemuPath} did not say its version within ${ANSWER_LIMIT_MS / 1000} s.`
         : (thrown as Error).message;
     return { check: fail('qemu', reason.replace(/\.$/, ''), INSTALL), version: null };

@@ -14,7 +14,7 @@ import { agentLost, agentNonsense, parseRefusal } from './agent-errors.ts';
 const MIB = 1024 * 1024;
 const MAX_BODY_BYTES = 16 * MIB; // 128 sessions with their arguments
 const MAX_REFUSAL_BYTES = 64 * 1024;
-const ANSWER_DEADLINE_MS = 30_000;
+export const ANSWER_DEADLINE_MS = 30_000;
 const PING_EVERY_MS = 20_000;
 /** A guest under load, or a laptop that wakes up, may be silent for this long */
 const SILENCE_MS = 60_000;
@@ -69,8 +69,8 @@ export class AgentSession {
     return this.#whyClosed !== null || this.#session.destroyed;
   }
 
-  close(): void {
-    this.#close('the daemon closed the session');
+  close(why = 'the daemon closed the session'): void {
+    this.#close(why);
   }
 
   /** A request whose answer is small, and parsed. */

@@ -118,7 +118,7 @@ test('files go both ways as tar streams, and a bad one is refused', async (t) =>
 
 test('a request ends with the task that made it', async (t) => {
   const guest = await connectFake(t, 'hang-on-exec');
-  await assert.rejects(guest.run(task.withSignal(AbortSignal.timeout(20)), ['true']), { code: 'CANCELLED' });
+  await assert.rejects(guest.run(task.withSignal(AbortSignal.timeout(20)), ['true']), { code: 'TIMED_OUT' });
   assert.equal(guest.isClosed, false);
 });
 
@@ -162,7 +162,12 @@ test('headers without end are not collected', async (t) => {
 async function connectFake(t: TestContext, fault: FakeFault | null = null) {
   const folder = await temporaryFolder(t);
   const faults = { fault, bootMs: 0, afterMs: 0 };
-  const parts = { faults, diskPath: null, runtimePath: join(folder, 'agent.sock'), power: { end: () => {} } };
+  const parts = {
+    faults,
+    diskPath: null,
+    runtimePath: join(folder, 'agent.sock'),
+    power: { end: () => {}, portChanged: () => {} },
+  };
   return connectTo(t, folder, createFakeAgent(parts).serve);
 }
 

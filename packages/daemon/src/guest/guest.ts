@@ -22,7 +22,7 @@ import {
 import { z } from 'zod';
 import type { Task } from '../platform/task.ts';
 import { agentLost } from './agent-errors.ts';
-import { AgentSession } from './agent-session.ts';
+import { AgentSession, ANSWER_DEADLINE_MS } from './agent-session.ts';
 import { cleanText } from './clean-text.ts';
 import { greetAgent } from './handshake.ts';
 import { type CommandOutput, collectOutput, type RunOptions } from './run-command.ts';
@@ -45,7 +45,7 @@ export type GuestStats = z.infer<typeof statsSchema>;
 const kindSchema = z.enum(['file', 'directory', 'symlink']);
 export type TarKind = z.infer<typeof kindSchema>;
 
-/** Waits for the agent's hello. Throws VM_BOOT_FAILED, AGENT_PROTOCOL, or CANCELLED when the task's time is up. */
+/** Waits for the agent's hello. Throws VM_BOOT_FAILED, AGENT_PROTOCOL, or TIMED_OUT when the task's time is up. */
 export async function connectGuest(task: Task, stream: Duplex, now: () => number = Date.now): Promise<Guest> {
   const info = await greetAgent(task, stream, now);
   return new Guest(info, await AgentSession.open(stream));
@@ -68,8 +68,8 @@ export class Guest {
   }
 
   /** Lets go of the agent; commands without `keep` end. */
-  close(): void {
-    this.#session.close();
+  close(why?: string): void {
+    this.#session.close(why);
   }
 
   /** The command's two-way stream of frames, after START. Destroying it ends the command, unless it is kept. */
@@ -85,6 +85,9 @@ export class Guest {
   /** The same, for a caller who speaks frames itself: START or ATTACH is the first that it writes. */
   openFrames(): ClientHttp2Stream {
     const stream = this.#session.begin({ method: 'POST', path: '/v1/exec' });
+    const late = () => stream.destroy(agentLost(`it did not answer within ${ANSWER_DEADLINE_MS / 1000} s`));
+    const deadline = setTimeout(late, ANSWER_DEADLINE_MS).unref();
+    stream.once('response', () => clearTimeout(deadline)).once('close', () => clearTimeout(deadline));
     return stream;
   }
 

@@ -88,7 +88,7 @@ test('hello is said again, padded and with a new nonce, until it is answered', a
 test('a guest that never answers is waited for only as long as the task allows', async () => {
   const { stream } = fakeStream();
   const waiting = greetAgent(task.withSignal(AbortSignal.timeout(20)), stream);
-  await assert.rejects(waiting, { code: 'CANCELLED' });
+  await assert.rejects(waiting, { code: 'TIMED_OUT' });
   assert.equal(stream.destroyed, true);
 });
 

@@ -19,7 +19,7 @@ const MAX_SKIPPED_BYTES = 16 * 1024 * 1024;
 /** Longer than an HTTP/2 frame, so that a half-read one fills up and the agent sees that it is none */
 const PADDING = '\n'.repeat(17_000);
 
-/** Leaves the stream paused, right after the agent's answer. Throws VM_BOOT_FAILED, AGENT_PROTOCOL or CANCELLED. */
+/** Leaves the stream paused, right after the agent's answer. Throws VM_BOOT_FAILED, AGENT_PROTOCOL, CANCELLED or TIMED_OUT. */
 export async function greetAgent(task: Task, stream: Duplex, now: () => number = Date.now): Promise<AgentInfo> {
   const answer = new AnswerFinder();
   const found = Promise.withResolvers<AgentInfo>();

@@ -47,6 +47,8 @@ export type Machine = {
   exited: Promise<MachineExit>;
   /** A new connection to the agent's port; the one before it ends. Opening it says nothing about the guest. */
   openAgentStream(): Promise<Duplex>;
+  /** Called when the agent let go of its port: it ended, and may come back. One listener. */
+  onAgentEnd(listener: () => void): void;
   /** Called when the guest stalls, and with null when it goes on, which it does by itself. One listener. */
   onStall(listener: (stall: MachineStall | null) => void): void;
   /** Ends it at once and waits until it is gone. Safe to repeat. */

@@ -87,7 +87,7 @@ test('a passt that hangs is given up with the task, and ended', async (t) => {
   const folder = await runtimeFolder(t);
   const network = await networkOf(folder, `exec "${process.execPath}" -e "setInterval(() => {}, 1000)" -- "$@"`);
   const hanging = network.connect(task.withSignal(AbortSignal.timeout(100)), folder);
-  await assert.rejects(hanging, { code: 'CANCELLED' });
+  await assert.rejects(hanging, { code: 'TIMED_OUT' });
   assert.deepEqual(findByArgument(folder), []);
 });
 

@@ -55,7 +55,7 @@ export class ProcessFailure extends Error {
 
 type Failure = Partial<Pick<ProcessFailure, 'code' | 'signal' | 'stderr' | 'overLimit'>>;
 
-/** Throws TOOL_MISSING, ProcessFailure, or CANCELLED after the program was killed. */
+/** Throws TOOL_MISSING, ProcessFailure, or CANCELLED or TIMED_OUT after the program was killed. */
 export async function runProcess(
   task: Task,
   argv: readonly string[],

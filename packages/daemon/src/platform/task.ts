@@ -2,9 +2,9 @@
  * What everything that waits takes first: cancellation, and the lines that the user sees.
  *
  * `task.step('make the disk')` begins a step and ends the one before. `task.check()` throws CANCELLED once the caller
- * has given up; `task.signal` does the same for whatever takes an AbortSignal.
+ * has given up, and TIMED_OUT once a deadline has passed; `task.signal` does the same for whatever takes an AbortSignal.
  */
-import { BangerError } from '@banger/contract/errors.ts';
+import { abortError, type BangerError } from '@banger/contract/errors.ts';
 
 type TaskEvent =
   | { is: 'step'; step: string }
@@ -39,10 +39,10 @@ export class Task {
   }
 
   check(): void {
-    if (this.signal.aborted) throw cancelled();
+    if (this.signal.aborted) throw stopped(this.signal);
   }
 
-  /** The same reports, with a deadline or another reason to stop added. */
+  /** The same reports, with another reason to stop added. */
   withSignal(signal: AbortSignal): Task {
     return new Task(AbortSignal.any([this.signal, signal]), this.#report);
   }
@@ -52,7 +52,7 @@ export class Task {
     this.check();
     let onAbort = () => {};
     const aborted = new Promise<never>((_resolve, reject) => {
-      onAbort = () => reject(cancelled());
+      onAbort = () => reject(stopped(this.signal));
       this.signal.addEventListener('abort', onAbort, { once: true });
     });
     try {
@@ -63,6 +63,6 @@ export class Task {
   }
 }
 
-function cancelled(): BangerError {
-  return new BangerError('CANCELLED', { message: 'Cancelled; everything begun was undone.' });
+function stopped(signal: AbortSignal): BangerError {
+  return abortError(signal, 'Cancelled; everything begun was undone.');
 }

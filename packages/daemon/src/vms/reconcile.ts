@@ -45,7 +45,7 @@ async function reconcileVm(parts: VmParts, vm: VmRecord, watch: (vm: VmRecord) =
   if (state.is === 'running') {
     const machine = await parts.driver.adopt(state.machine);
     if (machine) {
-      parts.running.set(vm.id, createRunningVm(machine, null));
+      parts.running.set(vm.id, createRunningVm(vm.name, machine, null));
       return watch(vm);
     }
   }

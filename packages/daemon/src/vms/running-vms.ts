@@ -10,26 +10,40 @@ import { connectGuest, type Guest } from '../guest/guest.ts';
 import type { Machine } from '../hypervisor/hypervisor.ts';
 import { Task } from '../platform/task.ts';
 
-const RECONNECT_TIMEOUT_MS = 20_000;
+/** The agent comes back within a second when it ended; a guest that is busy may take longer */
+const RECONNECT_LIMIT_MS = 20_000;
+/** For one that has not come back before */
+const LAST_RECONNECT_LIMIT_MS = 3000;
 
 export type RunningVm = {
   machine: Machine;
-  /** Throws VM_BOOT_TIMEOUT or AGENT_PROTOCOL when the agent does not answer. */
+  /** Throws VM_LOST or AGENT_PROTOCOL when the agent does not answer. */
   guest(task: Task): Promise<Guest>;
+  /** Called when an agent that ended did not come back in time, and when it answers again. One listener. */
+  onAgentLost(listener: (isLost: boolean) => void): void;
   /** Lets go of machine and agent; the machine goes on */
   release(): void;
 };
 
 /** `guest` is null for a machine that was adopted: its line is opened at the first use. */
-export function createRunningVm(machine: Machine, guest: Guest | null): RunningVm {
+export function createRunningVm(name: string, machine: Machine, guest: Guest | null): RunningVm {
   let connected = guest;
   let connecting: Promise<Guest> | null = null;
+  /** Unknown of a machine that an earlier daemon watched */
+  let isLost = guest ? false : null;
+  let onLost: (isLost: boolean) => void = () => {};
+  machine.onAgentEnd(() => {
+    connected?.close('it ended');
+    reconnect().catch(() => {}); // whoever wants it next is told
+  });
   return {
     machine,
     async guest(task) {
       if (connected && !connected.isClosed) return connected;
-      connecting ??= connect();
-      return task.race(connecting);
+      return task.race(reconnect());
+    },
+    onAgentLost(listener) {
+      onLost = listener;
     },
     release() {
       connected?.close();
@@ -37,16 +51,40 @@ export function createRunningVm(machine: Machine, guest: Guest | null): RunningV
     },
   };
 
+  function reconnect(): Promise<Guest> {
+    connecting ??= connect();
+    return connecting;
+  }
+
   // Shared by all who wait for it, so none of them can cancel it.
   async function connect(): Promise<Guest> {
+    const task = Task.background().withSignal(
+      AbortSignal.timeout(isLost ? LAST_RECONNECT_LIMIT_MS : RECONNECT_LIMIT_MS),
+    );
     try {
-      const task = Task.background().withSignal(AbortSignal.timeout(RECONNECT_TIMEOUT_MS));
       connected = await connectGuest(task, await machine.openAgentStream());
+      note(false);
       return connected;
+    } catch (fault) {
+      note(true);
+      throw task.signal.aborted ? agentLost(name, fault) : fault;
     } finally {
       connecting = null;
     }
   }
+
+  function note(isNowLost: boolean): void {
+    if (isNowLost !== isLost) onLost(isNowLost);
+    isLost = isNowLost;
+  }
+}
+
+function agentLost(name: string, cause: unknown): BangerError {
+  return new BangerError('VM_LOST', {
+    message: `"${name}" runs, but its agent does not answer.`,
+    hint: `"banger vm logs ${name}" shows its console, and "banger vm kill ${name}" ends it.`,
+    cause,
+  });
 }
 
 export type RunningVms = ReturnType<typeof createRunningVms>;

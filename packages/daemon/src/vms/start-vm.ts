@@ -47,7 +47,7 @@ export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Pr
     for (const capability of parts.capabilities) await capability.finish?.(task, starting, guest);
     const since = parts.now().toISOString();
     const running = moveVm(parts, starting, { is: 'running', since, machine: machine.ref });
-    parts.running.set(running.id, createRunningVm(machine, guest));
+    parts.running.set(running.id, createRunningVm(running.name, machine, guest));
     undo.keep();
     return running;
   } catch (thrown) {

@@ -8,6 +8,10 @@ import type { RunningVm } from './running-vms.ts';
 import { moveVm, releaseRun, type VmParts } from './vm-parts.ts';
 import { expectState } from './vm-states.ts';
 
+/** A machine may end while it is asked to */
+const LAST_WORDS_MS = 1000;
+const forever = new Promise<never>(() => {});
+
 /** Lets the guest shut down within `timeoutMs`, then kills it; says which it was. Zero kills at once. */
 export async function stopVm(
   task: Task,
@@ -50,7 +54,13 @@ async function shutDown(parts: VmParts, running: RunningVm, timeoutMs: number): 
   const asking = (async () => {
     await (await running.guest(limited)).shutdown(limited, 'poweroff');
   })();
-  asking.catch((fault) => parts.log.warn('the guest did not take the request to shut down', fault));
+  const refused = asking.then(
+    () => forever,
+    async (fault) => {
+      parts.log.warn('the guest did not take the request to shut down', fault);
+      return delay(LAST_WORDS_MS, 'late' as const, { ref: false });
+    },
+  );
   const late = delay(timeoutMs, 'late' as const, { ref: false });
-  return (await Promise.race([running.machine.exited, late])) !== 'late';
+  return (await Promise.race([running.machine.exited, refused, late])) !== 'late';
 }

@@ -207,8 +207,10 @@ export function createVms(given: Omit<VmParts, 'running'>) {
   function watch({ id, name, state }: VmRecord): void {
     if (state.is !== 'running') return;
     const { pid } = state.machine;
-    const machine = running.find(id)?.machine;
+    const vm = running.find(id);
+    const machine = vm?.machine;
     machine?.onStall((stall) => noteStall(id, stall));
+    vm?.onAgentLost((isLost) => noteAgent(id, isLost));
     machine?.exited.then(async (exit) => {
       try {
         await oneAtATime.run(Task.background(), id, async () => {
@@ -228,6 +230,16 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     const message = 'It waits, since the filesystem of its disk on the host is full; it goes on once there is space.';
     log.info(`vm ${vm.name} ${stall ? `waits: ${stall}` : 'goes on'}`);
     records.update({ ...vm, fault: stall && { code: 'DISK_FULL', message, at: parts.now().toISOString() } });
+  }
+
+  /** A machine whose agent is gone runs on, and nobody reaches it. */
+  function noteAgent(id: VmRecord['id'], isLost: boolean): void {
+    const vm = records.findById(id);
+    const isToldOtherwise = isLost ? vm?.fault?.code === 'DISK_FULL' : vm?.fault?.code !== 'VM_LOST';
+    if (vm?.state.is !== 'running' || isToldOtherwise) return;
+    log.info(`vm ${vm.name}: its agent ${isLost ? 'does not answer' : 'answers again'}`);
+    const message = `Its agent does not answer, so nothing can be asked of it; "banger vm kill ${vm.name}" ends it.`;
+    records.update({ ...vm, fault: isLost ? { code: 'VM_LOST', message, at: parts.now().toISOString() } : null });
   }
 
   async function endedUnasked(vm: VmRecord, exit: MachineExit): Promise<void> {

@@ -7,7 +7,7 @@ import { Task } from '../../platform/task.ts';
 import { connectSocket } from '../../platform/unix-sockets.ts';
 import type { Machine, MachineExit, MachineRef, MachineStall } from '../hypervisor.ts';
 import type { ConsoleLog } from './console-log.ts';
-import { machineSockets } from './plan-arguments.ts';
+import { AGENT_PORT, machineSockets } from './plan-arguments.ts';
 import type { QmpConnection, QmpEvent } from './qmp.ts';
 import { watchForStalls } from './stall-watch.ts';
 
@@ -16,13 +16,23 @@ type MachineParts = { ref: MachineRef; qmp: QmpConnection; console: ConsoleLog; 
 /** What QEMU says by itself. Its end comes before its control socket closes. */
 export class MachineEvents {
   onStop = (): void => {};
+  onAgentEnd = (): void => {};
   shutdown: { guest: boolean; reason: string } | null = null;
+  /** Whether the guest has the agent's port open; unknown to a daemon that adopted the machine */
+  #isPortOpen: boolean | null = null;
 
   take = (event: QmpEvent): void => {
     if (event.name === 'STOP') this.onStop();
+    if (event.name === 'VSERPORT_CHANGE' && event.data.id === AGENT_PORT) this.#takePort(event.data.open === true);
     if (event.name !== 'SHUTDOWN') return;
     this.shutdown = { guest: event.data.guest === true, reason: String(event.data.reason).slice(0, 80) };
   };
+
+  // QEMU tells at most one change a second: opened again without a close, it was closed in between.
+  #takePort(isOpen: boolean): void {
+    if (!isOpen || this.#isPortOpen === true) this.onAgentEnd();
+    this.#isPortOpen = isOpen;
+  }
 }
 
 export class QemuMachine implements Machine {
@@ -57,6 +67,10 @@ export class QemuMachine implements Machine {
   onStall(listener: (stall: MachineStall | null) => void): void {
     this.#onStall = listener;
     if (this.#stall) listener(this.#stall);
+  }
+
+  onAgentEnd(listener: () => void): void {
+    this.#events.onAgentEnd = listener;
   }
 
   // A second client would wait, without an error, until the first one leaves: so the first one leaves.

@@ -1,6 +1,9 @@
 /** Decides what QEMU is told: a finished plan and an accelerator in, arguments out. */
 import type { Accel, Drive, MachinePlan } from '../hypervisor.ts';
 
+/** The id of the agent's port in QEMU's events */
+export const AGENT_PORT = 'agent';
+
 /** The sockets of one run. QEMU makes them all before it looks at its memory, `qmp` last. */
 export type MachineSockets = { agent: string; console: string; qmp: string };
 
@@ -19,7 +22,7 @@ export function planArguments(plan: MachinePlan, accel: Accel): string[] {
     ...['-serial', 'chardev:console'],
     ...socketChardev('agent', sockets.agent),
     ...['-device', `virtio-serial-${bus},id=ports,max_ports=2`],
-    ...['-device', 'virtserialport,bus=ports.0,chardev=agent,name=banger.agent,id=agent'],
+    ...['-device', `virtserialport,bus=ports.0,chardev=agent,name=banger.agent,id=${AGENT_PORT}`],
     ...['-device', `virtio-rng-${bus}`],
     ...plan.drives.flatMap((drive, index) => block(drive, index, bus)),
     ...(plan.networkSocket === null ? [] : network(plan.networkSocket, accel, bus)),
