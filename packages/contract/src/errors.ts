@@ -14,6 +14,11 @@ export const ERRORS = {
   BAD_NAME: { status: 400, exit: 65, meaning: 'A name does not follow the rules for names.' },
   BAD_SIZE: { status: 400, exit: 65, meaning: 'A size, count or duration is not understood or out of bounds.' },
   CONFIG_INVALID: { status: 400, exit: 78, meaning: 'The config file has an unknown key or a wrong value.' },
+  CALLER_REFUSED: {
+    status: 403,
+    exit: 77,
+    meaning: 'The daemon is called by programs of its owner, not by web pages.',
+  },
   ROUTE_NOT_FOUND: { status: 404, exit: 70, meaning: 'The daemon does not have this route.' },
 
   // Machines

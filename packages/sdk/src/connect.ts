@@ -10,8 +10,8 @@
  * Nothing is sent before a function is called, and every call is a connection of its own. Failures are BangerErrors.
  */
 import type { Socket } from 'node:net';
-import type { Endpoints } from '@banger/contract/api/endpoints.ts';
 import { ROUTES, type RouteName } from '@banger/contract/api/routes.ts';
+import type { AnswerOf, GivenBody, GivenQuery, ParamsOf } from '@banger/contract/api/schemas.ts';
 import { BangerError, type WireError } from '@banger/contract/errors.ts';
 import { VERSION_HEADER } from '@banger/contract/version.ts';
 import type { FrameStream } from './frame-stream.ts';
@@ -38,14 +38,12 @@ type ClientFunction<Name extends RouteName> =
     : (input: InputOf<Name>, options?: CallOptions) => OutputOf<Name>;
 
 /** Path parameters, query and body in one object: no route has the same key twice. */
-type InputOf<Name extends RouteName> = Part<Name, 'params'> & Part<Name, 'query'> & Part<Name, 'body'> & TarOf<Name>;
-type Part<Name extends RouteName, Key extends string> =
-  Endpoints[Name] extends Record<Key, infer Value> ? Value : Record<never, never>;
+type InputOf<Name extends RouteName> = ParamsOf<Name> & GivenQuery<Name> & GivenBody<Name> & TarOf<Name>;
 type TarOf<Name extends RouteName> = (typeof ROUTES)[Name] extends { takes: 'tar' }
   ? { tar: AsyncIterable<Uint8Array> }
   : Record<never, never>;
 
-type OutputOf<Name extends RouteName> = OutputOfKind<Part<Name, 'answer'>>[(typeof ROUTES)[Name]['answers']];
+type OutputOf<Name extends RouteName> = OutputOfKind<AnswerOf<Name>>[(typeof ROUTES)[Name]['answers']];
 type OutputOfKind<Answer> = {
   json: Promise<Answer>;
   operation: OperationStream<Answer>;

@@ -1,34 +1,41 @@
 /** What banger goes by, and where each value comes from. */
+import { z } from 'zod';
 
 /** `config`: the user's file; `host`: a share of this machine; `built-in`: neither said anything */
-export type Origin = 'config' | 'host' | 'built-in';
+const origin = z.enum(['config', 'host', 'built-in']);
 
 /** `why` reads in brackets: "line 4", "a quarter of 8 processors" */
-export type Resolved<Value> = { value: Value; from: Origin; why: string };
+const resolved = <Value extends z.ZodType>(value: Value) => z.object({ value, from: origin, why: z.string() });
 
-/** What a vm gets when nobody says */
-export type VmDefaults = {
-  cpus: Resolved<number>;
-  memoryBytes: Resolved<number>;
-  diskBytes: Resolved<number>;
-};
+export const vmDefaultsSchema = z.object({
+  cpus: resolved(z.int()),
+  memoryBytes: resolved(z.number()),
+  diskBytes: resolved(z.number()),
+});
 
-export type FileSync = {
+const fileSync = z.object({
   /** Absolute, on the host */
-  from: string;
+  from: z.string(),
   /** Absolute, in the guest */
-  to: string;
+  to: z.string(),
   /** Of files; null keeps that of the source */
-  mode: number | null;
-};
+  mode: z.int().nullable(),
+});
 
-export type ConfigShown = {
-  path: string;
-  isThere: boolean;
-  vmDefaults: VmDefaults;
+export const configShownSchema = z.object({
+  path: z.string(),
+  isThere: z.boolean(),
+  vmDefaults: vmDefaultsSchema,
   /** The user's own private key, instead of the one that banger makes */
-  sshKey: Resolved<string | null>;
+  sshKey: resolved(z.string().nullable()),
   /** Null is never */
-  idleStopAfterMs: Resolved<number | null>;
-  fileSync: (FileSync & { line: number | null })[];
-};
+  idleStopAfterMs: resolved(z.number().nullable()),
+  fileSync: z.array(fileSync.extend({ line: z.int().nullable() })),
+});
+
+export type Origin = z.infer<typeof origin>;
+export type Resolved<Value> = { value: Value; from: Origin; why: string };
+/** What a vm gets when nobody says */
+export type VmDefaults = z.infer<typeof vmDefaultsSchema>;
+export type FileSync = z.infer<typeof fileSync>;
+export type ConfigShown = z.infer<typeof configShownSchema>;

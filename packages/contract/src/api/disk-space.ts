@@ -1,22 +1,22 @@
 /** What banger takes on the host's disk, and what of it can go. */
 import { z } from 'zod';
 
-export type DiskUse = {
-  kind: 'vm' | 'image' | 'kernel' | 'cache' | 'leftover';
+const diskUse = z.object({
+  kind: z.enum(['vm', 'image', 'kernel', 'cache', 'leftover']),
   /** Of the vm, image or kernel; what it is, for the rest */
-  name: string;
+  name: z.string(),
   /** Allocated, which for a sparse disk is less than its size */
-  bytes: number;
+  bytes: z.number(),
   /** Names of the vms that need it */
-  usedBy: string[];
-};
+  usedBy: z.array(z.string()),
+});
 
-export type DiskSpace = {
-  uses: DiskUse[];
-  totalBytes: number;
+export const diskSpaceSchema = z.object({
+  uses: z.array(diskUse),
+  totalBytes: z.number(),
   /** On the filesystem of the data folder */
-  freeBytes: number;
-};
+  freeBytes: z.number(),
+});
 
 export const pruneSchema = z.strictObject({
   /** Only say what would go */
@@ -25,5 +25,9 @@ export const pruneSchema = z.strictObject({
   all: z.boolean().default(false),
 });
 
+export const pruneResultSchema = z.object({ removed: z.array(diskUse), bytes: z.number(), dryRun: z.boolean() });
+
+export type DiskUse = z.infer<typeof diskUse>;
+export type DiskSpace = z.infer<typeof diskSpaceSchema>;
 export type Prune = z.input<typeof pruneSchema>;
-export type PruneResult = { removed: DiskUse[]; bytes: number; dryRun: boolean };
+export type PruneResult = z.infer<typeof pruneResultSchema>;

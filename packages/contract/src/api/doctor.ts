@@ -1,16 +1,21 @@
 /** What "banger doctor" finds. */
+import { z } from 'zod';
 
 /** `warn`: banger works, but not as well as it could; `fail`: something that is asked for every day cannot work */
-export type CheckStatus = 'pass' | 'warn' | 'fail';
+const checkStatus = z.enum(['pass', 'warn', 'fail']);
 
-export type Check = {
+export const checkSchema = z.object({
   /** "kvm", "state" */
-  name: string;
-  status: CheckStatus;
+  name: z.string(),
+  status: checkStatus,
   /** What was found, in a sentence without a full stop */
-  text: string;
+  text: z.string(),
   /** The one command that fixes it */
-  fix: string | null;
-};
+  fix: z.string().nullable(),
+});
 
-export type TimedCheck = Check & { durationMs: number };
+export const timedCheckSchema = checkSchema.extend({ durationMs: z.number() });
+
+export type CheckStatus = z.infer<typeof checkStatus>;
+export type Check = z.infer<typeof checkSchema>;
+export type TimedCheck = z.infer<typeof timedCheckSchema>;

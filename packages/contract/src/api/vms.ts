@@ -1,6 +1,7 @@
 /** Machines, as the owner API shows them. Sizes in bytes, times in ISO 8601. */
 import { z } from 'zod';
 import type { sessionInfoSchema } from '../guest/messages.ts';
+import { queryFlag } from './query-flag.ts';
 
 export const MIB = 2 ** 20;
 
@@ -73,6 +74,19 @@ export const vmStateSchema = z.discriminatedUnion('is', [
   z.object({ is: z.literal('removing') }),
 ]);
 
+/** `how` is null when the vm was not running */
+export const stopResultSchema = z.object({ how: z.enum(['shut-down', 'killed']).nullable() });
+
+export const filesQuerySchema = z.strictObject({ path: z.string().min(1).max(4096).startsWith('/') });
+
+export const logsQuerySchema = z.strictObject({
+  /** Lines from the end; 0 is none */
+  tail: z.coerce.number().int().min(0).max(1_000_000).optional(),
+  follow: queryFlag,
+});
+
+export const connectQuerySchema = z.strictObject({ port: z.coerce.number().int().min(1).max(65_535) });
+
 export const vmSchema = z.object({
   id: z.string(),
   name: z.string(),
@@ -103,5 +117,4 @@ export type VmStop = z.input<typeof vmStopSchema>;
 export type VmRestart = z.input<typeof vmRestartSchema>;
 export type VmRemove = z.input<typeof vmRemoveSchema>;
 export type Session = z.infer<typeof sessionInfoSchema>;
-/** `how` is null when the vm was not running */
-export type StopResult = { how: 'shut-down' | 'killed' | null };
+export type StopResult = z.infer<typeof stopResultSchema>;

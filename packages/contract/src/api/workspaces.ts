@@ -1,5 +1,6 @@
 /** A git repository brought into a vm, and its changes brought back. Paths are absolute. */
 import { z } from 'zod';
+import { queryFlag } from './query-flag.ts';
 
 const path = z.string().min(1).max(4096).startsWith('/');
 /** What git accepts is checked by git; this keeps options and control characters out of its arguments. */
@@ -40,10 +41,7 @@ export const workspaceImportSchema = z.strictObject({
 export const workspaceQuerySchema = z.strictObject({
   at: path.optional(),
   /** To be applied, and so checked to be safe; else only to be looked at */
-  patch: z
-    .enum(['true', 'false'])
-    .default('false')
-    .transform((text) => text === 'true'),
+  patch: queryFlag,
 });
 
 export const workspaceExportSchema = z.strictObject({
@@ -53,46 +51,49 @@ export const workspaceExportSchema = z.strictObject({
   force: z.boolean().default(false),
 });
 
-export type WorkspacePlan = {
-  repo: string;
-  name: string;
+export const workspacePlannedSchema = z.object({
+  repo: z.string(),
+  name: z.string(),
   /** The commit that the files are based on; null while the repository has none */
-  base: string | null;
-  branch: string | null;
+  base: z.string().nullable(),
+  branch: z.string().nullable(),
   /** The files as they are now, as a git tree */
-  tree: string;
-  files: number;
-  sizeBytes: number;
+  tree: z.string(),
+  files: z.int(),
+  sizeBytes: z.number(),
   /** Files that differ from the base */
-  changed: number;
-  notes: string[];
+  changed: z.int(),
+  notes: z.array(z.string()),
   /** Null unless they were asked for */
-  entries: { path: string; sizeBytes: number; mode: string }[] | null;
-};
+  entries: z.array(z.object({ path: z.string(), sizeBytes: z.number(), mode: z.string() })).nullable(),
+});
 
-export type Workspace = {
-  vm: string;
+export const workspaceSchema = z.object({
+  vm: z.string(),
   /** In the guest */
-  path: string;
-  repo: string;
-  base: string | null;
-  tree: string;
-  files: number;
-  sizeBytes: number;
+  path: z.string(),
+  repo: z.string(),
+  base: z.string().nullable(),
+  tree: z.string(),
+  files: z.int(),
+  sizeBytes: z.number(),
   /** Whether the guest has git, and so a history and a way back */
-  hasGit: boolean;
-  importedAt: string;
-};
+  hasGit: z.boolean(),
+  importedAt: z.string(),
+});
 
-export type WorkspaceExport = {
-  branch: string;
+export const workspaceExportedSchema = z.object({
+  branch: z.string(),
   /** Null when nothing was changed, and no branch made */
-  commit: string | null;
-  commits: number;
-  files: number;
-  repo: string;
-};
+  commit: z.string().nullable(),
+  commits: z.int(),
+  files: z.int(),
+  repo: z.string(),
+});
 
+export type WorkspacePlan = z.infer<typeof workspacePlannedSchema>;
+export type Workspace = z.infer<typeof workspaceSchema>;
+export type WorkspaceExport = z.infer<typeof workspaceExportedSchema>;
 export type WorkspacePlanRequest = z.input<typeof workspacePlanSchema>;
 export type WorkspaceImportRequest = z.input<typeof workspaceImportSchema>;
 export type WorkspaceExportRequest = z.input<typeof workspaceExportSchema>;

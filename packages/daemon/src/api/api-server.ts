@@ -1,19 +1,38 @@
 /** The socket on which the owner API is served: 0600 in a 0700 folder. */
 import { rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import { getRequestListener } from '@hono/node-server';
-import type { Hono } from 'hono';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { ROUTES } from '@banger/contract/api/routes.ts';
+import { BangerError } from '@banger/contract/errors.ts';
 import { makePrivateFolder } from '../platform/files.ts';
-import type { Upgrade } from './upgrades.ts';
+import type { App } from './app.ts';
+import { API_LIMITS, type ApiLimits } from './limits.ts';
+import { findRoute } from './match-route.ts';
+import { refuseOn, type Upgrade } from './upgrades.ts';
 
-type Parts = { app: Hono; upgrade: Upgrade; folder: string; socketPath: string };
+/** Each connection takes a descriptor of the daemon's; a forwarded port has one for each connection to the guest */
+const MAX_CONNECTIONS = 2000;
+const MAX_HEAD_BYTES = 16 * 1024;
+
+type Parts = { app: App; upgrade: Upgrade; folder: string; socketPath: string; limits?: ApiLimits };
 
 /** Call only while holding the daemon's lock: a socket that is there was left by a daemon that died. */
-export async function listen({ app, upgrade, folder, socketPath }: Parts): Promise<Server> {
+export async function listen({ app, upgrade, folder, socketPath, limits = API_LIMITS }: Parts): Promise<Server> {
   await makePrivateFolder(folder);
   await rm(socketPath, { force: true });
-  const server = createServer({ requestTimeout: 0, keepAliveTimeout: 1000 }, getRequestListener(app.fetch));
+  const options = {
+    headersTimeout: limits.headMs,
+    requestTimeout: 0, // who reads the body says how long it may take
+    connectionsCheckingInterval: limits.checkEveryMs,
+    keepAliveTimeout: 1000,
+    maxHeaderSize: MAX_HEAD_BYTES,
+    shouldUpgradeCallback: isUpgrade,
+  };
+  const server = createServer(options, (request, response) => void app(request, response));
+  server.maxHeadersCount = 0; // the head as a whole is bounded; a header that is overlooked could be an Origin
+  server.maxConnections = MAX_CONNECTIONS;
   server.on('upgrade', (request, socket, head) => void upgrade(request, socket, head));
+  server.on('clientError', (fault: NodeJS.ErrnoException, socket) => refuse(fault, socket));
   const before = process.umask(0o177);
   try {
     await new Promise<void>((resolve, reject) => {
@@ -25,3 +44,24 @@ export async function listen({ app, upgrade, folder, socketPath }: Parts): Promi
   }
   return server;
 }
+
+/** An upgrade that a route does not offer, such as to HTTP/2, is one that HTTP lets us overlook. */
+function isUpgrade({ method = '', url = '' }: IncomingMessage): boolean {
+  try {
+    const found = findRoute(method, url.split('?', 1)[0] ?? '');
+    return found !== null && ['frames', 'tcp'].includes(ROUTES[found.name].answers);
+  } catch {
+    return false; // the plain way tells what is wrong
+  }
+}
+
+/** What is no HTTP, too long, or too slow to come. */
+function refuse(fault: NodeJS.ErrnoException, socket: Duplex): void {
+  const how = HOW_BROKEN[fault.code ?? ''] ?? 'it is not HTTP';
+  refuseOn(socket, new BangerError('BAD_REQUEST', { message: `The request is not understood: ${how}.` }));
+}
+
+const HOW_BROKEN: Record<string, string> = {
+  HPE_HEADER_OVERFLOW: 'its headers are too long',
+  ERR_HTTP_REQUEST_TIMEOUT: 'its headers did not arrive in time',
+};

@@ -1,97 +1,133 @@
-/** The owner API: every route of the contract's table, with its handler. */
+/**
+ * The owner API: from a request to the answer of its handler. What is wrong with a request is found here, before any
+ * service hears of it; what a service answers leaves in the form that the contract gives it, and nothing else does.
+ */
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { OperationEvent } from '@banger/contract/api/operations.ts';
 import { ROUTES, type RouteName } from '@banger/contract/api/routes.ts';
+import { schemasOf } from '@banger/contract/api/schemas.ts';
 import { BangerError, ERRORS, toBangerError } from '@banger/contract/errors.ts';
-import { VERSION } from '@banger/contract/version.ts';
-import { type Context, Hono } from 'hono';
+import { VERSION, VERSION_HEADER } from '@banger/contract/version.ts';
 import type { Log } from '../platform/log.ts';
-import { type Call, type Handlers, parseWith, readJson, type WatchedOperation } from './handlers.ts';
+import { checkCaller } from './check-caller.ts';
+import type { Call, Handlers, WatchedOperation } from './handlers.ts';
+import { API_LIMITS } from './limits.ts';
+import { matchRoute } from './match-route.ts';
+import { parseCall } from './parse-call.ts';
 
-export function createApp(handlers: Handlers, log: Log): Hono {
-  const app = new Hono();
-  for (const [name, { method, path, answers }] of Object.entries(ROUTES)) {
-    const handler = handlers[name as keyof Handlers] as ((call: Call) => unknown) | undefined;
-    if (!handler) continue; // streams of frames and of bytes are upgrades, see upgrades.ts
-    app.on(method, path, async (context) => render(await handler(toCall(context)), answers, context));
-  }
-  app.use(async (context, next) => {
-    await next();
-    context.header('banger-version', VERSION);
-  });
-  app.notFound((context) => renderError(context, routeNotFound(context)));
-  app.onError((thrown, context) => {
-    const error = toBangerError(thrown);
-    if (error.code === 'INTERNAL') log.warn(`${context.req.method} ${context.req.path}`, thrown);
-    return renderError(context, error);
-  });
-  return app;
-}
+/** How long a caller may take to notice that it was answered before it had sent everything */
+const FAREWELL_MS = 2000;
 
-function toCall(context: Context): Call<RouteName> {
-  return {
-    param: (name) => context.req.param(name) ?? '',
-    query: (schema) => parseWith(schema, context.req.query()),
-    body: async (schema) => parseWith(schema, await readJson(context.req.raw)),
-    request: context.req.raw,
+export type App = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+export function createApp(handlers: Handlers, log: Log, limits = API_LIMITS): App {
+  return async (request, response) => {
+    const signal = leavingOf(response);
+    try {
+      checkCaller(request.headers);
+      const matched = matchRoute(request);
+      const handler = handlerOf(handlers, matched.name);
+      const call = await parseCall(matched, request, signal, limits);
+      await sendResult(response, matched.name, await handler(call), signal);
+    } catch (thrown) {
+      if (signal.aborted) return; // nobody hears the answer
+      const error = toBangerError(thrown);
+      if (error.code === 'INTERNAL') log.warn(`${request.method} ${request.url}`, thrown);
+      if (response.headersSent) response.destroy();
+      else await sendError(request, response, error);
+    }
   };
 }
 
-function render(result: unknown, answers: (typeof ROUTES)[RouteName]['answers'], context: Context): Response {
-  const version = { 'banger-version': VERSION };
+/** Aborts when the connection closes before the whole answer was given. */
+function leavingOf(response: ServerResponse): AbortSignal {
+  const leaving = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) leaving.abort();
+  });
+  return leaving.signal;
+}
+
+function handlerOf(handlers: Handlers, name: RouteName): (call: Call) => unknown {
+  const { answers } = ROUTES[name];
+  if (answers !== 'frames' && answers !== 'tcp') return handlers[name as keyof Handlers] as (call: Call) => unknown;
+  throw new BangerError('BAD_REQUEST', { message: `This route asks for "Upgrade: banger-${answers}".` });
+}
+
+async function sendResult(response: ServerResponse, name: RouteName, result: unknown, signal: AbortSignal) {
+  const { answers } = ROUTES[name];
   switch (answers) {
     case 'json':
-      return context.json(result ?? {}, 200, version);
+      return sendJson(response, 200, render(name, result));
     case 'operation':
-      return new Response(eventStream(result as WatchedOperation), {
-        status: 202,
-        headers: { ...version, 'content-type': 'application/x-ndjson' },
-      });
+      return sendOperation(response, name, result as WatchedOperation, signal);
     case 'tar':
-      return new Response(Readable.toWeb(result as Readable) as ReadableStream, {
-        headers: { ...version, 'content-type': 'application/x-tar' },
-      });
+      return sendStream(response, 200, 'application/x-tar', result as Readable);
     case 'text':
-      return new Response(result as ReadableStream, {
-        headers: { ...version, 'content-type': 'text/plain; charset=utf-8' },
-      });
+      return sendStream(response, 200, 'text/plain; charset=utf-8', Readable.fromWeb(result as never));
     case 'frames':
     case 'tcp':
       throw new Error('an upgrade is not answered here');
   }
 }
 
-function eventStream({ operation, keepOpen, onLeave }: WatchedOperation): ReadableStream<Uint8Array> {
-  const left = new AbortController();
-  const lines = (async function* () {
-    try {
-      for await (const event of operation.events(left.signal)) yield encoder.encode(`${JSON.stringify(event)}\n`);
-      await keepOpen?.();
-    } finally {
-      onLeave?.();
-    }
-  })();
-  return new ReadableStream({
-    async pull(controller) {
-      const { done, value } = await lines.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    cancel() {
-      left.abort();
-      onLeave?.(); // the generator may be waiting in keepOpen, which only ends because of this
-    },
-  });
+/** An answer that is not as its schema says is a fault of ours. */
+function render(name: RouteName, result: unknown): unknown {
+  const { answer } = schemasOf(name);
+  return answer ? answer.parse(result) : {};
 }
 
-const encoder = new TextEncoder();
+async function sendOperation(
+  response: ServerResponse,
+  name: RouteName,
+  { operation, keepOpen, onLeave }: WatchedOperation,
+  signal: AbortSignal,
+): Promise<void> {
+  signal.addEventListener('abort', () => onLeave?.(), { once: true }); // keepOpen may end only because of it
+  try {
+    await sendStream(response, 202, 'application/x-ndjson', Readable.from(lines()));
+  } finally {
+    onLeave?.();
+  }
 
-function renderError(context: Context, error: BangerError): Response {
-  return context.json({ error: error.toWire() }, ERRORS[error.code].status as 400, { 'banger-version': VERSION });
+  async function* lines(): AsyncGenerator<Buffer> {
+    for await (const event of operation.events(signal)) yield Buffer.from(`${JSON.stringify(renderEvent(event))}\n`);
+    await keepOpen?.();
+  }
+
+  function renderEvent(event: OperationEvent): OperationEvent {
+    return event.is === 'done' ? { ...event, result: render(name, event.result) } : event;
+  }
 }
 
-function routeNotFound({ req }: Context): BangerError {
-  return new BangerError('ROUTE_NOT_FOUND', {
-    message: `This daemon has no route ${req.method} ${req.path.slice(0, 200)}.`,
-    hint: 'It may be older than your command: "banger daemon stop" ends it, and the next command starts the new one.',
-  });
+function sendStream(response: ServerResponse, status: number, contentType: string, body: Readable): Promise<void> {
+  response.writeHead(status, { [VERSION_HEADER]: VERSION, 'content-type': contentType });
+  response.flushHeaders();
+  return pipeline(body, response);
+}
+
+function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  response.writeHead(status, { [VERSION_HEADER]: VERSION, 'content-type': 'application/json' });
+  response.end(JSON.stringify(value));
+}
+
+/**
+ * Who still sends a body is let go on for a moment, unheard: a socket that is closed over unread bytes breaks before its
+ * other side has read the answer.
+ */
+async function sendError(request: IncomingMessage, response: ServerResponse, error: BangerError): Promise<void> {
+  const isHeardOut = request.complete;
+  if (!isHeardOut) response.shouldKeepAlive = false;
+  const body = JSON.stringify({ error: error.toWire() });
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+  response.writeHead(ERRORS[error.code].status, { [VERSION_HEADER]: VERSION, ...headers });
+  response.write(body);
+  if (!isHeardOut) {
+    request.unpipe().resume();
+    await Promise.race([once(request, 'close'), once(AbortSignal.timeout(FAREWELL_MS), 'abort')]).catch(() => {});
+  }
+  response.end();
 }

@@ -1,5 +1,4 @@
 /** Routes of the disk space that banger takes. */
-import { pruneSchema } from '@banger/contract/api/disk-space.ts';
 import type { DiskSpaceDoor } from '../disk-space/disk-space.ts';
 import type { Operations } from '../operations/operations.ts';
 import type { Handlers } from './handlers.ts';
@@ -9,8 +8,8 @@ type Parts = { operations: Operations; diskSpace: DiskSpaceDoor };
 export function diskSpaceHandlers({ operations, diskSpace }: Parts): Handlers<'diskSpaceShow' | 'diskSpacePrune'> {
   return {
     diskSpaceShow: () => diskSpace.show(),
-    diskSpacePrune: async (call) => {
-      const request = await call.body(pruneSchema);
+    diskSpacePrune: (call) => {
+      const request = call.body;
       return { operation: operations.begin('system.prune', 'disk', (task) => diskSpace.prune(task, request)) };
     },
   };

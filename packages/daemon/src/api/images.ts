@@ -1,5 +1,4 @@
 /** Routes of images and kernels. */
-import { imageImportSchema, kernelImportSchema, pullSchema } from '@banger/contract/api/images.ts';
 import type { Images } from '../images/images.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import type { Operations } from '../operations/operations.ts';
@@ -11,19 +10,19 @@ type Parts = { images: Images; kernels: Kernels; operations: Operations };
 export function imageHandlers({ images, kernels, operations }: Parts): Handlers<ImageRoutes> {
   return {
     imageList: async () => ({ images: await images.list() }),
-    imageShow: async (call) => images.show(call.param('image')),
-    imagePull: async (call) => {
-      const { name, force } = await call.body(pullSchema);
+    imageShow: (call) => images.show(call.params.image),
+    imagePull: (call) => {
+      const { name, force } = call.body;
       return { operation: operations.begin('image.pull', name, (task) => images.pull(task, name, { force })) };
     },
-    imageImport: async (call) => {
-      const request = await call.body(imageImportSchema);
+    imageImport: (call) => {
+      const request = call.body;
       return {
         operation: operations.begin('image.import', request.name, (task) => images.importTarball(task, request)),
       };
     },
     imageRemove: (call) => {
-      const name = call.param('image');
+      const name = call.params.image;
       return {
         operation: operations.begin('image.remove', name, async (task) => {
           await images.remove(task, name);
@@ -32,19 +31,19 @@ export function imageHandlers({ images, kernels, operations }: Parts): Handlers<
       };
     },
     kernelList: async () => ({ kernels: await kernels.list() }),
-    kernelPull: async (call) => {
-      const { name, force } = await call.body(pullSchema);
+    kernelPull: (call) => {
+      const { name, force } = call.body;
       return { operation: operations.begin('kernel.pull', name, (task) => kernels.pull(task, name, { force })) };
     },
-    kernelImport: async (call) => {
-      const { modulesPath, ...request } = await call.body(kernelImportSchema);
+    kernelImport: (call) => {
+      const { modulesPath, ...request } = call.body;
       const given = { ...request, ...(modulesPath !== undefined && { modulesPath }) };
       return {
         operation: operations.begin('kernel.import', request.name, (task) => kernels.importKernel(task, given)),
       };
     },
     kernelRemove: (call) => {
-      const name = call.param('kernel');
+      const name = call.params.kernel;
       return {
         operation: operations.begin('kernel.remove', name, async (task) => {
           await kernels.remove(task, name);

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { type Duplex, finished } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { ApiLimits } from './limits.ts';
 
 /** How long a caller who was told everything may take to close */
 const FAREWELL_MS = 10_000;
@@ -14,12 +15,15 @@ const FAREWELL_MS = 10_000;
  * still sends is taken and dropped until it closes: a socket that is closed over unread bytes would throw away the
  * command's last words on the other side.
  */
-export async function joinFrames(caller: Duplex, guest: Duplex): Promise<void> {
+export async function joinFrames(caller: Duplex, guest: Duplex, { firstFrameMs }: ApiLimits): Promise<void> {
   caller.once('end', () => guest.destroy()).once('close', () => guest.destroy());
   guest.on('error', () => {}); // it ends all the same
+  const silence = setTimeout(() => guest.destroy(), firstFrameMs);
+  caller.once('data', () => clearTimeout(silence));
   caller.pipe(guest);
   guest.pipe(caller, { end: false });
   await new Promise<void>((resolve) => finished(guest, { writable: false }, () => resolve()));
+  clearTimeout(silence);
   caller.unpipe(guest);
   guest.destroy();
   caller.end();

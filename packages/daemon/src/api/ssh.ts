@@ -7,10 +7,10 @@ type SshRoutes = 'vmSsh' | 'sshConfig';
 
 export function sshHandlers({ vms, ssh }: { vms: Vms; ssh: Ssh }): Handlers<SshRoutes> {
   return {
-    sshConfig: (call) => ssh.config(briefly(call.request)),
+    sshConfig: (call) => ssh.config(briefly(call)),
     vmSsh: async (call) => {
-      const task = briefly(call.request);
-      const vm = vms.find(call.param('vm'));
+      const task = briefly(call);
+      const vm = vms.find(call.params.vm);
       return ssh.open(task, vm, await vms.guest(task, vm.id));
     },
   };

@@ -21,9 +21,9 @@ export function systemHandlers({ operations, status, requestStop, configShown }:
     },
     configShow: () => configShown(),
     operationList: () => ({ operations: operations.list() }),
-    operationWatch: (call) => ({ operation: operations.find(call.param('operation')) }),
+    operationWatch: (call) => ({ operation: operations.find(call.params.operation) }),
     operationCancel: (call) => {
-      operations.cancel(call.param('operation'));
+      operations.cancel(call.params.operation);
       return {};
     },
   };

@@ -4,26 +4,31 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { connectQuerySchema } from '@banger/contract/api/endpoints.ts';
-import { ROUTES, type RouteName } from '@banger/contract/api/routes.ts';
+import type { RouteName } from '@banger/contract/api/routes.ts';
+import { connectQuerySchema } from '@banger/contract/api/vms.ts';
 import { BangerError, ERRORS, toBangerError } from '@banger/contract/errors.ts';
 import { VERSION } from '@banger/contract/version.ts';
 import type { Log } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
 import type { Vms } from '../vms/vms.ts';
-import { parseWith } from './handlers.ts';
+import { checkCaller } from './check-caller.ts';
 import { joinFrames, joinTcp } from './join-streams.ts';
+import { API_LIMITS, type ApiLimits } from './limits.ts';
+import { matchRoute } from './match-route.ts';
+import { hasBody, parseWith } from './parse-call.ts';
 
 const OPEN_TIMEOUT_MS = 30_000;
+/** How long a caller who was refused may take to close */
+const FAREWELL_MS = 2000;
 
 export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void>;
 
-type Opening = { task: Task; vm: string; query: URLSearchParams };
+type Opening = { task: Task; vm: string; query: Record<string, string> };
 type Upgradable = {
   route: RouteName;
   protocol: string;
   open(vms: Vms, opening: Opening): Promise<Duplex>;
-  join(caller: Duplex, guest: Duplex): Promise<void>;
+  join(caller: Duplex, guest: Duplex, limits: ApiLimits): Promise<void>;
 };
 
 const UPGRADABLE: Upgradable[] = [
@@ -37,14 +42,16 @@ const UPGRADABLE: Upgradable[] = [
     route: 'vmConnect',
     protocol: 'banger-tcp',
     open: async (vms, { task, vm, query }) => {
-      const { port } = parseWith(connectQuerySchema, Object.fromEntries(query));
+      const { port } = parseWith(connectQuerySchema, query);
       return (await vms.guest(task, vm)).connect(task, port);
     },
     join: joinTcp,
   },
 ];
 
-export function createUpgrade({ vms, log }: { vms: Vms; log: Log }): Upgrade {
+type Parts = { vms: Vms; log: Log; limits?: ApiLimits };
+
+export function createUpgrade({ vms, log, limits = API_LIMITS }: Parts): Upgrade {
   return async (request, socket, head) => {
     socket.on('error', () => {}); // the caller went away; whoever joins the streams sees it too
     try {
@@ -55,32 +62,40 @@ export function createUpgrade({ vms, log }: { vms: Vms; log: Log }): Upgrade {
       if (socket.destroyed) return void guest.destroy();
       // Gone out before the guest can break off: the caller tells a lost guest from a lost daemon by it.
       await new Promise<void>((resolve) => socket.write(renderSwitch(upgradable), () => resolve()));
-      if (head.length > 0) guest.write(head);
-      await upgradable.join(socket, guest);
+      socket.unshift(head);
+      await upgradable.join(socket, guest, limits);
     } catch (thrown) {
       if (socket.destroyed || socket.writableEnded) return; // one side left, which is how it ends
       const error = toBangerError(thrown);
       if (error.code === 'INTERNAL') log.warn(`upgrade ${request.url}`, thrown);
-      socket.end(renderError(error));
+      refuseOn(socket, error);
     }
   };
 }
 
-function findUpgrade({ url = '', method, headers }: IncomingMessage) {
-  const { pathname, searchParams } = new URL(url, 'http://banger');
-  for (const upgradable of UPGRADABLE) {
-    const route = ROUTES[upgradable.route];
-    const vm = new RegExp(`^${route.path.replace(':vm', '([^/]+)')}$`).exec(pathname)?.[1];
-    const isMeant = method === route.method && headers.upgrade === upgradable.protocol;
-    if (vm !== undefined && isMeant) return { upgradable, vm: decodeURIComponent(vm), query: searchParams };
+function findUpgrade(request: IncomingMessage) {
+  checkCaller(request.headers);
+  const { name, params, query } = matchRoute(request);
+  const upgradable = UPGRADABLE.find(({ route }) => route === name);
+  if (upgradable === undefined || request.headers.upgrade !== upgradable.protocol) {
+    throw new BangerError('BAD_REQUEST', { message: 'This route does not offer the upgrade that was asked for.' });
   }
-  throw new BangerError('ROUTE_NOT_FOUND', { message: `Nothing at ${url.slice(0, 200)} can be upgraded.` });
+  if (hasBody(request)) throw new BangerError('BAD_REQUEST', { message: 'An upgrade has no body.' });
+  return { upgradable, vm: params.vm ?? '', query };
 }
 
 const VERSION_LINE = `banger-version: ${VERSION}\r\n`;
 
 function renderSwitch({ protocol }: Upgradable): string {
   return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${protocol}\r\nConnection: Upgrade\r\n${VERSION_LINE}\r\n`;
+}
+
+/** The answer and the end of a connection that Node's HTTP has let go of. */
+export function refuseOn(socket: Duplex, error: BangerError): void {
+  if (!socket.writable) return void socket.destroy();
+  socket.end(renderError(error));
+  const leave = setTimeout(() => socket.destroy(), FAREWELL_MS).unref();
+  socket.resume().once('close', () => clearTimeout(leave));
 }
 
 function renderError(error: BangerError): string {

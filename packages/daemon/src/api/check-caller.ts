@@ -1,0 +1,19 @@
+/** Who may call at all: programs of the owner, which name the daemon, and no web page. */
+import type { IncomingHttpHeaders } from 'node:http';
+import { BangerError } from '@banger/contract/errors.ts';
+
+/** What the client library calls the daemon, and what `curl --unix-socket` users write */
+const OWN_HOSTS = ['banger', 'localhost'];
+
+/** A browser says which page it asks for, and which host it takes us for. Throws CALLER_REFUSED. */
+export function checkCaller({ origin, host }: IncomingHttpHeaders): void {
+  if (origin !== undefined) throw refused('A web page may not call the daemon.');
+  if (host === undefined || !OWN_HOSTS.includes(host)) throw refused('The request is for another host.');
+}
+
+function refused(message: string): BangerError {
+  return new BangerError('CALLER_REFUSED', {
+    message,
+    hint: 'Call it as "curl --unix-socket <socket> http://localhost/v1/…" does: host "localhost", no Origin.',
+  });
+}
