@@ -5,8 +5,8 @@
 import { stat, truncate, writeFile } from 'node:fs/promises';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
+import { runConfined } from '../platform/confine.ts';
 import { freeBytes, isNoSpace, makePrivateFolder, removeTree } from '../platform/files.ts';
-import { runProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
 import type { VmFolders } from '../store/vm-folders.ts';
 import type { Capability } from './capability.ts';
@@ -33,7 +33,10 @@ export function createDiskCapability({ folders }: { folders: VmFolders }): Capab
       if (free < MIN_FREE_BYTES) throw diskFull(data, free);
       await writeFile(disk, '', { mode: 0o600 });
       await truncate(disk, Math.min(FORMAT_BYTES, diskBytes));
-      await runProcess(task, ['mkfs.ext4', ...MKFS_OPTIONS, disk]);
+      await runConfined(task, ['mkfs.ext4', ...MKFS_OPTIONS, disk], {
+        writable: [disk],
+        limits: { fileBytes: FORMAT_BYTES },
+      });
       await truncate(disk, diskBytes);
     } catch (fault) {
       throw isNoSpace(fault) ? diskFull(data, 0, fault) : fault;

@@ -5,7 +5,8 @@ import type { Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { BangerError } from '@banger/contract/errors.ts';
-import { ProcessFailure, runProcess } from '../platform/run-process.ts';
+import { runConfined } from '../platform/confine.ts';
+import { ProcessFailure } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
 
 type Compression = 'none' | 'gzip' | 'xz' | 'zstd';
@@ -13,6 +14,7 @@ type Compression = 'none' | 'gzip' | 'xz' | 'zstd';
 /** Longer than every magic number */
 const MAGIC_BYTES = 6;
 const CHUNK_BYTES = 256 * 1024;
+const XZ_LIMITS = { cpuSeconds: 3600, memoryBytes: 2 ** 30, outputBytes: 2 ** 38 };
 
 /** Throws FILE_NOT_FOUND, or IMAGE_INVALID for what is no regular file. */
 export async function openTarball(path: string) {
@@ -33,7 +35,8 @@ export async function openTarball(path: string) {
 async function write(task: Task, path: string, compression: Compression, tar: Writable): Promise<void> {
   const file = createReadStream(path, { highWaterMark: CHUNK_BYTES });
   if (compression === 'xz') {
-    await runProcess(task, ['xz', '--decompress', '--stdout', '--memlimit=512MiB'], { stdin: file, stdout: tar });
+    const streams = { stdin: file, stdout: tar };
+    await runConfined(task, ['xz', '--decompress', '--stdout', '--memlimit=512MiB'], { limits: XZ_LIMITS }, streams);
     return;
   }
   const decompress = decompressor(compression);
@@ -75,7 +78,7 @@ export function recognise(start: Buffer): Compression {
 }
 
 function isDamage(fault: unknown): boolean {
-  if (fault instanceof ProcessFailure) return fault.code !== null;
+  if (fault instanceof ProcessFailure) return fault.code !== null || fault.overLimit !== null;
   return /^(?:Z_|ZSTD_|ERR_ZSTD|ERR_ZLIB)/.test((fault as NodeJS.ErrnoException).code ?? '');
 }
 

@@ -6,7 +6,8 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
-import { ProcessFailure, runProcess } from '../platform/run-process.ts';
+import { runConfined } from '../platform/confine.ts';
+import { ProcessFailure } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
 import { kernelInvalid } from './kernel-invalid.ts';
 
@@ -15,6 +16,9 @@ const MAX_VMLINUX_BYTES = 1024 * 2 ** 20;
 const START_BYTES = 1024;
 /** After a payload of these kinds stands its unpacked size, which the unpackers would take for damage */
 const SIZE_FIELD_BYTES = 4;
+
+/** More than `limit` lets through, which says why */
+const UNPACK_LIMITS = { memoryBytes: 2 ** 30, outputBytes: 2 * MAX_VMLINUX_BYTES };
 
 type Unpacker = { magic: string; tailBytes: number; argv?: string[]; stream?: () => Transform };
 
@@ -69,10 +73,12 @@ async function unpack(task: Task, packed: Readable, { argv, stream }: Unpacker, 
   const bounded = limit();
   const written = pipeline(bounded, createWriteStream(target), { signal: task.signal });
   const [ran, wrote] = await Promise.allSettled([
-    runProcess(task, argv as string[], { stdin: packed, stdout: bounded }).catch((fault) => {
-      bounded.destroy(fault);
-      throw fault;
-    }),
+    runConfined(task, argv as string[], { limits: UNPACK_LIMITS }, { stdin: packed, stdout: bounded }).catch(
+      (fault) => {
+        bounded.destroy(fault);
+        throw fault;
+      },
+    ),
     written,
   ]);
   if (wrote.status === 'rejected') throw wrote.reason;

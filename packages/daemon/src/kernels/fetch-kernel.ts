@@ -5,6 +5,7 @@
 import { rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
+import { runConfined } from '../platform/confine.ts';
 import { noSpaceLeft } from '../platform/disk-full.ts';
 import { digestFile, isNoSpace, listFolder, makePrivateFolder, removeTree } from '../platform/files.ts';
 import { ProcessFailure, runProcess } from '../platform/run-process.ts';
@@ -24,7 +25,7 @@ export async function fetchKernel(
     if (!kernel) throw noPackage(packageName);
     const path = await download(task, kernel, cacheFolder);
     task.step(`unpack ${kernel.name}`);
-    await runProcess(task, ['dpkg-deb', '--extract', path, target]);
+    await runConfined(task, ['dpkg-deb', '--extract', path, target], { readable: [path], writable: [target] });
     return kernel;
   } catch (fault) {
     if (!(fault instanceof ProcessFailure)) throw fault;

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
+import { runConfined } from '../platform/confine.ts';
 import { digestFile, makePrivateFolder, removeTree, writeFileDurably } from '../platform/files.ts';
-import { runProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
 import { extractVmlinux } from './extract-vmlinux.ts';
 import { inspectVmlinux } from './inspect-vmlinux.ts';
@@ -85,8 +85,8 @@ async function copyModules(task: Task, modulesPath: string, release: string, wor
     verbatimSymlinks: true,
     filter: (path) => path !== join(source, 'build') && path !== join(source, 'source'),
   });
-  // Debian's packages leave this to their installation. By its whole path, as it is not in an ordinary user's PATH.
-  await runProcess(task, ['/usr/sbin/depmod', '--basedir', work, release]);
+  // Debian's packages leave this to their installation.
+  await runConfined(task, ['depmod', '--basedir', work, release], { writable: [work] });
   return folder;
 }
 

@@ -1,7 +1,7 @@
 /** A kernel's modules as a squashfs file, which the guest mounts at /usr/lib/modules/<release>. */
 import { PassThrough } from 'node:stream';
 import { writeSquashfs } from '../bases/squashfs.ts';
-import { runProcess } from '../platform/run-process.ts';
+import { runConfined } from '../platform/confine.ts';
 import type { Task } from '../platform/task.ts';
 
 // The links to the headers that the kernel was built with lead nowhere in a guest.
@@ -21,7 +21,12 @@ export async function writeModulesImage(task: Task, modulesFolder: string, path:
   };
   tar.on('error', () => {}); // whoever broke it is the one that reports
   const [read, written] = await Promise.allSettled([
-    runProcess(parts, ['tar', ...TAR_OPTIONS, '-C', modulesFolder, '.'], { stdout: tar }).catch(endBoth),
+    runConfined(
+      parts,
+      ['tar', ...TAR_OPTIONS, '.'],
+      { readable: [modulesFolder] },
+      { stdout: tar, cwd: modulesFolder },
+    ).catch(endBoth),
     writeSquashfs(parts, tar, path).catch(endBoth),
   ]);
   task.check();

@@ -3,11 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { runProcess } from '../platform/run-process.ts';
+import { runConfined } from '../platform/confine.ts';
 import type { Task } from '../platform/task.ts';
 import { kernelInvalid } from './kernel-invalid.ts';
 
 const MAX_MODULE_BYTES = 64 * 2 ** 20;
+const XZ_LIMITS = { memoryBytes: 2 ** 30, outputBytes: MAX_MODULE_BYTES };
 
 /** Throws KERNEL_INVALID for what is damaged. */
 export async function unpackModule(task: Task, path: string): Promise<Buffer> {
@@ -35,7 +36,9 @@ async function unpackXz(task: Task, packed: Buffer): Promise<Buffer> {
   const stdin = Readable.from([packed]);
   const [content] = await Promise.all([
     buffer(stdout),
-    runProcess(task, ['xz', '--decompress', '--stdout'], { stdin, stdout }).finally(() => stdout.end()),
+    runConfined(task, ['xz', '--decompress', '--stdout'], { limits: XZ_LIMITS }, { stdin, stdout }).finally(() =>
+      stdout.end(),
+    ),
   ]);
   return content;
 }
