@@ -1,20 +1,34 @@
-/** Story: a Debian 13 host with KVM. The host is a vm of banger's, in which an ordinary user runs this checkout. */
+/** Story: a Debian 13 host with KVM. The host is a vm of banger's, in which root and an ordinary user run this checkout. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { randomUUID } from 'node:crypto';
+import { type TestContext, test } from 'node:test';
 import type { TimedCheck } from '@banger/contract/api/doctor.ts';
 import type { StopResult, Vm } from '@banger/contract/api/vms.ts';
-import { createDebian13Host } from '../support/debian-13-host.ts';
+import { createDebian13Host, type Debian13Host } from '../support/debian-13-host.ts';
 import { findPackageSource } from '../support/package-source.ts';
 
 test('banger on Debian 13 with KVM', async (t) => {
   const beganMs = performance.now();
   const host = await createDebian13Host(t);
   t.diagnostic(`the host is there after ${Math.round((performance.now() - beganMs) / 1000)} s`);
-  const show = () => host.json<Vm>(['vm', 'show', 'web']);
-  const checks = async () => (await host.json<{ checks: TimedCheck[] }>(['doctor'])).checks;
+  assert.match(await host.asRoot(['cat', '/etc/os-release']), /^VERSION_ID="13"$/m);
+
+  for (const user of [host.root, host.mia]) {
+    await t.test(`as ${user.name}`, async (story) => {
+      const before = await whatTheHostIs(host);
+      await useBanger(story, host, user);
+      await story.test('the host is as it was: mounts, services, journal, routes and addresses', async () => {
+        assert.deepEqual(await whatTheHostIs(host), before);
+      });
+    });
+  }
+});
+
+async function useBanger(t: TestContext, host: Debian13Host, user: Debian13Host['mia']): Promise<void> {
+  const show = () => user.json<Vm>(['vm', 'show', 'web']);
+  const checks = async () => (await user.json<{ checks: TimedCheck[] }>(['doctor'])).checks;
 
   await t.test('the doctor finds all that is needed, and KVM not yet proved', async () => {
-    assert.match(await host.asUser(['cat', '/etc/os-release']), /^VERSION_ID="13"$/m);
     const found = await checks();
     assert.deepEqual(
       found.filter(({ status }) => status === 'fail'),
@@ -28,7 +42,7 @@ test('banger on Debian 13 with KVM', async (t) => {
     const server = findPackageSource().uri.hostname;
     const script = `uname -r; echo kept >/root/file; getent hosts ${server} && echo resolved; exit 7`;
     const size = ['--cpus', '1', '--memory', '384M'];
-    const { code, stdout, stderr } = await host.banger([
+    const { code, stdout, stderr } = await user.banger([
       'vm',
       'run',
       '--name',
@@ -52,31 +66,45 @@ test('banger on Debian 13 with KVM', async (t) => {
   });
 
   await t.test('it stops by shutting down, and starts again with its disk', async () => {
-    const { results } = await host.json<{ results: { result: StopResult }[] }>(['vm', 'stop', 'web']);
+    const { results } = await user.json<{ results: { result: StopResult }[] }>(['vm', 'stop', 'web']);
     assert.equal(results[0]?.result.how, 'shut-down');
-    await host.json(['vm', 'start', 'web']);
-    assert.equal((await host.banger(['vm', 'exec', 'web', '--', 'cat', '/root/file'])).stdout, 'kept\n');
+    await user.json(['vm', 'start', 'web']);
+    assert.equal((await user.banger(['vm', 'exec', 'web', '--', 'cat', '/root/file'])).stdout, 'kept\n');
   });
 
   await t.test('a daemon that is killed finds it again', async () => {
     const before = await show();
-    const { pid } = await host.json<{ pid: number }>(['daemon', 'status']);
+    const { pid } = await user.json<{ pid: number }>(['daemon', 'status']);
     await host.asRoot(['kill', '-KILL', String(pid)]);
     assert.deepEqual((await show()).state, before.state);
-    assert.equal((await host.banger(['vm', 'exec', 'web', '--', 'hostname'])).stdout, 'web\n');
+    assert.equal((await user.banger(['vm', 'exec', 'web', '--', 'hostname'])).stdout, 'web\n');
   });
 
   await t.test('a kernel panic of the guest is told', async () => {
-    await host.banger(['vm', 'exec', 'web', '--', 'sh', '-c', 'echo c >/proc/sysrq-trigger']);
-    const { fault } = await host.untilVm('web', ({ state }) => state.is === 'stopped');
+    await user.banger(['vm', 'exec', 'web', '--', 'sh', '-c', 'echo c >/proc/sysrq-trigger']);
+    const { fault } = await user.untilVm('web', ({ state }) => state.is === 'stopped');
     assert.match(fault?.message ?? '', /panic/i);
   });
 
   await t.test('nothing is left', async () => {
-    await host.json(['vm', 'rm', 'web']);
-    await host.json(['daemon', 'stop']);
-    const folders = [`${host.paths.data}/vms`, `${host.paths.runtime}/vms`];
+    await user.json(['vm', 'rm', 'web']);
+    await user.json(['daemon', 'stop']);
+    const folders = [`${user.paths.data}/vms`, `${user.paths.runtime}/vms`];
     assert.equal(await host.asRoot(['find', ...folders, '-mindepth', '1']), '');
-    assert.equal(await host.asRoot(['sh', '-c', 'pgrep -u mia -a || true']), '');
+    assert.equal(await host.asRoot(['sh', '-c', `pgrep -u ${user.name} -a -f 'banger/[b]uild' || true`]), '');
   });
-});
+}
+
+const READ_HOST = `
+  systemctl is-system-running --wait
+  systemctl list-units --failed --no-legend
+  ls -d /proc/self
+  cut -d' ' -f3- /proc/1/mountinfo | sort
+  ip -brief address; ip route show table all; ip rule
+  echo "$0" | systemd-cat -t host-test && journalctl --sync && journalctl -t host-test -o cat -n 1 | grep -cxF "$0"`;
+
+async function whatTheHostIs(host: Debian13Host): Promise<string[]> {
+  const lines = (await host.asRoot(['sh', '-c', READ_HOST, randomUUID()])).split('\n');
+  // systemd mounts these when somebody looks, or while a unit runs.
+  return lines.filter((line) => !/ \/(run\/(user|credentials)|proc\/sys\/fs\/binfmt_misc)/.test(line));
+}

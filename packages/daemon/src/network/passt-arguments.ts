@@ -1,4 +1,5 @@
 /** Decides how a vm's user-mode network is started: files and abilities in, a command out. */
+import { WITHOUT_ROOT_POWER } from '../platform/user-namespace.ts';
 
 export const USER_NETWORK = { address: '10.0.2.15', prefix: 24, gateway: '10.0.2.2', dns: ['10.0.2.3'] };
 
@@ -25,6 +26,7 @@ const NOTHING_ANNOUNCED = ['--ipv4-only', '--no-ndp', '--no-ra', '--no-dhcpv6'];
  */
 export function networkCommand(plan: NetworkCommand): string[] {
   return [
+    ...(plan.isRoot ? WITHOUT_ROOT_POWER : []),
     plan.pastaPath,
     ...['--foreground', '--quiet', '--config-net', '--no-dhcp', ...NOTHING_ANNOUNCED],
     // No ports either way: from the host's loopback into the namespace, or from the namespace's to the host's.
@@ -33,7 +35,7 @@ export function networkCommand(plan: NetworkCommand): string[] {
     '--no-map-gw',
     // To the resolver of the host, even one on its loopback. Naming it with --dns would switch this off.
     ...['--dns-forward', USER_NETWORK.dns[0] as string],
-    // Root needs no user namespace, and would become "nobody", who cannot reach the folder of the socket.
+    // By itself it makes a user namespace in which root becomes "nobody", who cannot reach the folder of the socket.
     ...(plan.isRoot ? ['--netns-only', '--runas', '0'] : []),
     '--',
     ...passt(plan),

@@ -32,8 +32,9 @@ test('passt runs in a namespace of its own, with no port and no gateway to the h
   assert.equal(command.includes('--netns-only'), false);
 });
 
-test('root makes no user namespace, and does not become nobody', () => {
+test('for root it runs in a user namespace too, and does not become nobody', () => {
   const command = networkCommand({ ...PLAN, isRoot: true });
+  assert.deepEqual(command.slice(0, 3), ['unshare', '--user', '--map-root-user']);
   assert.equal(command.includes('--netns-only'), true);
   assert.equal(command.filter((argument) => argument === '--runas').length, 2);
 });

@@ -6,10 +6,15 @@ import { removeTree } from './files.ts';
 import { ProcessFailure, runProcess } from './run-process.ts';
 import type { Task } from './task.ts';
 
+// systemd makes a host's mounts shared: what root mounts in a namespace that is only copied appears on the host too.
+const OWN_MOUNTS = ['--mount', '--propagation', 'private'];
 /** Ended as a whole with its first process, mounts included. */
-export const IN_NAMESPACE = 'unshare --user --map-root-user --map-auto --mount --pid --fork --kill-child'.split(' ');
+const ENDED_AS_A_WHOLE = [...OWN_MOUNTS, '--pid', '--fork', '--kill-child'];
+export const IN_NAMESPACE = ['unshare', '--user', '--map-root-user', '--map-auto', ...ENDED_AS_A_WHOLE];
 /** The same for one who is root already. */
-export const IN_ROOT_NAMESPACE = 'unshare --mount --pid --fork --kill-child'.split(' ');
+export const IN_ROOT_NAMESPACE = ['unshare', ...ENDED_AS_A_WHOLE];
+/** For root: the same user, without its power over the host. */
+export const WITHOUT_ROOT_POWER = ['unshare', '--user', '--map-root-user', ...OWN_MOUNTS];
 
 export async function canUse(task: Task, namespace: readonly string[]): Promise<boolean> {
   try {
