@@ -23,6 +23,8 @@ import { type Config, createConfig } from './config/config.ts';
 import { showConfig } from './config/show-config.ts';
 import { createDiskSpace } from './disk-space/disk-space.ts';
 import { bootCanary } from './doctor/boot-canary.ts';
+import { announceBases, announceVms } from './events/announce-records.ts';
+import { createEvents } from './events/events.ts';
 import { greetAgent } from './guest/handshake.ts';
 import { createKvmProbe } from './hypervisor/qemu/probe-kvm.ts';
 import { createQemuDriver } from './hypervisor/qemu/qemu.ts';
@@ -39,6 +41,7 @@ import type { Settings } from './settings.ts';
 import { createSsh } from './ssh/ssh.ts';
 import { openStore } from './store/store.ts';
 import { createVmFolders } from './store/vm-folders.ts';
+import { showState } from './vms/show-vm.ts';
 import { resolveVmDefaults } from './vms/vm-defaults.ts';
 import { createVms } from './vms/vms.ts';
 import { createWorkspaces } from './workspace/workspace.ts';
@@ -56,6 +59,11 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const lock = takeSingleInstanceLock(join(paths.state, 'lock.sqlite'));
   const store = openStore(join(paths.state, 'state.sqlite'));
 
+  const events = createEvents({ now });
+  const imageRecords = announceBases('image', store.images, events.publish);
+  const kernelRecords = announceBases('kernel', store.kernels, events.publish);
+  const vmRecords = announceVms(store.vms, events.publish, showState);
+
   const config = createConfig({ folder: paths.config, home: settings.home });
   const resolve = (configured: Config['vmDefaults']) => resolveVmDefaults(readHost(), configured);
 
@@ -64,13 +72,13 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const services = { catalogFolder: settings.catalogFolder, log, now };
   const images = createImages({
     ...services,
-    records: store.images,
+    records: imageRecords,
     folder: join(paths.data, 'images'),
     usedBy: usedBy('imageDigest'),
   });
   const kernels = createKernels({
     ...services,
-    records: store.kernels,
+    records: kernelRecords,
     folder: join(paths.data, 'kernels'),
     cacheFolder: paths.cache,
     agentPath: settings.agentPath,
@@ -94,7 +102,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     createSshCapability({ ssh }),
   ];
   const vms = createVms({
-    records: store.vms,
+    records: vmRecords,
     folders,
     capabilities,
     driver,
@@ -116,7 +124,11 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     log,
     now,
   });
-  const operations = createOperations({ log, now });
+  const operations = createOperations({
+    log,
+    now,
+    onChange: (change, operation) => events.publish({ is: 'operation', change, operation }),
+  });
   const isMaking = () =>
     operations.list().some(({ kind, state }) => state === 'running' && /^vm\.create|\.(pull|import)$/.test(kind));
   const diskSpace = createDiskSpace({ paths, listVms: store.vms.list, images, kernels, isMaking });
@@ -132,7 +144,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     ...diskSpaceHandlers({ operations, diskSpace }),
     ...doctorHandlers({ operations, bootCanary: (task) => bootCanary(task, { vms }) }),
     ...sshHandlers({ vms, ssh }),
-    ...systemHandlers({ operations, status, requestStop, configShown: () => showConfig(config, resolve) }),
+    ...systemHandlers({ operations, events, status, requestStop, configShown: () => showConfig(config, resolve) }),
   };
   const server = await listen({
     app: createApp(handlers, log),

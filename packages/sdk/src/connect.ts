@@ -16,7 +16,7 @@ import { BangerError, type WireError } from '@banger/contract/errors.ts';
 import { VERSION_HEADER } from '@banger/contract/version.ts';
 import type { FrameStream } from './frame-stream.ts';
 import { type HttpAnswer, type HttpRequest, readText, requestHttp } from './http.ts';
-import { OperationStream } from './operation-stream.ts';
+import { OperationStream, readLines } from './operation-stream.ts';
 
 export type ConnectParts = {
   socketPath: string;
@@ -29,6 +29,8 @@ export type ConnectParts = {
 export type CallOptions = { signal?: AbortSignal };
 
 export type ByteStream = AsyncIterable<Buffer> & { close: () => void };
+
+export type EventStream<Event> = AsyncIterable<Event> & { close: () => void };
 
 export type Client = { [Name in RouteName]: ClientFunction<Name> };
 
@@ -47,6 +49,8 @@ type OutputOf<Name extends RouteName> = OutputOfKind<AnswerOf<Name>>[(typeof ROU
 type OutputOfKind<Answer> = {
   json: Promise<Answer>;
   operation: OperationStream<Answer>;
+  /** Everything from this promise's fulfilment on; a reader that is too slow gets a gap */
+  events: Promise<EventStream<Answer>>;
   frames: Promise<FrameStream>;
   /** Either side may end its half and still get the other's */
   tcp: Promise<Socket>;
@@ -71,6 +75,8 @@ export function connect({ socketPath, onDaemonVersion, startDaemon }: ConnectPar
           return open().then(readJson);
         case 'operation':
           return new OperationStream({ open, cancelById: (operation) => client.operationCancel({ operation }) });
+        case 'events':
+          return open().then(({ body, close }) => Object.assign(readEvents(body), { close }));
         case 'frames':
           return open().then(upgrade);
         case 'tcp':
@@ -140,6 +146,10 @@ function queryOf(values: Record<string, unknown>): string {
 async function upgrade({ socket, source }: HttpAnswer): Promise<FrameStream> {
   const { FrameStream } = await import('./frame-stream.ts');
   return new FrameStream(socket, source);
+}
+
+async function* readEvents(body: AsyncIterable<Buffer>): AsyncGenerator<unknown, void> {
+  for await (const line of readLines(body)) yield JSON.parse(line);
 }
 
 async function readJson({ body }: HttpAnswer): Promise<unknown> {

@@ -5,7 +5,7 @@
  * `operation` answers 202 with `application/x-ndjson`, one OperationEvent a line; the work goes on when the caller
  * leaves, except for an ephemeral vm. `frames` upgrades the connection to a stream of frames (`Upgrade: banger-frames`),
  * `tcp` to the plain bytes of a TCP connection inside the guest (`Upgrade: banger-tcp`).
- * `tar` carries a tar stream in the body. A route that does not say what it `takes` takes JSON, or nothing.
+ * `events` answers 200 with the same type, one DaemonEvent a line, until the caller leaves. `tar` carries a tar stream in the body. A route that does not say what it `takes` takes JSON, or nothing.
  *
  * `access` is for callers with fewer rights than the owner: `read` changes nothing and names no path of the host.
  */
@@ -14,7 +14,7 @@ export type Route = {
   path: string;
   access: 'read' | 'write';
   takes?: 'tar';
-  answers: 'json' | 'operation' | 'tar' | 'text' | 'frames' | 'tcp';
+  answers: 'json' | 'operation' | 'events' | 'tar' | 'text' | 'frames' | 'tcp';
 };
 
 export const ROUTES = {
@@ -65,6 +65,8 @@ export const ROUTES = {
   kernelPull: { method: 'POST', path: '/v1/kernels/pull', access: 'write', answers: 'operation' },
   kernelImport: { method: 'POST', path: '/v1/kernels/import', access: 'write', answers: 'operation' },
   kernelRemove: { method: 'POST', path: '/v1/kernels/:kernel/remove', access: 'write', answers: 'operation' },
+
+  eventList: { method: 'GET', path: '/v1/events', access: 'read', answers: 'events' },
 
   operationList: { method: 'GET', path: '/v1/operations', access: 'read', answers: 'json' },
   operationWatch: { method: 'GET', path: '/v1/operations/:operation/events', access: 'read', answers: 'operation' },

@@ -1,6 +1,6 @@
 /**
  * What goes in and out of each route: `query` and `body` as the daemon parses them, `answer` as it sends it, which is the
- * result of an operation where the route begins one. A route without a query or a body takes none.
+ * result of an operation where the route begins one, and each of the events where there are many. A route without a query or a body takes none.
  *
  * Only the daemon loads this file. The client has its types, which cost nothing: loading zod takes longer than most
  * commands.
@@ -10,6 +10,7 @@ import { guestPortsSchema, guestStatSchema, sessionInfoSchema } from '../guest/m
 import { configShownSchema } from './config.ts';
 import { diskSpaceSchema, pruneResultSchema, pruneSchema } from './disk-space.ts';
 import { timedCheckSchema } from './doctor.ts';
+import { eventSchema } from './events.ts';
 import { imageImportSchema, imageSchema, kernelImportSchema, kernelSchema, pullSchema } from './images.ts';
 import { operationSchema } from './operations.ts';
 import type { ParamOf, ROUTES, RouteName } from './routes.ts';
@@ -91,6 +92,8 @@ export const SCHEMAS = {
   kernelPull: { body: pullSchema, answer: kernelSchema },
   kernelImport: { body: kernelImportSchema, answer: kernelSchema },
   kernelRemove: { answer: nothing },
+
+  eventList: { answer: eventSchema },
 
   operationList: { answer: z.object({ operations: z.array(operationSchema) }) },
   /** The result is that of the route which began the operation */

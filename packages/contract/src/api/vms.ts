@@ -87,12 +87,14 @@ export const logsQuerySchema = z.strictObject({
 
 export const connectQuerySchema = z.strictObject({ port: z.coerce.number().int().min(1).max(65_535) });
 
+export const vmFaultSchema = z.object({ code: z.string(), message: z.string(), at: z.string() });
+
 export const vmSchema = z.object({
   id: z.string(),
   name: z.string(),
   state: vmStateSchema,
   /** Why the last start failed, or what ended it unasked; null when all went well */
-  fault: z.object({ code: z.string(), message: z.string(), at: z.string() }).nullable(),
+  fault: vmFaultSchema.nullable(),
   image: z.object({ name: z.string(), digest: z.string() }),
   kernel: z.object({ name: z.string(), digest: z.string() }),
   cpus: z.int(),

@@ -64,6 +64,13 @@ async function sendResult(response: ServerResponse, name: RouteName, result: unk
       return sendJson(response, 200, render(name, result));
     case 'operation':
       return sendOperation(response, name, result as WatchedOperation, signal);
+    case 'events':
+      return sendStream(
+        response,
+        200,
+        'application/x-ndjson',
+        Readable.from(linesOf(name, result as AsyncIterable<unknown>)),
+      );
     case 'tar':
       return sendStream(response, 200, 'application/x-tar', result as Readable);
     case 'text':
@@ -80,6 +87,14 @@ function render(name: RouteName, result: unknown): unknown {
   return answer ? answer.parse(result) : {};
 }
 
+async function* linesOf(name: RouteName, events: AsyncIterable<unknown>): AsyncGenerator<Buffer> {
+  for await (const event of events) yield lineOf(render(name, event));
+}
+
+function lineOf(value: unknown): Buffer {
+  return Buffer.from(`${JSON.stringify(value)}\n`);
+}
+
 async function sendOperation(
   response: ServerResponse,
   name: RouteName,
@@ -94,7 +109,7 @@ async function sendOperation(
   }
 
   async function* lines(): AsyncGenerator<Buffer> {
-    for await (const event of operation.events(signal)) yield Buffer.from(`${JSON.stringify(renderEvent(event))}\n`);
+    for await (const event of operation.events(signal)) yield lineOf(renderEvent(event));
     await keepOpen?.();
   }
 

@@ -21,6 +21,7 @@ export type Call<Route extends RouteName = RouteName> = {
 type Result<Route extends RouteName> = {
   json: Promise<AnswerOf<Route>> | AnswerOf<Route>;
   operation: Promise<WatchedOperation> | WatchedOperation;
+  events: AsyncIterable<AnswerOf<Route>>;
   tar: Promise<Readable>;
   text: Promise<ReadableStream<Uint8Array>>;
   frames: never;

@@ -14,7 +14,12 @@ import { Journal } from './journal.ts';
 
 const KEPT_AFTER_END = 200;
 
-type Parts = { log: Log; now: () => Date };
+type Parts = {
+  log: Log;
+  now: () => Date;
+  /** Called when an operation has begun, and when it has ended */
+  onChange?: (change: 'begun' | 'ended', operation: Operation) => void;
+};
 
 type Entry = {
   operation: Operation;
@@ -34,7 +39,7 @@ export type BegunOperation<Result = unknown> = {
 
 export type Operations = ReturnType<typeof createOperations>;
 
-export function createOperations({ log, now }: Parts) {
+export function createOperations({ log, now, onChange }: Parts) {
   const entries = new Map<string, Entry>();
   return { begin, find, list, cancel, cancelAll };
 
@@ -60,6 +65,7 @@ export function createOperations({ log, now }: Parts) {
       if (event.is === 'step') operation.step = event.step;
       journal.add(event.is === 'step' ? { ...event, atMs: Math.round(performance.now() - beganMs) } : event);
     });
+    onChange?.('begun', { ...operation });
     const result = run(operation, journal, task, work, beganMs);
     const entry: Entry = { operation, journal, controller, result };
     entries.set(operation.id, entry);
@@ -88,6 +94,7 @@ export function createOperations({ log, now }: Parts) {
       return null;
     } finally {
       operation.endedAt = now().toISOString();
+      onChange?.('ended', { ...operation });
       log.info(`${operation.kind} ${operation.subject}: ${operation.state} after ${durationMs()} ms`);
     }
   }

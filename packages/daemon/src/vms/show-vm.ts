@@ -21,7 +21,7 @@ export async function showVm({ folders }: { folders: VmFolders }, vm: VmRecord):
   };
 }
 
-function showState(state: VmRecordState): VmState {
+export function showState(state: VmRecordState): VmState {
   if (state.is === 'running') {
     const { pid, driver, accel } = state.machine;
     return { is: 'running', since: state.since, pid, driver, accel };
