@@ -110,6 +110,19 @@ for (const [title, bytes] of hostile) {
   });
 }
 
+test('a FIFO and a device are refused at once, however many are named', async () => {
+  const fifo = join(home, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  const imports = [fifo, fifo, fifo, fifo, fifo, '/dev/zero'].map((path, index) =>
+    assert.rejects(images.importTarball(task, { name: `x${index}`, path }), {
+      code: 'IMAGE_INVALID',
+      message: /not a file/,
+    }),
+  );
+  await Promise.all(imports);
+  assert.deepEqual(entries(), []);
+});
+
 test('a folder, and a file that is not there, are refused', async () => {
   await assert.rejects(images.importTarball(task, { name: 'x', path: home }), { code: 'IMAGE_INVALID' });
   const path = join(home, 'nothing.tar');

@@ -1,20 +1,14 @@
 /** A tarball on the host, whatever it is compressed with, as a stream of plain tar. */
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
-import type { Transform, Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import type { Writable } from 'node:stream';
 import { BangerError } from '@banger/contract/errors.ts';
-import { runConfined } from '../platform/confine.ts';
-import { ProcessFailure } from '../platform/run-process.ts';
+import { formatSize } from '@banger/contract/sizes.ts';
+import { type Compression, decompress, isDamage, MAGIC_BYTES, recogniseCompression } from '../bases/decompress.ts';
+import { openRegularFile } from '../platform/regular-file.ts';
 import type { Task } from '../platform/task.ts';
 
-type Compression = 'none' | 'gzip' | 'xz' | 'zstd';
-
-/** Longer than every magic number */
-const MAGIC_BYTES = 6;
+/** Of the plain tar: what an image may hold, and its headers */
+const MAX_TAR_BYTES = 260 * 2 ** 30;
 const CHUNK_BYTES = 256 * 1024;
-const XZ_LIMITS = { cpuSeconds: 3600, memoryBytes: 2 ** 30, outputBytes: 2 ** 38 };
 
 /** Throws FILE_NOT_FOUND, or IMAGE_INVALID for what is no regular file. */
 export async function openTarball(path: string) {
@@ -23,63 +17,37 @@ export async function openTarball(path: string) {
     /** A guess at what the image will take */
     imageBytes: Math.ceil(sizeBytes * (compression === 'none' ? 0.7 : 2)),
     async writeTo(task: Task, tar: Writable): Promise<void> {
+      const file = await open(path);
       try {
-        await write(task, path, compression, tar);
+        await decompress(task, {
+          compression,
+          packed: file.createReadStream({ highWaterMark: CHUNK_BYTES }),
+          into: tar,
+          maxBytes: MAX_TAR_BYTES,
+          tooLarge: () => invalid(`${path} holds more than ${formatSize(MAX_TAR_BYTES)} when it is unpacked`),
+        });
       } catch (fault) {
         throw isDamage(fault) ? damaged(path, fault) : fault;
+      } finally {
+        await file.close();
       }
     },
   };
 }
 
-async function write(task: Task, path: string, compression: Compression, tar: Writable): Promise<void> {
-  const file = createReadStream(path, { highWaterMark: CHUNK_BYTES });
-  if (compression === 'xz') {
-    const streams = { stdin: file, stdout: tar };
-    await runConfined(task, ['xz', '--decompress', '--stdout', '--memlimit=512MiB'], { limits: XZ_LIMITS }, streams);
-    return;
-  }
-  const decompress = decompressor(compression);
-  if (decompress) await pipeline(file, decompress, tar, { signal: task.signal });
-  else await pipeline(file, tar, { signal: task.signal });
-}
-
-function decompressor(compression: Compression): Transform | null {
-  if (compression === 'gzip') return createGunzip({ chunkSize: CHUNK_BYTES });
-  if (compression === 'zstd') return createZstdDecompress({ chunkSize: CHUNK_BYTES });
-  return null;
-}
-
 async function look(path: string): Promise<{ compression: Compression; sizeBytes: number }> {
-  const file = await open(path, 'r').catch((cause) => {
-    throw new BangerError('FILE_NOT_FOUND', { message: `${path} cannot be read: ${cause.message}.`, cause });
-  });
-  try {
-    const stats = await file.stat();
-    if (!stats.isFile()) {
-      throw new BangerError('IMAGE_INVALID', {
-        message: `${path} is not a file.`,
-        hint: `For a folder, make a tar of it first: tar --numeric-owner --xattrs -C ${path} -cf rootfs.tar .`,
-      });
-    }
-    const { buffer } = await file.read(Buffer.alloc(MAGIC_BYTES), 0, MAGIC_BYTES, 0);
-    return { compression: recognise(buffer), sizeBytes: stats.size };
-  } finally {
-    await file.close();
-  }
+  await using file = await open(path);
+  const { buffer } = await file.read(Buffer.alloc(MAGIC_BYTES), 0, MAGIC_BYTES, 0);
+  return { compression: recogniseCompression(buffer), sizeBytes: (await file.stat()).size };
 }
 
-export function recognise(start: Buffer): Compression {
-  const hex = start.toString('hex');
-  if (hex.startsWith('1f8b')) return 'gzip';
-  if (hex.startsWith('fd377a585a00')) return 'xz';
-  if (hex.startsWith('28b52ffd')) return 'zstd';
-  return 'none';
+function open(path: string) {
+  const hint = `For a folder, make a tar of it first: tar --numeric-owner --xattrs -C ${path} -cf rootfs.tar .`;
+  return openRegularFile(path, (why) => invalid(why, hint));
 }
 
-function isDamage(fault: unknown): boolean {
-  if (fault instanceof ProcessFailure) return fault.code !== null || fault.overLimit !== null;
-  return /^(?:Z_|ZSTD_|ERR_ZSTD|ERR_ZLIB)/.test((fault as NodeJS.ErrnoException).code ?? '');
+function invalid(why: string, hint?: string): BangerError {
+  return new BangerError('IMAGE_INVALID', { message: `${why}.`, ...(hint !== undefined && { hint }) });
 }
 
 function damaged(path: string, cause: unknown): BangerError {

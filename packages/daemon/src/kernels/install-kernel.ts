@@ -1,10 +1,12 @@
 /** From a kernel file and its modules to a folder with everything that a machine boots from. */
 import { createHash } from 'node:crypto';
-import { cp, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { cp, lstat, mkdir, readdir, realpath, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { BangerError } from '@banger/contract/errors.ts';
 import { z } from 'zod';
 import { runConfined } from '../platform/confine.ts';
 import { digestFile, makePrivateFolder, removeTree, writeFileDurably } from '../platform/files.ts';
+import { readRegularFile } from '../platform/regular-file.ts';
 import type { Task } from '../platform/task.ts';
 import { extractVmlinux } from './extract-vmlinux.ts';
 import { inspectVmlinux } from './inspect-vmlinux.ts';
@@ -16,6 +18,9 @@ import { unpackModule } from './unpack-module.ts';
 export const VMLINUX = 'vmlinux';
 export const MODULES_IMAGE = 'modules.squashfs';
 export const EARLY_MODULES = 'initramfs-modules';
+
+/** Of modules.dep and modules.builtin: a kernel with everything as a module has half a megabyte */
+const MAX_INDEX_BYTES = 16 * 2 ** 20;
 
 export const kernelManifestSchema = z.object({
   v: z.literal(1),
@@ -43,7 +48,7 @@ export async function installKernel(
   task.step('extract the kernel');
   const vmlinux = join(staged, VMLINUX);
   await extractVmlinux(task, kernelPath, vmlinux);
-  const { release, notBuiltIn } = await inspectVmlinux(vmlinux);
+  const { release, notBuiltIn } = await inspectVmlinux(task, vmlinux);
   const order = modulesPath ? await installModules(task, modulesPath, release, staged) : checkBuiltIn(task, notBuiltIn);
 
   const manifest: KernelManifest = { v: 1, release, hasModules: modulesPath !== null, order };
@@ -59,8 +64,8 @@ async function installModules(task: Task, modulesPath: string, release: string, 
   const work = join(staged, 'work');
   const folder = await copyModules(task, modulesPath, release, work);
   const { order, missing } = planModules({
-    dep: await readText(join(folder, 'modules.dep')),
-    builtin: await readText(join(folder, 'modules.builtin')),
+    dep: await readIndex(join(folder, 'modules.dep')),
+    builtin: await readIndex(join(folder, 'modules.builtin')),
   });
   if (missing.length > 0) throw lacking(missing, `${basename(modulesPath)} has it neither as a module nor built in`);
   const early = join(staged, EARLY_MODULES);
@@ -76,14 +81,15 @@ async function installModules(task: Task, modulesPath: string, release: string, 
 
 /** A copy whose index files (modules.dep and the others) are of this very kernel. */
 async function copyModules(task: Task, modulesPath: string, release: string, work: string): Promise<string> {
-  const source = await findModules(modulesPath, release);
+  const source = await realpath(await findModules(modulesPath, release));
   const folder = join(work, 'lib', 'modules', release);
   await mkdir(folder, { recursive: true });
   await symlink('.', join(work, 'usr')); // newer kmod looks below usr/lib
-  await cp(source, folder, {
-    recursive: true,
-    verbatimSymlinks: true,
-    filter: (path) => path !== join(source, 'build') && path !== join(source, 'source'),
+  // Links lead to the headers that the kernel was built with, or to where nothing of it is: none goes along.
+  const isNoLink = async (path: string) => !(await lstat(path)).isSymbolicLink();
+  await cp(source, folder, { recursive: true, filter: isNoLink }).catch((fault: NodeJS.ErrnoException) => {
+    if (!fault.code?.startsWith('ERR_FS_CP_')) throw fault;
+    throw kernelInvalid(`${source} holds something that is neither a file nor a folder`, fault);
   });
   // Debian's packages leave this to their installation.
   await runConfined(task, ['depmod', '--basedir', work, release], { writable: [work] });
@@ -123,8 +129,15 @@ async function digestOf(task: Task, manifest: KernelManifest, files: string[]): 
   return `sha256:${hash.digest('hex')}`;
 }
 
-async function readText(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch(() => '');
+/** Empty when it is not there. */
+async function readIndex(path: string): Promise<string> {
+  return readRegularFile(path, MAX_INDEX_BYTES, kernelInvalid).then(
+    (content) => content.toString('utf8'),
+    (fault: BangerError) => {
+      if (fault.code === 'FILE_NOT_FOUND') return '';
+      throw fault;
+    },
+  );
 }
 
 async function namesIn(path: string): Promise<string[]> {

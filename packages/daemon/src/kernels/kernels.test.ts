@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -83,6 +93,67 @@ for (const [title, bytes, message] of refused) {
     assert.deepEqual(folders(), []);
   });
 }
+
+test('what is no file is refused at once: a FIFO, a device, a folder, also among the modules', async () => {
+  const fifo = join(home, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  for (const path of [fifo, '/dev/zero', home]) {
+    await assert.rejects(kernels.importKernel(task, { name: 'x', path }), {
+      code: 'KERNEL_INVALID',
+      message: /not a file/,
+    });
+  }
+  const modulesPath = makeModules(RELEASE);
+  execFileSync('mkfifo', [join(modulesPath, 'kernel/ext4.ko')]);
+  await assert.rejects(importBytes('x', sampleVmlinux(), modulesPath), {
+    code: 'KERNEL_INVALID',
+    message: /neither a file nor a folder/,
+  });
+  assert.deepEqual(folders(), []);
+});
+
+test('links among the modules are left out, wherever they lead', { timeout: 30_000 }, async () => {
+  const modulesPath = makeModules(RELEASE);
+  for (const [name, target] of [
+    ['modules.builtin.modinfo', '/dev/zero'],
+    ['kernel/ext4.ko', '/dev/zero'],
+    ['kernel/key.ko', '/etc/shadow'],
+  ] as const) {
+    symlinkSync(target, join(modulesPath, name));
+  }
+  await assert.rejects(importBytes('x', sampleVmlinux({ drivers: [] }), modulesPath), {
+    code: 'KERNEL_INVALID',
+    message: /lacks virtio_pci, .*ext4/,
+  });
+});
+
+test('a kernel whose headers claim 65,535 notes of 8 MB each costs no more than another', {
+  timeout: 20_000,
+}, async () => {
+  const elf = Buffer.concat([sampleVmlinux({ pvh: false }), Buffer.alloc(8 * 2 ** 20, 0)]);
+  elf.writeUInt16LE(65_535, 56);
+  elf.writeBigUInt64LE(BigInt(elf.length), 64 + 32);
+  const beganMs = performance.now();
+  await assert.rejects(importBytes('x', elf), { code: 'KERNEL_INVALID', message: /no PVH entry/ });
+  elf.writeUInt16LE(64, 56);
+  for (let index = 1; index < 64; index++) elf.copy(elf, 64 + index * 56, 64, 64 + 56);
+  await assert.rejects(importBytes('x', elf), { code: 'KERNEL_INVALID', message: /no PVH entry/ });
+  assert.ok(performance.now() - beganMs < 10_000);
+});
+
+test('a large kernel is looked through in pieces, while the daemon goes on', async () => {
+  const largest = 256 * 2 ** 20;
+  const path = join(home, 'large');
+  writeFileSync(path, sampleVmlinux());
+  truncateSync(path, largest);
+  const before = process.memoryUsage.rss();
+  let turns = 0;
+  const counting = setInterval(() => turns++, 1);
+  await kernels.importKernel(task, { name: 'x', path });
+  clearInterval(counting);
+  assert.ok(turns > 20, `only ${turns} turns of the loop`);
+  assert.ok(process.memoryUsage.rss() - before < largest / 2);
+});
 
 test('a file that is not there is named', async () => {
   const path = join(home, 'nothing');

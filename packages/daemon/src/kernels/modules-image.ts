@@ -4,9 +4,8 @@ import { writeSquashfs } from '../bases/squashfs.ts';
 import { runConfined } from '../platform/confine.ts';
 import type { Task } from '../platform/task.ts';
 
-// The links to the headers that the kernel was built with lead nowhere in a guest.
 const TAR_OPTIONS =
-  '--create --format=pax --sort=name --mtime=@0 --pax-option=delete=atime,delete=ctime --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --exclude=./build --exclude=./source'.split(
+  '--create --format=pax --sort=name --mtime=@0 --pax-option=delete=atime,delete=ctime --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX'.split(
     ' ',
   );
 
