@@ -6,7 +6,6 @@
  */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { FRAME } from '@banger/contract/guest/frames.ts';
 import type { Bench } from './bench.ts';
 import { type BenchHome, withHome } from './bench-home.ts';
 import { runSsh, startGuestSshd } from './guest-sshd.ts';
@@ -70,7 +69,7 @@ async function setUpSsh(home: BenchHome) {
 /** A connection to the guest's sshd, which has said its first line. */
 async function openRelay({ client }: BenchHome) {
   const script = 'exec 3<>/dev/tcp/127.0.0.1/22; cat <&3 & exec cat >&3';
-  const { stream, frames } = await openCommand(client, VM, ['bash', '-c', script]);
+  const { stream, events } = await openCommand(client, VM, ['bash', '-c', script]);
   const greeting = await nextOutput();
   if (!greeting) throw new Error('sshd says nothing');
   return {
@@ -90,9 +89,9 @@ async function openRelay({ client }: BenchHome) {
 
   async function nextOutput(): Promise<Buffer | null> {
     for (;;) {
-      const { done, value } = await frames.next();
-      if (done || value.type === FRAME.EXIT) return null;
-      if (value.type === FRAME.STDOUT) return value.payload;
+      const { done, value } = await events.next();
+      if (done || value.is === 'exit') return null;
+      if (value.is === 'stdout') return value.bytes;
     }
   }
 }

@@ -7,7 +7,6 @@
  */
 import { globSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { FRAME } from '@banger/contract/guest/frames.ts';
 import type { Bench } from './bench.ts';
 import { type BenchHome, INSTRUMENTED_QEMU, withHome } from './bench-home.ts';
 import { openCommand } from './guest-stream.ts';
@@ -115,16 +114,16 @@ function readTrace({ paths }: BenchHome, id: string): Record<string, number> {
 /** When the guest's clock was zero, by this host's: of many questions the one that was answered fastest is believed. */
 async function findKernelStart({ client }: BenchHome, vm: string): Promise<number> {
   const script = 'while read -r _; do read -r up _ </proc/uptime; echo "$up"; done';
-  const { stream, frames } = await openCommand(client, vm, ['bash', '-c', script]);
+  const { stream, events } = await openCommand(client, vm, ['bash', '-c', script]);
   let best = { roundTripMs: Number.POSITIVE_INFINITY, zeroMs: 0 };
   for (let ping = 0; ping < PINGS; ping++) {
     const askedMs = nowMs();
     await stream.stdin(Buffer.from('\n'));
-    const { value } = await frames.next();
+    const { value } = await events.next();
     const answeredMs = nowMs();
-    if (value?.type !== FRAME.STDOUT) throw new Error('the guest does not tell its uptime');
+    if (value?.is !== 'stdout') throw new Error('the guest does not tell its uptime');
     const roundTripMs = answeredMs - askedMs;
-    const upMs = Number(value.payload.toString()) * 1000 + 5; // in hundredths of a second, cut off
+    const upMs = Number(value.bytes.toString()) * 1000 + 5; // in hundredths of a second, cut off
     if (roundTripMs < best.roundTripMs) best = { roundTripMs, zeroMs: (askedMs + answeredMs) / 2 - upMs };
   }
   stream.close();

@@ -4,15 +4,7 @@
  */
 import { BangerError } from '@banger/contract/errors.ts';
 import { meaningOf } from '@banger/contract/guest/agent-codes.ts';
-import {
-  type AgentFailure,
-  type ExecExit,
-  type ExecStarted,
-  readExit,
-  readFailure,
-  readStarted,
-} from '@banger/contract/guest/command-messages.ts';
-import { FRAME, type Frame } from '@banger/contract/guest/frames.ts';
+import type { AgentFailure, ExecExit, ExecStarted } from '@banger/contract/guest/command-messages.ts';
 import type { ExecStart } from '@banger/contract/guest/messages.ts';
 import type { FrameStream } from '@banger/sdk/frame-stream.ts';
 import { openGuestOutput } from './guest-output.ts';
@@ -53,35 +45,31 @@ export async function followGuestCommand(stream: FrameStream, command: GuestComm
   let stopInput = () => {};
   try {
     await command.begin(stream);
-    return await Promise.race([left.promise, readFrames()]);
+    return await Promise.race([left.promise, readEvents()]);
   } finally {
     stopInput();
     stopSignals();
     stream.close();
   }
 
-  async function readFrames(): Promise<Outcome> {
-    for await (const { type, payload } of stream.frames()) {
-      switch (type) {
-        case FRAME.STARTED:
-          command.onStarted?.(readStarted(payload));
+  async function readEvents(): Promise<Outcome> {
+    for await (const event of stream.events()) {
+      switch (event.is) {
+        case 'started':
+          command.onStarted?.(event.started);
           stopInput = command.hasTty ? passTerminal(stream, command, leave) : passStdin(stream, command);
           break;
-        case FRAME.STDOUT:
-          await stdout.write(payload);
+        case 'stdout':
+          await stdout.write(event.bytes);
           break;
-        case FRAME.STDERR:
-          await stderr.write(payload);
+        case 'stderr':
+          await stderr.write(event.bytes);
           break;
-        case FRAME.EXIT: {
+        case 'exit':
           await Promise.all([stdout.flush(), stderr.flush()]);
-          const exit = readExit(payload);
-          return { exit, exitCode: await exitCodeOf(exit) };
-        }
-        case FRAME.FAILED:
-          throw failureOf(readFailure(payload));
-        default:
-          throw protocolError(`it sent a frame of type 0x${type.toString(16)} the wrong way`);
+          return { exit: event.exit, exitCode: await exitCodeOf(event.exit) };
+        case 'failed':
+          throw failureOf(event.failure);
       }
     }
     throw new BangerError('VM_LOST', {
@@ -95,12 +83,11 @@ export async function followGuestCommand(stream: FrameStream, command: GuestComm
 export async function startDetached(stream: FrameStream, start: ExecStart): Promise<ExecStarted> {
   try {
     await stream.start({ ...start, keep: true });
-    const first: IteratorResult<Frame, void> = await stream.frames().next();
-    if (first.done)
-      throw new BangerError('VM_LOST', { message: 'The connection broke before the command was started.' });
-    if (first.value.type === FRAME.FAILED) throw failureOf(readFailure(first.value.payload));
-    if (first.value.type !== FRAME.STARTED) throw protocolError('it did not begin with STARTED');
-    return readStarted(first.value.payload);
+    for await (const event of stream.events()) {
+      if (event.is === 'started') return event.started;
+      if (event.is === 'failed') throw failureOf(event.failure);
+    }
+    throw new BangerError('VM_LOST', { message: 'The connection broke before the command was started.' });
   } finally {
     stream.close();
   }
@@ -119,7 +106,7 @@ function handleSignals(stream: FrameStream, { hasTty, canLeave }: GuestCommand, 
     const endsUs =
       (hasTty && (name === 'HUP' || name === 'TERM')) || (canLeave && name !== 'INT' && !name.startsWith('USR'));
     if (endsUs || isUnheard(name)) leave(128 + SIGNAL_NUMBERS[name]);
-    else void stream.sendJson(FRAME.SIGNAL, { signal: name });
+    else void stream.signal(name);
   }
 
   function isUnheard(name: SignalName): boolean {
@@ -167,7 +154,7 @@ function passTerminal(stream: FrameStream, { canLeave }: GuestCommand, leave: (e
     const size = JSON.stringify(terminalSize());
     if (size === last) return;
     last = size;
-    void stream.sendJson(FRAME.RESIZE, terminalSize());
+    void stream.resize(terminalSize());
   };
   stdout.on('resize', resize);
   resize();
@@ -220,8 +207,4 @@ function failureOf({ code, message }: AgentFailure): BangerError {
     ...(known === 'COMMAND_NOT_FOUND' && { hint: MISSING_COMMAND_HINT }),
     details: { guestCode: cleanLine(code) },
   });
-}
-
-function protocolError(what: string): BangerError {
-  return new BangerError('AGENT_PROTOCOL', { message: `The guest does not keep to the protocol: ${what}.` });
 }

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OperationEvent } from '@banger/contract/api/operations.ts';
-import { FRAME } from '@banger/contract/guest/frames.ts';
 import { connect, planRequest } from './connect.ts';
 import { answerError, answerJson, begun, sampleVm, startFakeDaemon, writeEvent } from './testing/fake-daemon.ts';
 
@@ -138,13 +137,13 @@ test('frames go both ways on an upgraded connection', async () => {
   const sent = Buffer.alloc(1_000_000, 'abc');
   stream.stdin(sent).then(() => stream.endStdin());
   const got: Buffer[] = [];
-  const types = new Set<number>();
-  for await (const { type, payload } of stream.frames()) {
-    types.add(type);
-    if (type === FRAME.STDOUT) got.push(payload);
+  const kinds = new Set<string>();
+  for await (const event of stream.events()) {
+    kinds.add(event.is);
+    if (event.is === 'stdout') got.push(event.bytes);
   }
   assert.ok(Buffer.concat(got).equals(sent));
-  assert.deepEqual([...types], [FRAME.STARTED, FRAME.STDOUT, FRAME.EXIT]);
+  assert.deepEqual([...kinds], ['started', 'stdout', 'exit']);
 });
 
 test('a tar stream goes up in chunks, and a refusal in its middle is heard', async () => {

@@ -1,14 +1,8 @@
 /** A command's two-way stream of frames, on a connection that was upgraded. */
 import type { Socket } from 'node:net';
 import { BangerError } from '@banger/contract/errors.ts';
-import {
-  encodeChunks,
-  encodeFrame,
-  FRAME,
-  type Frame,
-  FrameReader,
-  type FrameType,
-} from '@banger/contract/guest/frames.ts';
+import { type CommandEvent, readCommandEvents } from '@banger/contract/guest/command-events.ts';
+import { encodeChunks, encodeFrame, FRAME } from '@banger/contract/guest/frames.ts';
 import type { ExecStart } from '@banger/contract/guest/messages.ts';
 import { type ByteSource, drained } from './http.ts';
 
@@ -38,15 +32,22 @@ export class FrameStream {
     return this.#write(encodeFrame(FRAME.STDIN_END));
   }
 
-  /** For a frame of JSON: RESIZE, SIGNAL. */
-  sendJson(type: FrameType, message: unknown): Promise<void> {
-    return this.#write(encodeFrame(type, JSON.stringify(message)));
+  resize(size: { cols: number; rows: number }): Promise<void> {
+    return this.#write(encodeFrame(FRAME.RESIZE, JSON.stringify(size)));
   }
 
-  /** Ends when the other side closes, or the connection breaks: without an EXIT both mean that the command was lost. */
-  async *frames(): AsyncGenerator<Frame, void> {
-    const reader = new FrameReader();
-    for (let bytes = await this.#next(); bytes !== null; bytes = await this.#next()) yield* reader.push(bytes);
+  /** By its name without SIG. */
+  signal(signal: string): Promise<void> {
+    return this.#write(encodeFrame(FRAME.SIGNAL, JSON.stringify({ signal })));
+  }
+
+  /** Ends when the other side closes, or the connection breaks: without an exit both mean that the command was lost. */
+  events(): AsyncGenerator<CommandEvent, void> {
+    return readCommandEvents(this.#chunks());
+  }
+
+  async *#chunks(): AsyncGenerator<Buffer, void> {
+    for (let bytes = await this.#next(); bytes !== null; bytes = await this.#next()) yield bytes;
   }
 
   async #next(): Promise<Buffer | null> {
@@ -63,7 +64,7 @@ export class FrameStream {
   }
 
   #write(frame: Buffer): Promise<void> {
-    if (this.#socket.destroyed || !this.#socket.writable) return Promise.resolve(); // frames() says what happened
+    if (this.#socket.destroyed || !this.#socket.writable) return Promise.resolve(); // events() tell what happened
     this.#socket.write(frame);
     return drained(this.#socket);
   }

@@ -27,7 +27,7 @@ import { cleanText } from './clean-text.ts';
 import { greetAgent } from './handshake.ts';
 import { type CommandOutput, collectOutput, type RunOptions } from './run-command.ts';
 
-export { agentRefusal as guestRefusal } from './agent-errors.ts';
+export { followCommand } from './follow-command.ts';
 export type { CommandOutput, RunOptions } from './run-command.ts';
 
 const STALLED_TRANSFER_MS = 120_000;
