@@ -2,7 +2,7 @@
  * Debian's packages as a root filesystem, by mmdebstrap, as whoever runs the daemon: root, an ordinary user with
  * subordinate ids (in a user namespace), or one without (fakechroot).
  */
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
@@ -13,6 +13,7 @@ import type { Log } from '../platform/log.ts';
 import { ProcessFailure, runProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
 import { canUse, IN_NAMESPACE, IN_ROOT_NAMESPACE } from '../platform/user-namespace.ts';
+import { takeSettingCredentials } from './apt-credentials.ts';
 import type { TarSource } from './build-rootfs.ts';
 import { chooseSuite, INDEX_FORMAT, parseIndexes, toSourceLines } from './debian-sources.ts';
 
@@ -20,6 +21,8 @@ import { chooseSuite, INDEX_FORMAT, parseIndexes, toSourceLines } from './debian
 export const NEEDED_BYTES = 1.2 * 2 ** 30;
 
 const HOOK = 'customise';
+const APT_CONFIG = 'apt.conf';
+const APT_AUTH = 'auth.conf';
 
 type DebianParts = { packages: string[]; workFolder: string; log: Log };
 type Mode = 'root' | 'fakechroot';
@@ -29,7 +32,7 @@ export function debianSource({ packages, workFolder, log }: DebianParts): TarSou
     task.step("read the host's package sources");
     await runProcess(task, ['mmdebstrap', '--version']);
     await writeFile(join(workFolder, HOOK), CUSTOMISE, { mode: 0o755 });
-    const { suite, lines } = await readSources(task);
+    const { suite, lines, authLines } = await readSources(task);
     const { mode, wrapper } = await chooseMode(task);
     log.info(`mmdebstrap: ${suite}, ${[...wrapper, `--mode=${mode}`].join(' ')}`);
     task.step(`get the packages of Debian ${suite}`);
@@ -37,8 +40,8 @@ export function debianSource({ packages, workFolder, log }: DebianParts): TarSou
       `--mode=${mode}`,
       `--include=${packages.join(',')}`,
       `--customize-hook=${join(workFolder, HOOK)}`,
+      `--aptopt=${await writeAptConfig(task, workFolder, authLines)}`,
       ...OPTIONS,
-      ...(await readAptOptions(task)),
     ];
     const environment = ['env', `TMPDIR=${workFolder}`, 'SOURCE_DATE_EPOCH=0'];
     try {
@@ -96,12 +99,14 @@ const OPTIONS = [
   '--dpkgopt=path-include=/usr/share/doc/*/copyright',
 ];
 
-async function readSources(task: Task): Promise<{ suite: string; lines: string[] }> {
+type Sources = { suite: string; lines: string[]; authLines: string[] };
+
+async function readSources(task: Task): Promise<Sources> {
   const argv = ['apt-get', 'indextargets', '--format', INDEX_FORMAT, 'Created-By: Packages'];
   const indexes = parseIndexes((await runProcess(task, argv)).stdout);
   const suite = chooseSuite(indexes);
-  const lines = toSourceLines(indexes, firstMirror);
-  if (suite !== null && lines.length > 0) return { suite, lines };
+  const { lines, authLines } = toSourceLines(indexes, firstMirror);
+  if (suite !== null && lines.length > 0) return { suite, lines, authLines };
   throw new BangerError('IMAGE_BUILD_FAILED', {
     message: "apt on this host has no lists of Debian's packages, from which the default image is made.",
     hint: 'Run "sudo apt-get update" and try again. On another distribution, import a tarball with "banger image import".',
@@ -144,11 +149,34 @@ const HOST_APT_SETTINGS = [
   'Acquire::Check-Date',
 ];
 
-async function readAptOptions(task: Task): Promise<string[]> {
+/**
+ * The host's way to its mirrors as a file of apt's settings, with the passwords in one of their own beside it. mmdebstrap
+ * keeps the settings in the image until its last hook removes them, and of the passwords no more than where they are.
+ */
+async function writeAptConfig(task: Task, workFolder: string, authLines: string[]): Promise<string> {
   const { stdout } = await runProcess(task, ['apt-config', 'dump', ...HOST_APT_SETTINGS]);
-  const settings = stdout.split('\n').filter((line) => /^[\w:-]+ ".+";$/.test(line));
   // A proxy that apt is told of by a program of the host's works only there.
-  return settings.map((setting) => `--aptopt=${setting.replace(/;$/, '')}`);
+  const found = stdout.split('\n').filter((line) => /^[\w:.-]+ ".+";$/.test(line));
+  const settings = found.map(takeSettingCredentials);
+  const passwords = [...authLines, ...settings.flatMap(({ authLine }) => authLine ?? []), ...hostsAuthFiles()];
+  const authPath = join(workFolder, APT_AUTH);
+  await writeFile(authPath, `${passwords.join('\n')}\n`, { mode: 0o600 });
+  const configPath = join(workFolder, APT_CONFIG);
+  const lines = [...settings.map(({ setting }) => setting), `Dir::Etc::netrc "${authPath}";`];
+  await writeFile(configPath, `${lines.join('\n')}\n`, { mode: 0o600 });
+  return configPath;
+}
+
+/** As far as this user may read them, which without root is seldom. */
+function hostsAuthFiles(): string[] {
+  const names = globSync(['/etc/apt/auth.conf', '/etc/apt/auth.conf.d/*.conf']);
+  return names.flatMap((path) => {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch {
+      return []; // apt tells whose password it misses
+    }
+  });
 }
 
 // What mmdebstrap calls its stages, and what the user reads.

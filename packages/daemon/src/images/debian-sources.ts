@@ -2,6 +2,7 @@
  * Where the host gets its own Debian packages, as apt sees it: an image is made from the same mirrors and release, so
  * that banger names none and whatever the owner set up is followed.
  */
+import { takeCredentials } from './apt-credentials.ts';
 
 /** One line an index; origin, suite, address and component, as `apt-get indextargets --format` fills them in */
 export const INDEX_FORMAT = '$(ORIGIN)|$(RELEASE)|$(REPO_URI)|$(COMPONENT)';
@@ -20,17 +21,29 @@ export function parseIndexes(text: string): DebianIndex[] {
   return indexes;
 }
 
-/** The lines of a sources.list; `mirrorOf` gives the first mirror of a local list, which the image does not have. */
-export function toSourceLines(indexes: DebianIndex[], mirrorOf: (listPath: string) => string | null): string[] {
+/**
+ * The lines of a sources.list, and those of an auth.conf with the passwords that some addresses had. `mirrorOf` gives the
+ * first mirror of a local list, which the image does not have.
+ */
+export function toSourceLines(
+  indexes: DebianIndex[],
+  mirrorOf: (listPath: string) => string | null,
+): { lines: string[]; authLines: string[] } {
   const components = new Map<string, Set<string>>();
+  const authLines = new Set<string>();
   for (const { suite, uri, component } of indexes) {
     const listPath = /^mirror\+file:(\/.*?)\/?$/.exec(uri)?.[1]?.replace(/^\/\//, '');
-    const address = listPath === undefined ? uri : mirrorOf(listPath);
-    if (address === null) continue;
+    const found = listPath === undefined ? uri : mirrorOf(listPath);
+    if (found === null) continue;
+    const { address, authLine } = takeCredentials(found);
+    if (authLine !== null) authLines.add(authLine);
     const archive = `${address.replace(/\/+$/, '')} ${suite}`;
     components.set(archive, (components.get(archive) ?? new Set()).add(component));
   }
-  return [...components].map(([archive, names]) => `deb ${archive} ${[...names].join(' ')}`);
+  return {
+    lines: [...components].map(([archive, names]) => `deb ${archive} ${[...names].join(' ')}`),
+    authLines: [...authLines],
+  };
 }
 
 /** The release itself: the suite that the others (-updates, -security) are named after. */

@@ -42,7 +42,8 @@ export class ProcessFailure extends Error {
   /** What it wanted more of than it may have, in words */
   readonly overLimit: string | null;
 
-  constructor([program]: readonly string[], { code = null, signal = null, stderr = '', overLimit = null }: Failure) {
+  constructor([program]: readonly string[], { code = null, signal = null, overLimit = null, ...said }: Failure) {
+    const stderr = withoutPasswords(said.stderr ?? '');
     const lines = stderr.trim().split('\n').slice(-5).join('\n');
     const end = signal ? `was ended by ${signal}` : `exited with ${code}`;
     super(`${program} ${overLimit ?? end}${lines ? `: ${lines}` : ''}`);
@@ -51,6 +52,11 @@ export class ProcessFailure extends Error {
     this.stderr = stderr;
     this.overLimit = overLimit;
   }
+}
+
+/** Programs print addresses as they were given them; a password in one has no business in an error or a log. */
+function withoutPasswords(text: string): string {
+  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/]*@/gi, '$1');
 }
 
 type Failure = Partial<Pick<ProcessFailure, 'code' | 'signal' | 'stderr' | 'overLimit'>>;
