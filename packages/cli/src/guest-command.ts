@@ -38,8 +38,8 @@ export async function followGuestCommand(stream: FrameStream, command: GuestComm
   const stderr = openGuestOutput(2);
   const left = Promise.withResolvers<Outcome>();
   const leave = (exitCode: number) => left.resolve({ exit: null, exitCode });
-  stdout.broken.then(() => leave(EXIT_BROKEN_PIPE));
-  stderr.broken.then(() => leave(EXIT_BROKEN_PIPE));
+  void stdout.broken.then(() => leave(EXIT_BROKEN_PIPE));
+  void stderr.broken.then(() => leave(EXIT_BROKEN_PIPE));
 
   const stopSignals = handleSignals(stream, command, leave);
   let stopInput = () => {};
@@ -177,7 +177,7 @@ function passTerminal(stream: FrameStream, { canLeave }: GuestCommand, leave: (e
       return;
     }
     stdin.pause();
-    stream.stdin(keys).then(() => stdin.resume());
+    void stream.stdin(keys).then(() => stdin.resume());
   }
 
   function onEnd(): void {

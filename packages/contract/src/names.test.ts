@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isVmId, parseCatalogName, parseVmName } from './names.ts';
+import { isVmId, parseCatalogName, parseVmName, vmHost, vmOfHost } from './names.ts';
 
 test("a vm's name is a DNS label", () => {
   for (const name of ['a', 'web', 'web-1', '0a', 'x'.repeat(63)]) assert.equal(parseVmName(name), name);
@@ -19,4 +19,9 @@ test("an image's name cannot leave its folder", () => {
   for (const name of ['', '.', '..', 'a..b', 'a/b', '.a', 'a.', 'x'.repeat(101)]) {
     assert.throws(() => parseCatalogName(name), { code: 'BAD_NAME' }, name);
   }
+});
+
+test('a vm has a host name, and is found by it', () => {
+  assert.equal(vmHost('web'), 'web.vm');
+  assert.deepEqual([vmOfHost('web.vm'), vmOfHost('web')], ['web', 'web']);
 });

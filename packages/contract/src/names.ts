@@ -13,6 +13,7 @@ export type CatalogName = Branded<'CatalogName'>;
 
 const VM_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const VM_ID = /^[0-9a-f]{12}$/;
+const VM_DOMAIN = '.vm';
 const CATALOG_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9._-]{0,98}[a-zA-Z0-9])?$/;
 
 export function parseVmName(text: string): VmName {
@@ -23,6 +24,16 @@ export function parseVmName(text: string): VmName {
       ? 'Twelve hex digits are what an id looks like; choose a name that is not one.'
       : 'Use 1 to 63 lower-case letters, digits and hyphens, with a letter or digit at both ends.',
   });
+}
+
+/** What a vm is called as a host, by ssh and in the addresses of commits. */
+export function vmHost(name: string): string {
+  return `${name}${VM_DOMAIN}`;
+}
+
+/** The vm of a host name; a name that is none stays as it is. */
+export function vmOfHost(host: string): string {
+  return host.endsWith(VM_DOMAIN) ? host.slice(0, -VM_DOMAIN.length) : host;
 }
 
 export function isVmId(text: string): text is VmId {

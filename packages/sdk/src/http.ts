@@ -107,7 +107,9 @@ async function sendRequest(socket: Socket, { method, path, headers = {}, body }:
 
 /** Rejects when the promise does, and else never settles: a request that was sent is not yet an answer. */
 function failureOf(sending: Promise<void>): Promise<never> {
-  return new Promise((_, reject) => sending.catch(reject));
+  return new Promise((_, reject) => {
+    sending.catch(reject);
+  });
 }
 
 /** Resolves when the socket can take more, or will never again. */

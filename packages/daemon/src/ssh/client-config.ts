@@ -1,5 +1,6 @@
 /** The file that OpenSSH clients on the host include. Plain values in, text out. */
 import { dirname } from 'node:path';
+import { vmHost } from '@banger/contract/names.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
 
 type ConfigParts = { folder: string; identityPath: string; commandPath: string; paths: BangerPaths };
@@ -29,7 +30,7 @@ export function renderClientConfig({ folder, identityPath, commandPath, paths }:
   ];
   return [
     '# Written by banger, again and again: your own settings for vms go into ~/.ssh/config, above its Include line.',
-    'Host *.vm',
+    `Host ${vmHost('*')}`,
     ...options.map((option) => `  ${option.join(' ')}`),
     '',
   ].join('\n');

@@ -9,6 +9,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SshAccess, SshConfig } from '@banger/contract/api/ssh.ts';
 import { BangerError } from '@banger/contract/errors.ts';
+import { vmHost } from '@banger/contract/names.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
 import type { Guest } from '../guest/guest.ts';
 import { makePrivateFolder, removeTree, writeFileDurably } from '../platform/files.ts';
@@ -75,7 +76,7 @@ export function createSsh({ paths, folders, commandPath, sshKey }: SshParts) {
       }
       return serverCommand(path);
     });
-    return { host: hostOf(vm), configPath, server };
+    return { host: vmHost(vm.name), configPath, server };
   }
 
   /** The vm's run has ended. */
@@ -90,9 +91,9 @@ export function createSsh({ paths, folders, commandPath, sshKey }: SshParts) {
   }
 
   async function makeHostKey(task: Task, vm: SshVm): Promise<PublicKey> {
-    await makeKeyPair(task, hostKeyPathOf(vm), hostOf(vm));
+    await makeKeyPair(task, hostKeyPathOf(vm), vmHost(vm.name));
     const key = await readPublicKey(hostKeyPathOf(vm));
-    await writeIfChanged(knownHostsOf(vm), `${hostOf(vm)} ${key.line}\n`);
+    await writeIfChanged(knownHostsOf(vm), `${vmHost(vm.name)} ${key.line}\n`);
     return key;
   }
 
@@ -116,12 +117,8 @@ export function createSsh({ paths, folders, commandPath, sshKey }: SshParts) {
   }
 
   function knownHostsOf(vm: SshVm): string {
-    return join(folder, 'known_hosts', hostOf(vm));
+    return join(folder, 'known_hosts', vmHost(vm.name));
   }
-}
-
-function hostOf({ name }: Pick<SshVm, 'name'>): string {
-  return `${name}.vm`;
 }
 
 async function writeIfChanged(path: string, content: string): Promise<void> {

@@ -67,7 +67,7 @@ async function greet(task: Task, parts: VmParts, vm: VmRecord, machine: Machine)
   const { promise: ended, reject } = Promise.withResolvers<never>();
   const deadline = AbortSignal.timeout(parts.bootTimeoutMs);
   ended.catch(() => {}); // it may lose the race
-  machine.exited.then(({ detail }) => {
+  void machine.exited.then(({ detail }) => {
     reject(new BangerError('VM_BOOT_FAILED', { message: `"${vm.name}" ended while it booted: ${detail}.` }));
   });
   try {

@@ -211,7 +211,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     const machine = vm?.machine;
     machine?.onStall((stall) => noteStall(id, stall));
     vm?.onAgentLost((isLost) => noteAgent(id, isLost));
-    machine?.exited.then(async (exit) => {
+    void machine?.exited.then(async (exit) => {
       try {
         await oneAtATime.run(Task.background(), id, async () => {
           const vm = records.findById(id);

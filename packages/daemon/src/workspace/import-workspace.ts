@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { PassThrough, Transform } from 'node:stream';
 import type { Workspace, workspaceImportSchema } from '@banger/contract/api/workspaces.ts';
 import { BangerError } from '@banger/contract/errors.ts';
+import { vmHost } from '@banger/contract/names.ts';
 import type { z } from 'zod';
 import type { Guest } from '../guest/guest.ts';
 import { makePrivateFolder, removeTree } from '../platform/files.ts';
@@ -141,7 +142,7 @@ async function sendHistory(task: Task, { git }: WorkspaceParts, guest: Guest, gi
     format: repository.objectFormat,
     shallow,
     history: request.history,
-    address: `root@${vm.name}.vm`,
+    address: `root@${vmHost(vm.name)}`,
   });
   await streamToGuest(task, guest, { argv, cwd: path }, (sending, stdout) => {
     const args = ['pack-objects', '--revs', '--stdout', '--quiet', '--delta-base-offset'];

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
+import { vmHost } from '@banger/contract/names.ts';
 import { listFolder, makePrivateFolder, removeTree } from '../platform/files.ts';
 import type { Task } from '../platform/task.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
@@ -54,7 +55,7 @@ export async function receiveChanges(
 }
 
 function identity({ name }: Vm): Record<string, string> {
-  const who = { NAME: 'banger', EMAIL: `root@${name}.vm` };
+  const who = { NAME: 'banger', EMAIL: `root@${vmHost(name)}` };
   return {
     GIT_AUTHOR_NAME: who.NAME,
     GIT_AUTHOR_EMAIL: who.EMAIL,

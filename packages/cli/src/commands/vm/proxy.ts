@@ -1,3 +1,4 @@
+import { vmOfHost } from '@banger/contract/names.ts';
 /** stdin and stdout as a connection into a vm: what ssh calls as its ProxyCommand, and others may too. */
 import type { Cli } from '../../cli.ts';
 import { parsePort } from '../../forward/parse-forward.ts';
@@ -5,7 +6,6 @@ import { followGuestCommand } from '../../guest-command.ts';
 import { openGuestOutput } from '../../guest-output.ts';
 import type { Run } from '../../load-command.ts';
 import { EXIT_BROKEN_PIPE } from '../../output/terminal.ts';
-import { vmOfHost } from '../../ssh/reach-vm.ts';
 
 export const run: Run<'vm proxy'> = (cli, { arguments: { vm, port } }) => {
   const name = vmOfHost(vm);

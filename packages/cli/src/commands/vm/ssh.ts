@@ -1,6 +1,7 @@
+import { vmOfHost } from '@banger/contract/names.ts';
 import type { Run } from '../../load-command.ts';
 import { remindOfRunning } from '../../remind-of-running.ts';
-import { remoteLine, vmOfHost } from '../../ssh/reach-vm.ts';
+import { remoteLine } from '../../ssh/remote-line.ts';
 import { runSsh } from '../../ssh/run-ssh.ts';
 
 export const run: Run<'vm ssh'> = async (cli, { arguments: { vm }, flags, command }) => {

@@ -40,7 +40,7 @@ export async function launchQemu(
 
   const deadline = AbortSignal.timeout(START_DEADLINE_MS);
   const ended = new AbortController();
-  started.exited.finally(() => ended.abort());
+  void started.exited.finally(() => ended.abort());
   // A socket whose maker died refuses every connection; without `ended` we would knock until the deadline.
   const limited = task.withSignal(AbortSignal.any([deadline, ended.signal]));
   try {

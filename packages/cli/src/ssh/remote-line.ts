@@ -1,10 +1,7 @@
-/** `web.vm` is how ssh names the vm `web`; both are understood where ssh may be the caller. */
-export function vmOfHost(host: string): string {
-  return host.endsWith('.vm') ? host.slice(0, -'.vm'.length) : host;
-}
+/** A command for the shell that sshd starts in the guest. */
 
 /**
- * The command as one line for the shell that sshd starts. One word is such a line already; several are a command with
+ * One word is such a line already; several are a command with
  * its arguments, which stay apart.
  */
 export function remoteLine(command: readonly string[]): string {

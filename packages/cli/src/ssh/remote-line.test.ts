@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { remoteLine, vmOfHost } from './reach-vm.ts';
+import { remoteLine } from './remote-line.ts';
 
 test('one word is a line for the shell; several reach the command as they are', () => {
   assert.equal(remoteLine(['cd /x && ls']), 'cd /x && ls');
@@ -10,8 +10,4 @@ test('one word is a line for the shell; several reach the command as they are', 
     execFileSync('sh', ['-c', remoteLine(words)], { encoding: 'utf8' }),
     words.slice(2).join('|').concat('|'),
   );
-});
-
-test('the name that ssh has for a vm is understood', () => {
-  assert.deepEqual([vmOfHost('web.vm'), vmOfHost('web')], ['web', 'web']);
 });
