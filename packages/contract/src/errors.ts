@@ -81,6 +81,11 @@ export const ERRORS = {
 
   // Workspaces
   REPO_INVALID: { status: 400, exit: 65, meaning: 'A folder is not a git repository that can be brought into a vm.' },
+  REPO_UNTRUSTED: {
+    status: 403,
+    exit: 77,
+    meaning: "A repository is another user's, or leads to what lies outside of it.",
+  },
   REF_NOT_FOUND: { status: 404, exit: 66, meaning: 'The repository has no commit, branch or tag of this name.' },
   BRANCH_EXISTS: { status: 409, exit: 65, meaning: 'The repository has a branch of this name, or it is checked out.' },
   WORKSPACE_NOT_FOUND: { status: 404, exit: 66, meaning: 'The vm has no workspace there.' },

@@ -33,7 +33,7 @@ export type Limits = {
   memoryBytes: number;
   /** The largest file that it may write */
   fileBytes: number;
-  /** What all that is writable may grow by; looked at twice a second */
+  /** What all that is writable may grow by; looked at twice a second, and not at all when it is infinite */
   growthBytes: number;
   /** On standard output */
   outputBytes: number;
@@ -176,7 +176,7 @@ type Growth = { signal: AbortSignal; stop: () => void };
 /** Its signal comes when the folders have together become larger by more than that. */
 function watchGrowth(paths: readonly string[], maxBytes: number): Growth {
   const tooMuch = new AbortController();
-  if (paths.length === 0) return { signal: tooMuch.signal, stop: () => {} };
+  if (paths.length === 0 || maxBytes === Number.POSITIVE_INFINITY) return { signal: tooMuch.signal, stop: () => {} };
   const before = sizeOf(paths);
   let isLooking = false;
   const timer = setInterval(async () => {

@@ -8,6 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
+import { formatSize } from '@banger/contract/sizes.ts';
 import { toolMissing } from './find-tool.ts';
 import { type ProcessRef, readProcessRef } from './processes.ts';
 import type { Task } from './task.ts';
@@ -77,9 +78,9 @@ export async function runProcess(
   const kill = () => killChild(child, options.ownGroup ?? false);
   task.signal.addEventListener('abort', kill, { once: true });
   try {
-    const { code, signal, stdout, stderr, isTooMuch } = await finish(child, argv, options, kill);
+    const { code, signal, stdout, stderr, tooMuch } = await finish(child, argv, options, kill);
     task.check();
-    if (isTooMuch) throw new ProcessFailure(argv, { stderr, overLimit: 'printed more than it may' });
+    if (tooMuch) throw new ProcessFailure(argv, { stderr, overLimit: `printed more than ${tooMuch}` });
     if (code !== 0 && !(options.acceptCodes ?? []).includes(code ?? -1)) {
       throw new ProcessFailure(argv, { code, signal, stderr });
     }
@@ -138,7 +139,8 @@ async function finish(child: ChildProcess, argv: readonly string[], options: Run
   });
   if (options.stdout) (child.stdout as Readable).pipe(options.stdout);
   const [code, signal] = (await closed) as [number | null, NodeJS.Signals | null];
-  return { code, signal, stdout: stdout?.() ?? '', stderr: stderr(), isTooMuch: printedBytes > maxBytes };
+  const tooMuch = printedBytes > maxBytes ? formatSize(maxBytes) : null;
+  return { code, signal, stdout: stdout?.() ?? '', stderr: stderr(), tooMuch };
 }
 
 function spawned(child: ChildProcess, argv: readonly string[]): Promise<void> {

@@ -1,13 +1,14 @@
 /** A guest's changes become a branch of the owner's repository. Its files, index and HEAD are not touched. */
 
+import { chmod, copyFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import type { WorkspaceExport, workspaceExportSchema } from '@banger/contract/api/workspaces.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { z } from 'zod';
+import { moveDurably } from '../platform/files.ts';
 import type { Task } from '../platform/task.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
-import { findRepository, type Repository } from './find-repository.ts';
+import { findRepository, placeOf, type Repository } from './find-repository.ts';
 import { type Git, type GitPlace, gitWords } from './git.ts';
 import { newCommits, receiveChanges } from './receive-changes.ts';
 import { splitNames } from './tree-entries.ts';
@@ -46,7 +47,7 @@ export async function exportBranch(
 
 /** Gives where the branch is now; null when there is none. */
 async function checkBranch(task: Task, git: Git, repository: Repository, branch: string, isForced: boolean) {
-  const place = { gitDir: repository.commonDir };
+  const place = placeOf(repository);
   const ref = `refs/heads/${branch}`;
   try {
     await git.run(task, null, ['check-ref-format', ref]);
@@ -63,7 +64,7 @@ async function checkBranch(task: Task, git: Git, repository: Repository, branch:
   return found || null;
 }
 
-/** Only what the branch needs is copied, straight to the objects: the repository's config has no say in it. */
+/** Only what the branch needs is packed, in the quarantine; git itself writes nothing into the owner's objects. */
 async function moveObjects(
   task: Task,
   git: Git,
@@ -72,24 +73,25 @@ async function moveObjects(
   base: string | null,
   commit: string,
 ): Promise<void> {
-  const pack = new PassThrough();
-  const ending = new AbortController();
-  const both = task.withSignal(ending.signal);
-  const revisions = base === null ? `${commit}\n` : `${commit}\n^${base}\n`;
-  const packing = git.run(both, quarantine, ['pack-objects', '--revs', '--stdout', '--quiet', '--delta-base-offset'], {
-    stdin: revisions,
-    stdout: pack,
-    isHostile: true,
-  });
-  pack.on('error', () => {}); // whoever broke it is the one that reports
-  packing.catch((fault) => pack.destroy(fault as Error));
-  const target = { ...quarantine, objectFolder: join(repository.commonDir, 'objects') };
-  const indexing = git.run(both, target, ['index-pack', '--stdin', '--strict'], { stdin: pack, isHostile: true });
-  try {
-    await Promise.all([packing, indexing]);
-  } finally {
-    ending.abort();
-    await Promise.allSettled([packing, indexing]);
+  const folder = join(quarantine.gitDir, 'export');
+  await mkdir(folder);
+  const stdin = base === null ? `${commit}\n` : `${commit}\n^${base}\n`;
+  const args = ['pack-objects', '--revs', '--quiet', '--delta-base-offset', join(folder, 'pack')];
+  const hash = await git.text(task, quarantine, args, { stdin, isHostile: true });
+  const packs = join(repository.commonDir, 'objects/pack');
+  await mkdir(packs, { recursive: true });
+  // The index comes last: a pack without one is nothing to git
+  for (const extension of ['pack', 'idx']) {
+    const name = `pack-${hash}.${extension}`;
+    const partial = join(packs, `tmp_${name}`); // git's own cleaning removes what a crash leaves by such a name
+    try {
+      await copyFile(join(folder, name), partial);
+      await chmod(partial, 0o444);
+      await moveDurably(partial, join(packs, name));
+    } catch (fault) {
+      await rm(partial, { force: true });
+      throw fault;
+    }
   }
 }
 
@@ -97,7 +99,8 @@ type Move = { branch: string; commit: string; before: string | null; reason: str
 
 async function moveBranch(task: Task, git: Git, repository: Repository, move: Move): Promise<void> {
   const { branch, commit, before, reason } = move;
-  const place = { gitDir: repository.commonDir };
+  const { gitDir, commonDir } = repository;
+  const place = { ...placeOf(repository), writable: [...new Set([gitDir, commonDir])] };
   const expected = before ?? '0'.repeat(commit.length);
   try {
     await git.run(task, place, ['update-ref', '-m', reason, `refs/heads/${branch}`, commit, expected]);

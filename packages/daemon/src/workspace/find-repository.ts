@@ -1,47 +1,44 @@
-/** Where a repository keeps its things. Works for worktrees, bare repositories and folders inside of one. */
-import { basename, dirname } from 'node:path';
-import { BangerError } from '@banger/contract/errors.ts';
+/** The repository of a folder. Works for worktrees, bare repositories and folders inside of one. */
 import type { Task } from '../platform/task.ts';
-import { type Git, gitWords } from './git.ts';
+import type { Git, GitPlace } from './git.ts';
+import { type ConfigEntry, type FileSettings, fileSettings } from './git-config.ts';
+import { findFolders, nameOfRepository, type RepositoryFolders } from './repository-folders.ts';
+import { expectOwnFolders, refuseMovedWorkTree, refuseWhatLeadsOut } from './trust-repository.ts';
 
-export type Repository = {
-  /** What the user calls it: the top of the work tree, or the folder of a bare repository */
-  path: string;
+export type Repository = Pick<RepositoryFolders, 'path' | 'gitDir' | 'commonDir' | 'subfolder'> & {
   name: string;
   isBare: boolean;
-  /** Of this work tree: its HEAD and its index */
-  gitDir: string;
-  /** Shared by all work trees: objects and branches */
-  commonDir: string;
   objectFormat: string;
+  /** How its owner's git compares files */
+  settings: FileSettings;
 };
 
-/** Throws REPO_INVALID. */
-export async function findRepository(task: Task, git: Git, folder: string): Promise<Repository> {
-  const [isBare, gitDir, commonDir, objectFormat] = (
-    await ask(['--is-bare-repository', '--absolute-git-dir', '--git-common-dir', '--show-object-format'])
-  ).split('\n') as [string, string, string, string];
-  const path = isBare === 'true' ? gitDir : await ask(['--show-toplevel']);
+/** Throws REPO_INVALID or REPO_UNTRUSTED. */
+export async function findRepository(task: Task, git: Git, named: string): Promise<Repository> {
+  const folders = await findFolders(named);
+  const { path, dotGit, gitDir, commonDir, subfolder } = folders;
+  await expectOwnFolders(folders, git.owner.uid, () => git.trustedFolders(task));
+  await refuseWhatLeadsOut(folders);
+  const config = await git.readConfig(task, folders);
+  await refuseMovedWorkTree(folders, config);
   return {
     path,
-    name: basename(path) === '.git' ? basename(dirname(path)) : basename(path).replace(/(?<=.)\.git$/, ''),
-    isBare: isBare === 'true',
     gitDir,
     commonDir,
-    objectFormat,
+    subfolder,
+    name: nameOfRepository(folders),
+    isBare: dotGit === null,
+    objectFormat: isSha256(config) ? 'sha256' : 'sha1',
+    settings: fileSettings(config, path, git.owner),
   };
+}
 
-  async function ask(what: string[]): Promise<string> {
-    try {
-      return await git.text(task, null, ['rev-parse', '--path-format=absolute', ...what], { cwd: folder });
-    } catch (cause) {
-      if (gitWords(cause) === null) throw cause;
-      throw new BangerError('REPO_INVALID', {
-        message: `${folder} is not inside a git repository with a work tree (git: ${gitWords(cause)}).`,
-        hint: 'Name a folder of a repository, or make one with "git init"; "banger vm cp" copies plain folders.',
-        details: { path: folder },
-        cause,
-      });
-    }
-  }
+/** Where git asks the owner's own repository: for its commits, branches and work trees. */
+export function placeOf({ path, gitDir, commonDir, isBare }: Repository): GitPlace {
+  return { gitDir, commonDir, ...(!isBare && { workTree: path }) };
+}
+
+function isSha256(config: readonly ConfigEntry[]): boolean {
+  const found = config.findLast(({ scope, key }) => scope === 'local' && key === 'extensions.objectformat');
+  return found?.value === 'sha256';
 }

@@ -4,12 +4,16 @@
  * work happens in repositories of banger's own (see lens.ts), whose config names none.
  */
 import { Readable, Writable } from 'node:stream';
-import { BangerError } from '@banger/contract/errors.ts';
+import { type Limits, runConfined } from '../platform/confine.ts';
+import { requireTool } from '../platform/find-tool.ts';
 import { ProcessFailure, runProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
+import { type ConfigEntry, parseConfig, WANTED_KEYS } from './git-config.ts';
+import type { RepositoryFolders } from './repository-folders.ts';
 
+const GIB = 2 ** 30;
 /** Lists of names of large repositories; a million files of a hundred bytes each */
-const MAX_OUTPUT_BYTES = 128 * 1024 * 1024;
+const MAX_NAMES_BYTES = 128 * 1024 * 1024;
 
 const SAFE_CONFIG = {
   'core.hooksPath': '/dev/null',
@@ -21,7 +25,6 @@ const SAFE_CONFIG = {
   'core.bigFileThreshold': '16m',
   'credential.helper': '',
   'protocol.allow': 'never',
-  'safe.directory': '*',
   'commit.gpgSign': 'false',
   'submodule.recurse': 'false',
   'diff.ignoreSubmodules': 'all',
@@ -30,16 +33,29 @@ const SAFE_CONFIG = {
   'pack.threads': '2',
 };
 
-// What a hostile guest's objects may cost: they are parsed by git, and may claim any size.
-const HOSTILE_LIMITS = ['prlimit', '--as=6442450944', '--cpu=600', '--core=0', '--fsize=8589934592'];
-const HOSTILE_ENV = { GIT_ALLOC_LIMIT: '1024m' };
+/** What a guest sent may be made to cost much: it is parsed by git, and may claim any size. */
+const HOSTILE_LIMITS: Partial<Limits> = { cpuSeconds: 300, memoryBytes: 1.5 * GIB, fileBytes: 8 * GIB };
+const HOSTILE_ENV = { GIT_ALLOC_LIMIT: '512m' };
+const OWNER_LIMITS: Partial<Limits> = {
+  cpuSeconds: 3600,
+  memoryBytes: 32 * GIB,
+  fileBytes: 64 * GIB,
+  growthBytes: Number.POSITIVE_INFINITY,
+};
+/** A program that waits, for a pipe or for who sends, takes no processor */
+const MAX_RUN_MS = 60 * 60_000;
+const MAX_CONFIG_MS = 10_000;
 
 export type GitPlace = {
   gitDir: string;
+  /** Of a linked work tree */
+  commonDir?: string;
   workTree?: string;
-  /** Where new objects are written, when not in `gitDir` */
-  objectFolder?: string;
   config?: Readonly<Record<string, string>>;
+  /** What else it reads: where objects are */
+  readable?: readonly string[];
+  /** What it may change; nothing unless it is named */
+  writable?: readonly string[];
 };
 
 export type GitOptions = {
@@ -49,26 +65,47 @@ export type GitOptions = {
   acceptCodes?: number[];
   /** It reads what a guest made */
   isHostile?: boolean;
+  /** On standard output; as much as names may come to when it is left out */
+  maxBytes?: number;
+  writable?: readonly string[];
 };
+
+type OwnerEnv = Readonly<Record<string, string>>;
 
 export type Git = ReturnType<typeof createGit>;
 
-export function createGit({ ownerEnv }: { ownerEnv: Readonly<Record<string, string>> }) {
-  return { run, text, ownersIgnoreFile };
+export function createGit({ ownerEnv, uid = process.getuid?.() ?? 0 }: { ownerEnv: OwnerEnv; uid?: number }) {
+  const home = ownerEnv.HOME ?? '/nonexistent';
+  const owner = { uid, home, configFolder: ownerEnv.XDG_CONFIG_HOME ?? `${home}/.config` };
+  return { run, text, readConfig, trustedFolders, owner };
 
-  /** Gives standard output. Throws ProcessFailure, TOOL_MISSING, CANCELLED. */
+  /** Gives standard output. Throws ProcessFailure, also for what wanted more than it may, TOOL_MISSING, CANCELLED. */
   async function run(task: Task, place: GitPlace | null, args: string[], options: GitOptions = {}): Promise<Buffer> {
-    const { stdin, stdout, cwd, acceptCodes, isHostile = false } = options;
-    const collected = new BoundedSink();
+    const { stdin, stdout, cwd, acceptCodes, isHostile = false, maxBytes = MAX_NAMES_BYTES } = options;
+    const collected = new Collector();
     const config = Object.entries({ ...SAFE_CONFIG, ...place?.config });
-    const git = ['git', '--no-replace-objects', ...config.flatMap(([key, value]) => ['-c', `${key}=${value}`])];
-    await runProcess(task, [...(isHostile ? HOSTILE_LIMITS : []), ...git, ...args], {
-      env: { ...environment(place), ...(isHostile && HOSTILE_ENV) },
-      stdout: stdout ?? collected,
-      ...(stdin !== undefined && { stdin: stdin instanceof Readable ? stdin : Readable.from([Buffer.from(stdin)]) }),
-      ...(cwd !== undefined && { cwd }),
-      ...(acceptCodes && { acceptCodes }),
-    });
+    const argv = [
+      'git',
+      '--no-replace-objects',
+      ...config.flatMap(([key, value]) => ['-c', `${key}=${value}`]),
+      ...args,
+    ];
+    const walls = {
+      readable: [place?.gitDir, place?.commonDir, place?.workTree, ...(place?.readable ?? [])].filter(
+        (path) => path !== undefined,
+      ),
+      writable: [...(place?.writable ?? []), ...(options.writable ?? [])],
+      limits: { ...(isHostile ? HOSTILE_LIMITS : OWNER_LIMITS), outputBytes: maxBytes },
+    };
+    await withDeadline(task, MAX_RUN_MS, (until) =>
+      runConfined(until, argv, walls, {
+        env: { ...ENVIRONMENT, ...placeEnvironment(place), ...(isHostile && HOSTILE_ENV) },
+        stdout: stdout ?? collected,
+        ...(stdin !== undefined && { stdin: stdin instanceof Readable ? stdin : Readable.from([Buffer.from(stdin)]) }),
+        ...(cwd !== undefined && { cwd }),
+        ...(acceptCodes && { acceptCodes }),
+      }),
+    );
     return collected.all();
   }
 
@@ -76,49 +113,81 @@ export function createGit({ ownerEnv }: { ownerEnv: Readonly<Record<string, stri
     return (await run(task, place, args, options)).toString('utf8').trim();
   }
 
-  /** The file that names what the owner ignores everywhere. This reads the owner's config, which runs nothing. */
-  async function ownersIgnoreFile(task: Task, repo: string): Promise<string> {
-    const argv = ['git', '-C', repo, '-c', 'safe.directory=*', 'config', '--type=path', '--get', 'core.excludesFile'];
-    const { stdout } = await runProcess(task, argv, { env: { ...ownerEnv }, acceptCodes: [1] });
-    return stdout.trim() || `${ownerEnv.XDG_CONFIG_HOME ?? `${ownerEnv.HOME}/.config`}/git/ignore`;
+  /** What system, user and repository say of the keys that banger knows. This runs nothing that a config names. */
+  async function readConfig(task: Task, { path, gitDir, commonDir }: RepositoryFolders): Promise<ConfigEntry[]> {
+    const place = { GIT_DIR: gitDir, GIT_COMMON_DIR: commonDir, GIT_WORK_TREE: path };
+    return parseConfig(await ownersConfig(task, ['--show-scope', '--get-regexp', WANTED_KEYS], place));
   }
 
-  function environment(place: GitPlace | null): Record<string, string> {
-    return {
-      PATH: ownerEnv.PATH ?? '',
-      LC_ALL: 'C',
-      HOME: '/nonexistent',
-      GIT_CONFIG_NOSYSTEM: '1',
-      GIT_CONFIG_GLOBAL: '/dev/null',
-      GIT_ATTR_NOSYSTEM: '1',
-      GIT_TERMINAL_PROMPT: '0',
-      GIT_OPTIONAL_LOCKS: '0',
-      GIT_NO_LAZY_FETCH: '1',
-      GIT_ALLOW_PROTOCOL: '',
-      ...(place && { GIT_DIR: place.gitDir }),
-      ...(place?.workTree !== undefined && { GIT_WORK_TREE: place.workTree }),
-      ...(place?.objectFolder !== undefined && { GIT_OBJECT_DIRECTORY: place.objectFolder }),
-    };
+  /** The values of safe.directory, since the last empty one. */
+  async function trustedFolders(task: Task): Promise<string[]> {
+    const values = await ownersConfig(task, ['--type=path', '--get-all', 'safe.directory'], NO_REPOSITORY);
+    const all = values.split('\0').slice(0, -1);
+    return all.slice(all.lastIndexOf('') + 1);
+  }
+
+  /** With the owner's own environment, and outside of walls: a config may include files from anywhere. */
+  async function ownersConfig(task: Task, args: string[], place: Record<string, string>): Promise<string> {
+    const argv = [requireTool('git'), 'config', '-z', '--includes', ...args];
+    const env = { ...ENVIRONMENT, ...OWNERS_CONFIG, ...ownerEnv, ...place };
+    const run = (until: Task) => runProcess(until, argv, { env, cwd: '/', acceptCodes: [1] });
+    return (await withDeadline(task, MAX_CONFIG_MS, run)).stdout;
   }
 }
 
-/** git's own words, when it is git that failed. */
+const ENVIRONMENT = {
+  PATH: '/usr/bin:/bin',
+  LC_ALL: 'C',
+  HOME: '/nonexistent',
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_ATTR_NOSYSTEM: '1',
+  GIT_TERMINAL_PROMPT: '0',
+  GIT_OPTIONAL_LOCKS: '0',
+  GIT_NO_LAZY_FETCH: '1',
+  GIT_ALLOW_PROTOCOL: '',
+};
+const OWNERS_CONFIG = { GIT_CONFIG_NOSYSTEM: undefined, GIT_CONFIG_GLOBAL: undefined };
+const NO_REPOSITORY = { GIT_DIR: '/nonexistent' };
+
+function placeEnvironment(place: GitPlace | null): Record<string, string> {
+  return {
+    ...(place && { GIT_DIR: place.gitDir }),
+    ...(place?.commonDir !== undefined && { GIT_COMMON_DIR: place.commonDir }),
+    ...(place?.workTree !== undefined && { GIT_WORK_TREE: place.workTree }),
+  };
+}
+
+async function withDeadline<Value>(task: Task, ms: number, work: (until: Task) => Promise<Value>): Promise<Value> {
+  const deadline = AbortSignal.timeout(ms);
+  try {
+    return await work(task.withSignal(deadline));
+  } catch (fault) {
+    task.check();
+    if (!deadline.aborted) throw fault;
+    throw new ProcessFailure(['git'], { overLimit: `took longer than ${ms / 1000} s` });
+  }
+}
+
+/** git's own words, or what it wanted too much of, when it is git that failed. */
 export function gitWords(fault: unknown): string | null {
-  return fault instanceof ProcessFailure ? fault.stderr.trim().split('\n').slice(-3).join('; ').slice(0, 600) : null;
+  if (!(fault instanceof ProcessFailure)) return null;
+  if (fault.overLimit !== null) return `git ${fault.overLimit}`;
+  const words = fault.stderr.trim().split('\n').slice(-3).join('; ').slice(0, 600);
+  return OUT_OF_MEMORY.test(words) ? `git needed more memory than it may have (${words})` : words;
 }
 
-class BoundedSink extends Writable {
+const OUT_OF_MEMORY = /out of memory|over limit|cannot allocate memory|cannot be mapped|mmap failed|create thread/i;
+
+class Collector extends Writable {
   readonly #chunks: Buffer[] = [];
-  #sizeBytes = 0;
 
   override _write(chunk: Buffer, _encoding: string, done: (fault?: Error) => void): void {
-    this.#sizeBytes += chunk.length;
-    if (this.#sizeBytes <= MAX_OUTPUT_BYTES) this.#chunks.push(chunk);
+    this.#chunks.push(chunk);
     done();
   }
 
   all(): Buffer {
-    if (this.#sizeBytes <= MAX_OUTPUT_BYTES) return Buffer.concat(this.#chunks);
-    throw new BangerError('REPO_INVALID', { message: `git listed more than ${MAX_OUTPUT_BYTES} bytes of names.` });
+    return Buffer.concat(this.#chunks);
   }
 }

@@ -4,60 +4,75 @@
  * git reads the config of the repository that it works in, and filters, diff drivers and fsmonitor are programs that a
  * config names. In a lens the config is banger's. Of the owner's it takes over what says how files are compared.
  */
-import { copyFile, mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { copyFile, mkdir, open, readFile, realpath, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listFolder } from '../platform/files.ts';
 import type { Task } from '../platform/task.ts';
 import type { Repository } from './find-repository.ts';
 import type { Git, GitPlace } from './git.ts';
 
-/** Plain switches, which run nothing */
-const TAKEN_OVER = ['core.fileMode', 'core.symlinks', 'core.autocrlf', 'core.eol', 'core.ignoreCase'];
+/** Of patterns; git itself reads no attributes of more than 100 MB */
+const MAX_PATTERN_BYTES = 4 * 1024 * 1024;
+/** An archive holds every file, whatever the attributes say; the last line decides */
+const ALL_IN_ARCHIVES = '* -export-ignore -export-subst\n';
 
 export async function makeLens(task: Task, git: Git, repository: Repository, folder: string): Promise<GitPlace> {
-  await makeBareRepository(task, git, folder, repository.objectFormat, join(repository.commonDir, 'objects'));
+  const { path, gitDir, commonDir, objectFormat, settings } = repository;
+  await makeBareRepository(task, git, folder, objectFormat, [join(commonDir, 'objects')]);
   await mkdir(join(folder, 'info'), { recursive: true });
-  await copyIfThere(join(repository.commonDir, 'shallow'), join(folder, 'shallow'));
-  await copyIfThere(join(repository.commonDir, 'info/exclude'), join(folder, 'info/exclude'));
-  // An archive holds every file, whatever the attributes say
-  await writeFile(join(folder, 'info/attributes'), '* -export-ignore -export-subst\n');
-  if (repository.isBare) return { gitDir: folder };
-  await copyIndex(repository.gitDir, folder);
-  const config: Record<string, string> = { 'core.bare': 'false' };
-  for (const key of TAKEN_OVER) {
-    const value = await git.text(task, null, ['config', '--get', key], { cwd: repository.path, acceptCodes: [1] });
-    if (/^(true|false|input|native|lf|crlf)$/i.test(value)) config[key] = value;
-  }
-  config['core.excludesFile'] = await git.ownersIgnoreFile(task, repository.path);
-  return { gitDir: folder, workTree: repository.path, config };
+  await copyIfThere(join(commonDir, 'shallow'), join(folder, 'shallow'));
+  const read = (name: string) => readPatterns(join(commonDir, 'info', name), path);
+  const ignored = [...(await readAllPatterns(settings.ignoreFiles, path)), await read('exclude')];
+  const write = (name: string, patterns: string[]) => writeFile(join(folder, name), patterns.join(''), 'latin1');
+  await write('info/exclude', ignored);
+  await write('info/attributes', [await read('attributes'), ALL_IN_ARCHIVES]);
+  await write('attributes', await readAllPatterns(settings.attributeFiles, path));
+  const place = { gitDir: folder, readable: [commonDir], writable: [folder] };
+  if (repository.isBare) return place;
+  await copyIndex(gitDir, folder);
+  const config = {
+    'core.bare': 'false',
+    'core.attributesFile': join(folder, 'attributes'),
+    ...settings.switches,
+  };
+  return { ...place, workTree: path, config };
 }
 
-/** An empty repository that sees the objects of another. */
+/** An empty repository that sees the objects of others. */
 export async function makeBareRepository(
   task: Task,
   git: Git,
   folder: string,
   objectFormat: string,
-  objects: string,
+  objects: string[],
 ): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  await git.run(task, null, [
-    'init',
-    '--quiet',
-    '--bare',
-    '--template=',
-    '--initial-branch=main',
-    ...(objectFormat === 'sha1' ? [] : [`--object-format=${objectFormat}`]),
-    folder,
-  ]);
+  const init = ['init', '--quiet', '--bare', '--template=', '--initial-branch=main'];
+  const format = objectFormat === 'sha1' ? [] : [`--object-format=${objectFormat}`];
+  await git.run(task, null, [...init, ...format, folder], { writable: [folder] });
   await mkdir(join(folder, 'objects/info'), { recursive: true });
-  await writeFile(join(folder, 'objects/info/alternates'), `${quoteAlternate(objects)}\n`);
+  await writeFile(join(folder, 'objects/info/alternates'), objects.map((each) => `${quoteAlternate(each)}\n`).join(''));
 }
 
 /** git reads a line that begins with a quote as a quoted string. */
 function quoteAlternate(path: string): string {
   if (!/["\n#\\]/.test(path)) return path;
   return `"${path.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n')}"`;
+}
+
+function readAllPatterns(paths: readonly string[], top: string): Promise<string[]> {
+  return Promise.all(paths.map((path) => readPatterns(path, top)));
+}
+
+/** Empty unless it is a plain file of sensible size; one below the top has to be there without links, too. */
+async function readPatterns(path: string, top: string): Promise<string> {
+  const real = await realpath(path).catch(() => null);
+  if (real === null || (path.startsWith(`${top}/`) && !real.startsWith(`${top}/`))) return '';
+  await using file = await open(real, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => null);
+  const found = await file?.stat();
+  if (!file || !found?.isFile() || found.size > MAX_PATTERN_BYTES) return '';
+  return `${(await file.readFile('latin1')).replace(/\n$/, '')}\n`;
 }
 
 /** With its time: git compares it to those of the files to know which it need not read. */

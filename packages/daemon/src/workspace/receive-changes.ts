@@ -82,9 +82,11 @@ async function makeQuarantine(
 ): Promise<GitPlace> {
   const { git } = parts;
   const lens = lensFolder(parts, vmId, path);
-  const place = { gitDir: join(folder, 'git') };
-  await makeBareRepository(task, git, place.gitDir, repository.objectFormat, join(lens, 'objects'));
-  await copyFile(join(lens, 'shallow'), join(place.gitDir, 'shallow')).catch(() => {}); // most histories are whole
+  const gitDir = join(folder, 'git');
+  const place = { gitDir, readable: [lens, repository.commonDir], writable: [gitDir] };
+  const objects = [join(lens, 'objects'), join(repository.commonDir, 'objects')];
+  await makeBareRepository(task, git, gitDir, repository.objectFormat, objects);
+  await copyFile(join(lens, 'shallow'), join(gitDir, 'shallow')).catch(() => {}); // most histories are whole
   for (const id of [tree, ...(baseCommit === null ? [] : [baseCommit])]) await expectObject(id);
   return place;
 

@@ -4,10 +4,10 @@
  */
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Task } from '../platform/task.ts';
-import type { Repository } from './find-repository.ts';
+import { placeOf, type Repository } from './find-repository.ts';
 import type { Git, GitPlace } from './git.ts';
 import { invalid, readObjects } from './read-objects.ts';
-import { joinNames, parseTree, SUBMODULE, showNames, splitNames, type TreeEntry } from './tree-entries.ts';
+import { joinNames, parseStatus, parseTree, SUBMODULE, showNames, splitNames, type TreeEntry } from './tree-entries.ts';
 
 export type SnapshotOptions = { ref?: string | undefined; includeUntracked: boolean; skipSubmodules: boolean };
 
@@ -47,10 +47,12 @@ export async function snapshotRepository(
   return { base, branch, tree, entries, changed, notes };
 }
 
-async function findBase(task: Task, git: Git, { path, isBare }: Repository, ref: string | undefined) {
+async function findBase(task: Task, git: Git, repository: Repository, ref: string | undefined) {
+  const { path, isBare } = repository;
+  const place = placeOf(repository);
   const wanted = ref ?? 'HEAD';
   const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${wanted}^{commit}`];
-  const base = (await git.text(task, null, args, { cwd: path, acceptCodes: [1, 128] })) || null;
+  const base = (await git.text(task, place, args, { acceptCodes: [1, 128] })) || null;
   if (base === null && (ref !== undefined || isBare)) {
     throw new BangerError('REF_NOT_FOUND', {
       message: `${path} has no commit, branch or tag "${wanted}".`,
@@ -59,28 +61,32 @@ async function findBase(task: Task, git: Git, { path, isBare }: Repository, ref:
     });
   }
   const named = ref === undefined ? ['symbolic-ref', '--quiet', 'HEAD'] : ['rev-parse', '--symbolic-full-name', ref];
-  const name = await git.text(task, null, named, { cwd: path, acceptCodes: [1, 128] });
+  const name = await git.text(task, place, named, { acceptCodes: [1, 128] });
   return { base, branch: /^refs\/heads\/(.+)$/.exec(name)?.[1] ?? null };
 }
 
 /** Tracked files as they are, and with `includeUntracked` those that git neither tracks nor ignores. */
 async function writeWorkTree(task: Task, git: Git, lens: GitPlace, options: SnapshotOptions, notes: string[]) {
   await readObjects(() => git.run(task, lens, ['update-index', '-q', '--unmerged', '--refresh'], { acceptCodes: [1] }));
-  const differing = ['diff-files', '--name-only', '-z', '--ignore-submodules=all'];
-  const changed = [...new Set(splitNames(await git.run(task, lens, differing)))];
+  const differing = await git.run(task, lens, ['diff-files', '--name-status', '-z', '--ignore-submodules=all']);
+  const { present, gone } = parseStatus(differing);
   const found = await listUntracked(task, git, lens, notes);
   const untracked = options.includeUntracked ? found : [];
   if (found.length > untracked.length) {
     notes.push(`Left out, since git does not track them (--include-untracked brings them): ${showNames(found)}.`);
   }
-  const names = [...changed, ...untracked];
-  if (names.length > 0) {
-    await refuseFiltered(task, git, lens, names);
-    await readObjects(() =>
-      git.run(task, lens, ['update-index', '--add', '--remove', '-z', '--stdin'], { stdin: joinNames(names) }),
-    );
-  }
+  // What is gone goes first: a link or a file may stand where its folder was.
+  await updateIndex(['--force-remove'], gone);
+  const names = [...present, ...untracked];
+  if (names.length > 0) await refuseFiltered(task, git, lens, names);
+  await updateIndex(['--add', '--remove'], names);
   return readObjects(() => git.text(task, lens, ['write-tree']));
+
+  async function updateIndex(how: string[], names: string[]): Promise<void> {
+    if (names.length === 0) return;
+    const args = ['update-index', ...how, '-z', '--stdin'];
+    await readObjects(() => git.run(task, lens, args, { stdin: joinNames(names) }));
+  }
 }
 
 async function listUntracked(task: Task, git: Git, lens: GitPlace, notes: string[]): Promise<string[]> {

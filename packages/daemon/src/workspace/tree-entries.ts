@@ -29,6 +29,18 @@ export function parseChanges(listing: Buffer): Change[] {
   return changes;
 }
 
+/** Of `diff-files -z --name-status`. */
+export function parseStatus(listing: Buffer): { present: string[]; gone: string[] } {
+  const words = splitNames(listing);
+  const present = new Set<string>();
+  const gone = new Set<string>();
+  for (let at = 0; at + 1 < words.length; at += 2) {
+    // A conflict is listed twice, once as unmerged
+    (words[at] === 'D' ? gone : present).add(words[at + 1] as string);
+  }
+  return { present: [...present].filter((name) => !gone.has(name)), gone: [...gone] };
+}
+
 export function splitNames(listing: Buffer): string[] {
   const names = listing.toString('latin1').split('\0');
   if (names.at(-1) === '') names.pop();
