@@ -110,6 +110,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     kernels,
     log,
     now,
+    monotonicMs: () => performance.now(),
     readHost,
     readIdleLimitMs: async () => (await config.read()).idleStopAfterMs,
     readDefaults: async () => resolve((await config.read()).vmDefaults),

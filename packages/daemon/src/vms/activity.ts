@@ -7,11 +7,12 @@ import type { VmId } from '@banger/contract/names.ts';
 
 export type Activity = ReturnType<typeof createActivity>;
 
-export function createActivity({ nowMs }: { nowMs: () => number }) {
+/** `monotonicMs` does not jump when somebody sets the host's clock, and stands still while the host sleeps. */
+export function createActivity({ monotonicMs }: { monotonicMs: () => number }) {
   const users = new Map<VmId, number>();
   const lastUsedMs = new Map<VmId, number>();
   /** A daemon that has just started knows of no use before it */
-  const beganMs = nowMs();
+  const beganMs = monotonicMs();
   const changes = new EventEmitter<{ changed: [] }>();
   return { use, touch, idleSinceMs, forget, onChange: (listener: () => void) => void changes.on('changed', listener) };
 
@@ -29,14 +30,14 @@ export function createActivity({ nowMs }: { nowMs: () => number }) {
   }
 
   function touch(id: VmId): void {
-    lastUsedMs.set(id, nowMs());
+    lastUsedMs.set(id, monotonicMs());
     changes.emit('changed');
   }
 
-  /** Null while somebody uses it. `startedMs` is when it began to run. */
-  function idleSinceMs(id: VmId, startedMs: number): number | null {
+  /** By the same clock; null while somebody uses it. */
+  function idleSinceMs(id: VmId): number | null {
     if ((users.get(id) ?? 0) > 0) return null;
-    return Math.max(lastUsedMs.get(id) ?? 0, startedMs, beganMs);
+    return lastUsedMs.get(id) ?? beganMs;
   }
 
   function forget(id: VmId): void {

@@ -23,11 +23,13 @@ type Parts = {
   list: () => VmRecord[];
   guest: (task: Task, vm: VmRecord) => Promise<Guest>;
   stop: (task: Task, id: string, timeoutMs: number) => Promise<unknown>;
-  nowMs: () => number;
+  /** See activity.ts */
+  monotonicMs: () => number;
+  now: () => Date;
   log: Log;
 };
 
-export function createIdleStop({ activity, readLimitMs, list, guest, stop, nowMs, log }: Parts) {
+export function createIdleStop({ activity, readLimitMs, list, guest, stop, monotonicMs, now, log }: Parts) {
   let timer: NodeJS.Timeout | null = null;
   let timerDueMs = Number.POSITIVE_INFINITY;
   let hasEnded = false;
@@ -48,23 +50,23 @@ export function createIdleStop({ activity, readLimitMs, list, guest, stop, nowMs
   /** When a vm stops unless somebody uses it, as an ISO time. */
   async function stopsAt(vm: VmRecord): Promise<string | null> {
     const dueMs = dueOf(vm, await limitOrNever());
-    return dueMs === null ? null : new Date(dueMs).toISOString();
+    return dueMs === null ? null : new Date(now().getTime() + dueMs - monotonicMs()).toISOString();
   }
 
   async function arm(): Promise<void> {
     const limitMs = await limitOrNever();
     const due = list().flatMap((vm) => dueOf(vm, limitMs) ?? []);
-    const dueMs = nowMs() + nextLookMs(due, nowMs());
+    const dueMs = monotonicMs() + nextLookMs(due, monotonicMs());
     if (hasEnded || (timer && timerDueMs <= dueMs)) return;
     if (timer) clearTimeout(timer);
     timerDueMs = dueMs;
-    timer = setTimeout(() => void look(), dueMs - nowMs()).unref();
+    timer = setTimeout(() => void look(), dueMs - monotonicMs()).unref();
   }
 
   async function look(): Promise<void> {
     timer = null;
     const limitMs = await limitOrNever();
-    const due = list().filter((vm) => (dueOf(vm, limitMs) ?? Number.POSITIVE_INFINITY) <= nowMs());
+    const due = list().filter((vm) => (dueOf(vm, limitMs) ?? Number.POSITIVE_INFINITY) <= monotonicMs());
     for (const vm of due) void stopIfIdle(vm, limitMs);
     await arm();
   }
@@ -75,7 +77,7 @@ export function createIdleStop({ activity, readLimitMs, list, guest, stop, nowMs
     try {
       if (await hasSession(vm)) activity.touch(vm.id);
       // Somebody may have come while the agent was asked.
-      else if ((dueOf(vm, limitMs) ?? Number.POSITIVE_INFINITY) <= nowMs()) {
+      else if ((dueOf(vm, limitMs) ?? Number.POSITIVE_INFINITY) <= monotonicMs()) {
         log.info(`vm ${vm.name} was idle and is stopped`);
         await stop(Task.background(), vm.id, SHUTDOWN_LIMIT_MS);
       }
@@ -95,7 +97,7 @@ export function createIdleStop({ activity, readLimitMs, list, guest, stop, nowMs
 
   function dueOf({ id, state }: VmRecord, limitMs: number | null): number | null {
     if (state.is !== 'running') return null;
-    return planIdleStop({ limitMs, idleSinceMs: activity.idleSinceMs(id, Date.parse(state.since)) });
+    return planIdleStop({ limitMs, idleSinceMs: activity.idleSinceMs(id) });
   }
 
   /** A broken config stops no vm. */

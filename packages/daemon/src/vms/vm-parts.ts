@@ -23,6 +23,8 @@ export type VmParts = {
   kernels: Kernels;
   log: Log;
   now: () => Date;
+  /** Milliseconds since some moment, by a clock that nobody sets */
+  monotonicMs: () => number;
   readHost: () => Host;
   /** How long nobody may use a vm before it is stopped; null is forever. Throws CONFIG_INVALID. */
   readIdleLimitMs: () => Promise<number | null>;

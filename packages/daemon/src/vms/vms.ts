@@ -36,15 +36,15 @@ export function createVms(given: Omit<VmParts, 'running'>) {
   const parts: VmParts = { ...given, running: createRunningVms() };
   const { records, running, folders, log } = parts;
   const oneAtATime = createOneAtATime();
-  const nowMs = () => parts.now().getTime();
-  const activity = createActivity({ nowMs });
+  const activity = createActivity(parts);
   const idleStop = createIdleStop({
     activity,
     readLimitMs: parts.readIdleLimitMs,
     list: records.list,
     guest: (task, { id, name }) => running.get(id, name).guest(task),
     stop,
-    nowMs,
+    monotonicMs: parts.monotonicMs,
+    now: parts.now,
     log,
   });
   /** Emits the id of each vm that is gone */
