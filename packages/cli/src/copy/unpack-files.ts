@@ -7,9 +7,11 @@
  * - Links that lead out of what is copied, and devices, pipes and sockets, are left out and counted.
  * - Files appear whole, by renaming; they belong to the caller and have no setuid, setgid or sticky bits.
  */
+import { readlinkSync } from 'node:fs';
 import { chmod, link, lstat, mkdir, open, rename, rm, symlink, unlink, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path/posix';
 import { BangerError } from '@banger/contract/errors.ts';
+import { leadsOut } from '@banger/contract/link-target.ts';
 import type { CopyCount } from './pack-files.ts';
 import { readTar, type TarEntry } from './tar-format.ts';
 
@@ -53,7 +55,7 @@ export async function unpackFiles(tar: AsyncIterable<Uint8Array>, parts: UnpackP
         count.files++;
         return;
       case 'symlink':
-        if (leadsOut(words, entry.target, name !== null)) count.skipped++;
+        if (leadsOut(name === null ? words : words.slice(1), entry.target, linkAt)) count.skipped++;
         else links.set(path, entry.target);
         return;
       case 'hardlink': {
@@ -65,6 +67,15 @@ export async function unpackFiles(tar: AsyncIterable<Uint8Array>, parts: UnpackP
       case 'special':
         count.skipped++;
         return;
+    }
+  }
+
+  /** The target of a link that lies in the folder already; null when there is none. */
+  function linkAt(path: string): string | null {
+    try {
+      return readlinkSync(`${folder}/${name === null ? '' : `${name}/`}${path}`);
+    } catch {
+      return null; // it is no link, or nothing at all
     }
   }
 
@@ -111,20 +122,6 @@ export function placeOf(entryName: string, base: string, name: string | null): s
     });
   }
   return name === null ? words.slice(1) : [name, ...words.slice(1)];
-}
-
-/**
- * Whether a link's target is outside of what is copied. `..` may only come first: after another word that word could
- * itself be a link, and then `..` is not where it seems to be.
- */
-export function leadsOut(words: readonly string[], target: string, hasTop: boolean): boolean {
-  if (target === '' || target.startsWith('/') || target.includes('\0')) return true;
-  const targetWords = target.split('/').filter((word) => word !== '' && word !== '.');
-  const ups = targetWords.findIndex((word) => word !== '..');
-  const upCount = ups < 0 ? targetWords.length : ups;
-  if (targetWords.slice(upCount).includes('..')) return true;
-  const depth = words.length - 1 - (hasTop ? 1 : 0);
-  return upCount > depth;
 }
 
 async function writeWhole(entry: TarEntry, path: string, count: CopyCount): Promise<void> {

@@ -2,26 +2,36 @@
  * Whether what a guest changed may become a branch or a patch of the owner's. Pure: what git would check out, with the
  * names and links that reach out of the folder, or into what git itself trusts, refused.
  */
+import { leadsOut } from '@banger/contract/link-target.ts';
 import { type Change, SUBMODULE, SYMLINK } from './tree-entries.ts';
 
 export type Objection = { why: string; name: string };
 
-/** `known` are the links and submodules that were brought in, as `keyOf` names them; `targetOf` reads a link. */
+/** What was brought in: what is special of it, as `keyOf` names it, and where its links lead. */
+export type Known = { keys: ReadonlySet<string>; links: readonly { name: string; target: string }[] };
+
+/** `targetOf` reads a new link; null for one that cannot be read. */
 export function findObjection(
   changes: readonly Change[],
-  known: ReadonlySet<string>,
+  known: Known,
   targetOf: (id: string) => string | null,
 ): Objection | null {
+  const links = new Map<string, string>();
+  for (const { name, target } of known.links) {
+    // One that points elsewhere in the commit than in the files is believed to lead anywhere.
+    const isOther = (links.get(name) ?? target) !== target;
+    links.set(name, isOther || reachesGit(target) ? '/' : target);
+  }
   for (const change of changes) {
     if (change.status === 'D') continue;
     const { name, mode, id } = change;
     if (!isPlainName(name)) return { why: 'its name reaches into .git, or out of the repository', name };
-    if (known.has(keyOf(change))) continue;
+    if (known.keys.has(keyOf(change))) continue;
     if (mode === SUBMODULE) return { why: 'it is a repository inside of the repository', name };
     if (isGitModules(name)) return { why: 'it says where submodules come from', name };
     if (mode !== SYMLINK) continue;
     const target = targetOf(id);
-    if (target === null || leadsOut(name, target))
+    if (target === null || reachesGit(target) || leadsOut(name.split('/'), target, (path) => links.get(path) ?? null))
       return { why: 'it is a link that leads out of the repository', name };
   }
   return null;
@@ -49,18 +59,10 @@ function isDotGit(part: string): boolean {
   return /^(\.git|git~\d+)[. ]*(:.*)?$/.test(folded) || folded.split('\\').includes('.git');
 }
 
-function isGitModules(name: string): boolean {
-  return /^(\.gitmodules|gitmod~\d+)[. ]*$/i.test(name);
+function reachesGit(target: string): boolean {
+  return target.split('/').some(isDotGit);
 }
 
-/** Where a relative link may point: anything below the top of the repository. */
-function leadsOut(name: string, target: string): boolean {
-  if (target.startsWith('/')) return true;
-  let depth = name.split('/').length - 1;
-  for (const part of target.split('/')) {
-    if (part === '' || part === '.') continue;
-    depth += part === '..' ? -1 : 1;
-    if (depth < 0 || isDotGit(part)) return true;
-  }
-  return false;
+function isGitModules(name: string): boolean {
+  return /^(\.gitmodules|gitmod~\d+)[. ]*$/i.test(name);
 }

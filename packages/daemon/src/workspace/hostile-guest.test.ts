@@ -24,6 +24,12 @@ test('trees that reach out are refused, and nothing changes on the host', async 
     'an absolute name': tree(['100644', '/etc/passwd', blob]),
     'a link to an absolute path': tree(['120000', 'link', link('/etc/passwd')]),
     'a link out of the repository': tree(['40000', 'a', tree(['120000', 'link', link('../../../x')])]),
+    'a link out of it by another link': tree([
+      '40000',
+      'p',
+      tree(['40000', 'q', tree(['120000', 'out', link('up/../secret')], ['120000', 'up', link('../..')])]),
+    ]),
+    'a link through one that was there before': tree(['120000', 'link', link('mine')]),
     'a link into .git': tree(['120000', 'link', link('.git/config')]),
     'a link that is too long': tree(['120000', 'link', link('a/'.repeat(40_000))]),
     'a link in place of .gitmodules': tree(['120000', '.gitmodules', link('file')]),

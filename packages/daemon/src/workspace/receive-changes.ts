@@ -7,14 +7,15 @@ import { vmHost } from '@banger/contract/names.ts';
 import { listFolder, makePrivateFolder, removeTree } from '../platform/files.ts';
 import type { Task } from '../platform/task.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
-import { findObjection, isSpecial, keyOf } from './check-changes.ts';
+import { findObjection, isSpecial, type Known, keyOf } from './check-changes.ts';
 import { findRepository, type Repository } from './find-repository.ts';
 import { type Git, type GitPlace, gitWords } from './git.ts';
 import type { GuestHeader } from './guest-header.ts';
 import { guestScripts } from './guest-scripts.ts';
 import { makeBareRepository } from './lens.ts';
+import { readBlobs } from './read-links.ts';
 import { listReceived, type ReceivedObject, receivePack, refused } from './receive-pack.ts';
-import { type Change, parseChanges, parseTree, SYMLINK, showName } from './tree-entries.ts';
+import { type Change, parseChanges, parseTree, SYMLINK, showName, type TreeEntry } from './tree-entries.ts';
 import { lensFolder, type WorkspaceParts, workspacesFolder } from './workspace-parts.ts';
 
 export type Received = GuestHeader & { quarantine: GitPlace; repository: Repository; folder: string };
@@ -123,7 +124,7 @@ async function checkReceived(
   const changes = parseChanges(await git.run(task, quarantine, [...RAW, record.tree, tree], { isHostile: true }));
   if (isExport && commit !== null) changes.push(...(await changesOfCommits(task, parts, record, received)));
   const known = await listKnown(task, git, quarantine, record);
-  const targets = await readLinks(task, git, quarantine, changes, objects);
+  const targets = await readNewLinks(task, git, quarantine, changes, objects);
   const objection = findObjection(changes, known, (id) => targets.get(id) ?? null);
   if (objection) throw refused(`${showName(objection.name)}: ${objection.why}`);
 }
@@ -190,29 +191,35 @@ export async function newCommits(
   return text === '' ? [] : text.split('\n');
 }
 
-async function listKnown(task: Task, git: Git, place: GitPlace, record: WorkspaceRecord): Promise<Set<string>> {
-  const known = new Set<string>();
+async function listKnown(task: Task, git: Git, place: GitPlace, record: WorkspaceRecord): Promise<Known> {
+  const special: TreeEntry[] = [];
   for (const id of [record.tree, ...(record.baseCommit === null ? [] : [record.baseCommit])]) {
-    const entries = parseTree(await git.run(task, place, ['ls-tree', '-r', '-z', '-l', id]));
-    for (const entry of entries.filter(isSpecial)) known.add(keyOf(entry));
+    special.push(...parseTree(await git.run(task, place, ['ls-tree', '-r', '-z', '-l', id])).filter(isSpecial));
   }
-  return known;
+  const links = special.filter(({ mode }) => mode === SYMLINK);
+  const targets = await readBlobs(
+    task,
+    git,
+    place,
+    links.map(({ id }) => id),
+  );
+  return {
+    keys: new Set(special.map(keyOf)),
+    links: links.map(({ name, id }) => ({ name, target: targets.get(id) ?? '/' })),
+  };
 }
 
 /** Where new links point; one that is too long to be a link is left out, and so refused. */
-async function readLinks(
+function readNewLinks(
   task: Task,
   git: Git,
   place: GitPlace,
   changes: readonly Change[],
   objects: Map<string, ReceivedObject>,
 ): Promise<Map<string, string>> {
-  const targets = new Map<string, string>();
-  for (const id of new Set(changes.flatMap((change) => (change.mode === SYMLINK ? change.id : [])))) {
-    if ((objects.get(id)?.sizeBytes ?? 0) > MAX_LINK_BYTES) continue;
-    targets.set(id, (await git.run(task, place, ['cat-file', 'blob', id], { isHostile: true })).toString('latin1'));
-  }
-  return targets;
+  const ids = changes.filter(({ mode }) => mode === SYMLINK).map(({ id }) => id);
+  const short = ids.filter((id) => (objects.get(id)?.sizeBytes ?? 0) <= MAX_LINK_BYTES);
+  return readBlobs(task, git, place, short);
 }
 
 async function explained<Value>(work: () => Promise<Value>): Promise<Value> {
