@@ -87,7 +87,7 @@ async function openRelay({ client }: BenchHome) {
     socket.end();
   }
 
-  async function nextOutput(): Promise<Buffer | null> {
+  async function nextOutput(): Promise<Uint8Array | null> {
     for (;;) {
       const { done, value } = await events.next();
       if (done || value.is === 'exit') return null;

@@ -7,6 +7,7 @@
  */
 import { globSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { textOf } from '@banger/contract/guest/frames.ts';
 import type { Bench } from './bench.ts';
 import { type BenchHome, INSTRUMENTED_QEMU, withHome } from './bench-home.ts';
 import { openCommand } from './guest-stream.ts';
@@ -123,7 +124,7 @@ async function findKernelStart({ client }: BenchHome, vm: string): Promise<numbe
     const answeredMs = nowMs();
     if (value?.is !== 'stdout') throw new Error('the guest does not tell its uptime');
     const roundTripMs = answeredMs - askedMs;
-    const upMs = Number(value.bytes.toString()) * 1000 + 5; // in hundredths of a second, cut off
+    const upMs = Number(textOf(value.bytes)) * 1000 + 5; // in hundredths of a second, cut off
     if (roundTripMs < best.roundTripMs) best = { roundTripMs, zeroMs: (askedMs + answeredMs) / 2 - upMs };
   }
   stream.close();

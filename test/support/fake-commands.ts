@@ -6,7 +6,7 @@ import type { ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { ExecExit } from '../../packages/contract/src/guest/command-messages.ts';
-import { encodeChunks, encodeFrame, FRAME, FrameReader } from '../../packages/contract/src/guest/frames.ts';
+import { encodeChunks, encodeFrame, FRAME, FrameReader, textOf } from '../../packages/contract/src/guest/frames.ts';
 import type { ExecStart, SessionInfo } from '../../packages/contract/src/guest/messages.ts';
 import type { FakeFaults } from './fake-faults.ts';
 
@@ -16,7 +16,7 @@ type Session = {
   info: SessionInfo;
   child: ChildProcess;
   client: ServerHttp2Stream | null;
-  kept: Buffer[];
+  kept: Uint8Array[];
   dropped: number;
 };
 
@@ -80,9 +80,9 @@ export class FakeSessions {
     let session: Session | null = null;
     stream.on('data', (bytes: Buffer) => {
       for (const { type, payload } of reader.push(bytes)) {
-        if (type === FRAME.START) session = this.#start(stream, JSON.parse(payload.toString('utf8')));
-        else if (type === FRAME.ATTACH) session = this.#attach(stream, JSON.parse(payload.toString('utf8')).id);
-        else if (type === FRAME.SIGNAL && session) kill(session, JSON.parse(payload.toString('utf8')).signal);
+        if (type === FRAME.START) session = this.#start(stream, JSON.parse(textOf(payload)));
+        else if (type === FRAME.ATTACH) session = this.#attach(stream, JSON.parse(textOf(payload)).id);
+        else if (type === FRAME.SIGNAL && session) kill(session, JSON.parse(textOf(payload)).signal);
         else if (type === FRAME.STDIN_END) session?.child.stdin?.end();
         else if (type === FRAME.STDIN && this.#faults.fault === 'agent-restarts') this.#endAgent();
         else if (type === FRAME.STDIN && session?.child.stdin?.write(payload) === false) {
@@ -161,7 +161,7 @@ function output(session: Session, type: typeof FRAME.STDOUT | typeof FRAME.STDER
     }
   }
   for (let sum = kept.reduce((all, { length }) => all + length, 0); sum > SCROLLBACK_BYTES; ) {
-    const oldest = (kept.shift() as Buffer).length;
+    const oldest = (kept.shift() as Uint8Array).length;
     sum -= oldest;
     session.dropped += oldest;
   }

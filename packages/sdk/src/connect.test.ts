@@ -136,7 +136,7 @@ test('frames go both ways on an upgraded connection', async () => {
   await stream.start({ argv: ['cat'], env: {}, cwd: null, user: null, tty: null, stdin: true, keep: false });
   const sent = Buffer.alloc(1_000_000, 'abc');
   stream.stdin(sent).then(() => stream.endStdin());
-  const got: Buffer[] = [];
+  const got: Uint8Array[] = [];
   const kinds = new Set<string>();
   for await (const event of stream.events()) {
     kinds.add(event.is);

@@ -63,7 +63,7 @@ export class FrameStream {
     this.#socket.destroy();
   }
 
-  #write(frame: Buffer): Promise<void> {
+  #write(frame: Uint8Array): Promise<void> {
     if (this.#socket.destroyed || !this.#socket.writable) return Promise.resolve(); // events() tell what happened
     this.#socket.write(frame);
     return drained(this.#socket);

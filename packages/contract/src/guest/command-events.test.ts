@@ -4,20 +4,22 @@ import { type CommandEvent, readCommandEvents } from './command-events.ts';
 import { encodeFrame, FRAME } from './frames.ts';
 
 test('a command is told from its start to its exit, however its bytes are cut', async () => {
-  const bytes = Buffer.concat([
-    encodeFrame(FRAME.STARTED, '{"id":"s1","pid":7,"droppedBytes":0}'),
-    encodeFrame(FRAME.STDOUT, 'out'),
-    encodeFrame(FRAME.STDERR, 'err'),
-    encodeFrame(FRAME.EXIT, '{"code":3}'),
-  ]);
+  const bytes = new Uint8Array(
+    Buffer.concat([
+      encodeFrame(FRAME.STARTED, '{"id":"s1","pid":7,"droppedBytes":0}'),
+      encodeFrame(FRAME.STDOUT, 'out'),
+      encodeFrame(FRAME.STDERR, 'err'),
+      encodeFrame(FRAME.EXIT, '{"code":3}'),
+    ]),
+  );
   const expected: CommandEvent[] = [
     { is: 'started', started: { id: 's1', pid: 7, droppedBytes: 0 } },
-    { is: 'stdout', bytes: Buffer.from('out') },
-    { is: 'stderr', bytes: Buffer.from('err') },
+    { is: 'stdout', bytes: new Uint8Array(Buffer.from('out')) },
+    { is: 'stderr', bytes: new Uint8Array(Buffer.from('err')) },
     { is: 'exit', exit: { code: 3 } },
   ];
   assert.deepEqual(await read([bytes]), expected);
-  assert.deepEqual(await read([...bytes].map((byte) => Buffer.from([byte]))), expected);
+  assert.deepEqual(await read([...bytes].map((byte) => Uint8Array.of(byte))), expected);
 });
 
 test('a refusal is told with its code', async () => {
@@ -35,12 +37,12 @@ for (const [what, bytes] of [
   });
 }
 
-async function read(chunks: Buffer[]): Promise<CommandEvent[]> {
+async function read(chunks: Uint8Array[]): Promise<CommandEvent[]> {
   const events: CommandEvent[] = [];
   for await (const event of readCommandEvents(streamOf(chunks))) events.push(event);
   return events;
 }
 
-async function* streamOf(chunks: Buffer[]): AsyncGenerator<Buffer> {
+async function* streamOf(chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* chunks;
 }

@@ -13,12 +13,12 @@ import { FRAME, type Frame, FrameReader } from './frames.ts';
 /** `exit` or `failed` is the last. */
 export type CommandEvent =
   | { is: 'started'; started: ExecStarted }
-  | { is: 'stdout' | 'stderr'; bytes: Buffer }
+  | { is: 'stdout' | 'stderr'; bytes: Uint8Array }
   | { is: 'exit'; exit: ExecExit }
   | { is: 'failed'; failure: AgentFailure };
 
 /** Ends with the bytes: without a last event the command was lost. Throws AGENT_PROTOCOL. */
-export async function* readCommandEvents(chunks: AsyncIterable<Buffer>): AsyncGenerator<CommandEvent, void> {
+export async function* readCommandEvents(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<CommandEvent, void> {
   const reader = new FrameReader();
   for await (const bytes of chunks) {
     for (const frame of reader.push(bytes)) yield toEvent(frame);

@@ -3,6 +3,7 @@
  * fast, and a library of schemas takes longer to load than all the rest.
  */
 import { BangerError } from '../errors.ts';
+import { textOf } from './frames.ts';
 
 export type AgentFailure = { code: string; message: string };
 export type ExecStarted = { id: string; pid: number; droppedBytes: number };
@@ -55,7 +56,7 @@ function isCount(value: unknown): value is number {
 
 function readObject(payload: Uint8Array): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(payload));
+    const value: unknown = JSON.parse(textOf(payload));
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
   } catch {
     // what is no JSON is no object either

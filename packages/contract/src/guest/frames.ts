@@ -22,37 +22,42 @@ export const FRAME = {
 } as const;
 
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
-export type Frame = { type: FrameType; payload: Buffer };
+export type Frame = { type: FrameType; payload: Uint8Array };
 
 const TYPES = new Set<number>(Object.values(FRAME));
 
-export function encodeFrame(type: FrameType, payload: Uint8Array | string = ''): Buffer {
-  const body = typeof payload === 'string' ? Buffer.from(payload) : payload;
+export function encodeFrame(type: FrameType, payload: Uint8Array | string = ''): Uint8Array {
+  const body = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload;
   if (body.length > MAX_FRAME_PAYLOAD_BYTES) throw protocolError(`a frame of ${body.length} bytes is too long to send`);
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length);
+  const frame = new Uint8Array(HEADER_BYTES + body.length);
   frame[0] = type;
-  frame.writeUInt32BE(body.length, 1);
+  new DataView(frame.buffer).setUint32(1, body.length);
   frame.set(body, HEADER_BYTES);
   return frame;
 }
 
 /** Splits a chunk of any size into frames. */
-export function* encodeChunks(type: FrameType, chunk: Buffer): Generator<Buffer> {
+export function* encodeChunks(type: FrameType, chunk: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < chunk.length; at += MAX_FRAME_PAYLOAD_BYTES) {
     yield encodeFrame(type, chunk.subarray(at, at + MAX_FRAME_PAYLOAD_BYTES));
   }
 }
 
+/** The payload of a frame of JSON. */
+export function textOf(payload: Uint8Array): string {
+  return new TextDecoder().decode(payload);
+}
+
 /** Takes bytes as they arrive and gives whole frames. Throws AGENT_PROTOCOL on an unknown type or a length out of bounds. */
 export class FrameReader {
-  #pending: Buffer = Buffer.alloc(0);
+  #pending: Uint8Array = new Uint8Array(0);
 
-  push(bytes: Buffer): Frame[] {
-    let rest = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
+  push(bytes: Uint8Array): Frame[] {
+    let rest = this.#pending.length === 0 ? bytes : joined(this.#pending, bytes);
     const frames: Frame[] = [];
     while (rest.length >= HEADER_BYTES) {
       const type = rest[0] as number;
-      const lengthBytes = rest.readUInt32BE(1);
+      const lengthBytes = new DataView(rest.buffer, rest.byteOffset).getUint32(1);
       if (!TYPES.has(type)) throw protocolError(`there is no frame of type 0x${type.toString(16)}`);
       if (lengthBytes > MAX_FRAME_PAYLOAD_BYTES) throw protocolError(`a frame announces ${lengthBytes} bytes`);
       if (rest.length < HEADER_BYTES + lengthBytes) break;
@@ -62,6 +67,13 @@ export class FrameReader {
     this.#pending = rest;
     return frames;
   }
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const all = new Uint8Array(first.length + second.length);
+  all.set(first);
+  all.set(second, first.length);
+  return all;
 }
 
 function protocolError(what: string): BangerError {

@@ -41,8 +41,8 @@ async function readToExit(stream: Duplex, { onStdout, onStderr }: Follower): Pro
   try {
     for await (const event of readCommandEvents(stream)) {
       silence.refresh();
-      if (event.is === 'stdout') await onStdout(event.bytes);
-      else if (event.is === 'stderr') await onStderr(event.bytes);
+      if (event.is === 'stdout') await onStdout(asBuffer(event.bytes));
+      else if (event.is === 'stderr') await onStderr(asBuffer(event.bytes));
       else if (event.is === 'failed') throw agentRefusal(event.failure);
       else if (event.is === 'exit') return event.exit;
     }
@@ -50,6 +50,10 @@ async function readToExit(stream: Duplex, { onStdout, onStderr }: Follower): Pro
     clearTimeout(silence);
   }
   throw agentLost('the stream of a command ended early');
+}
+
+function asBuffer({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length);
 }
 
 async function feed(stdin: AsyncIterable<Buffer> | Iterable<Buffer>, stream: Duplex): Promise<void> {

@@ -7,7 +7,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { encodeFrame, FRAME, FrameReader } from '@banger/contract/guest/frames.ts';
+import { encodeFrame, FRAME, FrameReader, textOf } from '@banger/contract/guest/frames.ts';
 import type { ExecStart } from '@banger/contract/guest/messages.ts';
 import { createFakeAgent } from '../../../../test/support/fake-agent.ts';
 import type { FakeFault } from '../../../../test/support/fake-faults.ts';
@@ -86,7 +86,7 @@ test('a kept session is listed, attached to with its scrollback, taken over, and
   third.write(encodeFrame(FRAME.STDIN, 'more\n'));
   third.write(encodeFrame(FRAME.STDIN_END));
   const frames = new FrameReader().push(Buffer.concat(await third.toArray()));
-  const output = frames.filter(({ type }) => type === FRAME.STDOUT).map(({ payload }) => payload.toString());
+  const output = frames.filter(({ type }) => type === FRAME.STDOUT).map(({ payload }) => textOf(payload));
   assert.equal(output.join(''), 'hello\nmore\n');
   assert.equal(frames.at(-1)?.type, FRAME.EXIT);
   assert.deepEqual(await guest.sessions(task), []);

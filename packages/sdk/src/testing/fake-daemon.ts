@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import type { OperationEvent } from '@banger/contract/api/operations.ts';
 import type { ErrorCode } from '@banger/contract/errors.ts';
 import { ERRORS } from '@banger/contract/errors.ts';
-import { encodeChunks, encodeFrame, FRAME, FrameReader } from '@banger/contract/guest/frames.ts';
+import { encodeChunks, encodeFrame, FRAME, FrameReader, textOf } from '@banger/contract/guest/frames.ts';
 import { VERSION, VERSION_HEADER } from '@banger/contract/version.ts';
 
 export type FakeRoute = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void | Promise<void>;
@@ -27,7 +27,7 @@ export type FakeDaemon = {
   /** Signals that execs were sent */
   signals: string[];
   /** What a hostile guest says to every exec, and nothing else */
-  guestSays: Buffer | null;
+  guestSays: Uint8Array | null;
   [Symbol.asyncDispose]: () => Promise<void>;
 };
 
@@ -141,14 +141,14 @@ function runHere(socket: Socket, signals: string[]): void {
   socket.on('close', () => child?.kill('SIGHUP'));
   socket.on('data', (bytes: Buffer) => {
     for (const { type, payload } of reader.push(bytes)) {
-      if (type === FRAME.START) child = start(JSON.parse(payload.toString()));
+      if (type === FRAME.START) child = start(JSON.parse(textOf(payload)));
       if (type === FRAME.STDIN && child?.stdin?.write(payload) === false) {
         socket.pause();
         child.stdin.once('drain', () => socket.resume());
       }
       if (type === FRAME.STDIN_END) child?.stdin?.end();
       if (type === FRAME.SIGNAL) {
-        const { signal } = JSON.parse(payload.toString());
+        const { signal } = JSON.parse(textOf(payload));
         signals.push(signal);
         child?.kill(`SIG${signal}` as NodeJS.Signals);
       }
