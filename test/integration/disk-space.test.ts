@@ -13,8 +13,8 @@ const namesOf = (uses: { kind: string; name: string }[]) => uses.map(({ kind, na
 test('the space that is taken is told, and prune leaves what a vm needs', async (t) => {
   const home = await createFakeHome(t);
   await home.json(['vm', 'create', '--name', 'web', '--start']);
-  await mkdir(join(home.paths.data, 'vms/aabbccddeeff'));
-  await writeFile(join(home.paths.data, 'vms/aabbccddeeff/disk.ext4'), Buffer.alloc(50_000, 1));
+  await mkdir(join(home.paths.runtime, 'vms/aabbccddeeff'));
+  await writeFile(join(home.paths.runtime, 'vms/aabbccddeeff/left'), Buffer.alloc(50_000, 1));
 
   const space = await home.json<DiskSpace>(['system', 'df']);
   assert.equal(
@@ -45,6 +45,38 @@ test('the space that is taken is told, and prune leaves what a vm needs', async 
   );
   const { images } = await home.json<{ images: Image[] }>(['image', 'ls']);
   assert.equal(images[0]?.digest, null, 'it can be fetched again');
+});
+
+test('a folder without a record stays, is shown, and goes only when it is named', async (t) => {
+  const home = await createFakeHome(t);
+  const unrecorded = {
+    'vms/aabbccddeeff': 'disk.ext4',
+    'vms/notes of mine': 'a file',
+    [`images/${'a'.repeat(64)}`]: 'base.squashfs',
+    [`kernels/${'b'.repeat(64)}`]: 'vmlinux',
+  };
+  for (const [name, file] of Object.entries(unrecorded)) {
+    await mkdir(join(home.paths.data, name), { recursive: true });
+    await writeFile(join(home.paths.data, name, file), Buffer.alloc(50_000, 1));
+  }
+  const shown = async () =>
+    (await home.json<DiskSpace>(['system', 'df'])).uses.flatMap(({ kind, name }) =>
+      kind === 'unrecorded' ? [name] : [],
+    );
+  const names = Object.keys(unrecorded).sort();
+
+  assert.deepEqual((await shown()).sort(), names);
+  assert.match((await home.run(['system', 'df'])).stdout, /unrecorded +vms\/notes of mine/);
+  await home.json(['system', 'prune', '--all']);
+  await home.run(['daemon', 'stop']);
+  assert.deepEqual((await shown()).sort(), names, 'neither a prune nor a daemon that starts removes it');
+
+  const refused = await home.run(['system', 'prune', 'vms/notes of mine', 'vms/../../elsewhere']);
+  assert.match(refused.stderr, /NOT_UNRECORDED/);
+  assert.deepEqual((await shown()).sort(), names, 'nothing went');
+  const { removed } = await home.json<PruneResult>(['system', 'prune', ...names]);
+  assert.deepEqual(namesOf(removed).sort(), names.map((name) => `unrecorded ${name}`).sort());
+  assert.deepEqual(await shown(), []);
 });
 
 test('an imported image stays unless all is said, and everything while a vm is being made', async (t) => {

@@ -79,18 +79,23 @@ test('a state that is too new fails, as does a broken config, and the rest is to
   assert.equal(of('leftovers').status, 'warn', 'what it could not see does not pass');
 });
 
-test('what a vm that is gone has left is found', async (t) => {
+test('what a run has left is found, and what has no record is told apart and stays', async (t) => {
   const home = await createFakeHome(t);
-  await mkdir(join(home.paths.data, 'vms/aabbccddeeff'), { recursive: true });
+  const unrecorded = join(home.paths.data, 'vms/aabbccddeeff');
+  await mkdir(unrecorded, { recursive: true });
+  await mkdir(join(home.paths.runtime, 'vms/001122334455'), { recursive: true });
   const { of } = await examine(home);
   assert.equal(of('leftovers').status, 'warn');
-  assert.match(of('leftovers').text, /aabbccddeeff/);
+  assert.match(of('leftovers').text, /001122334455$/);
+  assert.deepEqual([of('unrecorded').status, of('unrecorded').fix], ['warn', 'banger system df']);
+  assert.match(of('unrecorded').text, /aabbccddeeff/);
+
   await home.json(['vm', 'create', '--name', 'web', '--start']);
-  assert.equal(
-    (await examine(home)).of('leftovers').status,
-    'pass',
-    'a running vm is none, and the daemon removed the other',
-  );
+  const { of: now } = await examine(home);
+  assert.equal(now('leftovers').status, 'pass', 'a running vm is none, and the daemon removed the other');
+  assert.equal(now('unrecorded').status, 'warn');
+  await home.json(['system', 'prune', 'vms/aabbccddeeff']);
+  assert.equal((await examine(home)).of('unrecorded').status, 'pass');
 });
 
 test('with --boot a vm is tried, and nothing of it is left', async (t) => {

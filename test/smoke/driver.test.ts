@@ -27,6 +27,7 @@ const kernels = createKernels({
   catalogFolder: join(CHECKOUT, 'catalog'),
   agentPath: AGENT,
   usedBy: () => [],
+  areVmsKnown: () => true,
   log,
   now: () => new Date(),
 });

@@ -1,5 +1,5 @@
 /**
- * Loaded into the daemon by `node --import`: ends it with SIGKILL right before it touches the host for the Nth time.
+ * Loaded into the daemon, or into a recovery, by `node --import`: ends it with SIGKILL right before it touches the host for the Nth time.
  *
  * The file that BANGER_CRASH_FILE names arms it and holds N. A touch is a write to the state, a change to a file, a
  * program started or a process ended: what a power cut could come between. What was touched last is left in
@@ -13,8 +13,18 @@ import { DatabaseSync, StatementSync } from 'node:sqlite';
 const armedBy = process.env.BANGER_CRASH_FILE;
 let touches = 0;
 
-if (armedBy && process.argv[1]?.endsWith('packages/daemon/src/main.ts')) {
-  for (const name of ['mkdir', 'rm', 'rename', 'writeFile', 'truncate', 'symlink', 'open'] as const) {
+if (armedBy && /packages\/daemon\/src\/(main|recover)\.ts$/.test(process.argv[1] ?? '')) {
+  for (const name of [
+    'mkdir',
+    'rm',
+    'rename',
+    'writeFile',
+    'truncate',
+    'symlink',
+    'open',
+    'link',
+    'copyFile',
+  ] as const) {
     countCalls(fs.promises, name, `fs.${name}`);
   }
   countCalls(childProcess, 'spawn', 'spawn');

@@ -466,13 +466,34 @@ export const COMMANDS = {
     details: [
       'Images and kernels of the catalog that no vm was made from, caches, and what vms that are gone have left. The ' +
         'next vm fetches again what it needs.',
+      'A folder that the state knows nothing of, which "system df" shows as unrecorded, goes only when it is named; ' +
+        'then nothing else goes.',
     ],
+    arguments: [{ name: 'unrecorded', summary: 'Remove this unrecorded folder', optional: true, many: true }],
     flags: {
       'dry-run': { type: 'switch', short: 'n', summary: 'Only say what would go, and how much it takes' },
       all: { type: 'switch', short: 'a', summary: 'Imported images and kernels too, which cannot be fetched again' },
     },
-    examples: [{ does: 'See first', line: 'banger system prune --dry-run' }],
+    examples: [
+      { does: 'See first', line: 'banger system prune --dry-run' },
+      { does: 'A folder without a record, with what is in it', line: 'banger system prune vms/0123456789ab' },
+    ],
     alsoTried: ['prune', 'system gc', 'system clean', 'clean', 'gc'],
+  },
+  'system recover': {
+    summary: 'Make records anew for vms, images and kernels whose records were lost',
+    details: [
+      'For a state that is damaged, of a newer version, moved away, or an old copy. Names, sizes and workspaces are read ' +
+        'from the folders themselves, and from copies that the daemon keeps of its state. Nothing is removed: the state ' +
+        'as it was stays beside the new one.',
+      'The daemon must not run: "banger daemon stop" ends it, and machines go on.',
+    ],
+    flags: { 'dry-run': { type: 'switch', short: 'n', summary: 'Only say what would be recovered' } },
+    examples: [
+      { does: 'See first', line: 'banger system recover --dry-run' },
+      { does: 'After the state was lost or damaged', line: 'banger system recover' },
+    ],
+    alsoTried: ['recover', 'system repair', 'system restore', 'repair'],
   },
 
   doctor: {

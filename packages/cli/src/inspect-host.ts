@@ -1,18 +1,33 @@
-/** Asks the daemon's program, not a running daemon, what it sees: an answer a line, in any state of this host. */
+/** Asks the daemon's program, not a running daemon: an answer a line, in any state of this host. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { Recovery } from '@banger/contract/api/recovery.ts';
 import { BangerError, type WireError } from '@banger/contract/errors.ts';
 
 const INSPECT_MAIN = fileURLToPath(new URL('../../daemon/src/inspect.ts', import.meta.url));
+const RECOVER_MAIN = fileURLToPath(new URL('../../daemon/src/recover.ts', import.meta.url));
 const LIMIT_MS = 30_000;
+/** It reads a few small files for each vm and image, and copies of the state */
+const RECOVER_LIMIT_MS = 600_000;
 
 /** Throws the error that it reports, and INTERNAL when it ends without an answer. */
-export async function* inspectHost<Answer extends object>(what: 'config' | 'doctor'): AsyncGenerator<Answer, void> {
-  const program = spawn(process.execPath, [INSPECT_MAIN, what], {
+export function inspectHost<Answer extends object>(what: 'config' | 'doctor'): AsyncGenerator<Answer, void> {
+  return answersOf([INSPECT_MAIN, what], LIMIT_MS);
+}
+
+/** Makes the state anew. Throws likewise, and DAEMON_ALREADY_RUNNING. */
+export async function recoverState({ dryRun }: { dryRun: boolean }): Promise<Recovery> {
+  const argv = [RECOVER_MAIN, ...(dryRun ? ['--dry-run'] : [])];
+  const answers = await Array.fromAsync(answersOf<Recovery>(argv, RECOVER_LIMIT_MS));
+  return answers[0] as Recovery;
+}
+
+async function* answersOf<Answer extends object>(argv: string[], timeoutMs: number): AsyncGenerator<Answer, void> {
+  const program = spawn(process.execPath, argv, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: LIMIT_MS,
+    timeout: timeoutMs,
     killSignal: 'SIGKILL',
   });
   const stderr: string[] = [];
@@ -29,7 +44,7 @@ export async function* inspectHost<Answer extends object>(what: 'config' | 'doct
   const [code] = await ended;
   if (code === 0 && hasAnswered) return;
   throw new BangerError('INTERNAL', {
-    message: `The daemon's program ended with ${code} while it looked at this host.`,
+    message: `The daemon's program ended with ${code} before it had answered.`,
     details: { console: stderr.join('').trim().split('\n').slice(-10) },
   });
 }

@@ -44,6 +44,7 @@ const LOADERS: Loaders = {
   'daemon status': () => import('./commands/daemon/status.ts'),
   'system df': () => import('./commands/system/df.ts'),
   'system prune': () => import('./commands/system/prune.ts'),
+  'system recover': () => import('./commands/system/recover.ts'),
   doctor: () => import('./commands/doctor.ts'),
   'config show': () => import('./commands/config/show.ts'),
   'config path': () => import('./commands/config/path.ts'),

@@ -34,6 +34,7 @@ export const ERRORS = {
   VM_LOST: { status: 500, exit: 70, meaning: 'The vm ended, or its agent went away, while it was in use.' },
   NOT_ENOUGH_MEMORY: { status: 507, exit: 71, meaning: 'The host does not have the memory that the vm asks for.' },
   DISK_FULL: { status: 507, exit: 74, meaning: 'The host filesystem does not have the space that this needs.' },
+  NOT_UNRECORDED: { status: 404, exit: 66, meaning: 'No folder without a record has this name.' },
   DISK_SHRINK: { status: 400, exit: 65, meaning: "A vm's disk can grow but not shrink." },
 
   // Images and kernels

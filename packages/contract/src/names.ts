@@ -17,7 +17,7 @@ const VM_DOMAIN = '.vm';
 const CATALOG_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9._-]{0,98}[a-zA-Z0-9])?$/;
 
 export function parseVmName(text: string): VmName {
-  if (VM_NAME.test(text) && !VM_ID.test(text)) return text as VmName;
+  if (isVmName(text)) return text;
   throw new BangerError('BAD_NAME', {
     message: `"${text.slice(0, 80)}" is not a name for a vm.`,
     hint: VM_ID.test(text)
@@ -36,12 +36,20 @@ export function vmOfHost(host: string): string {
   return host.endsWith(VM_DOMAIN) ? host.slice(0, -VM_DOMAIN.length) : host;
 }
 
+export function isVmName(text: string): text is VmName {
+  return VM_NAME.test(text) && !VM_ID.test(text);
+}
+
 export function isVmId(text: string): text is VmId {
   return VM_ID.test(text);
 }
 
+export function isCatalogName(text: string): text is CatalogName {
+  return CATALOG_NAME.test(text) && !text.includes('..');
+}
+
 export function parseCatalogName(text: string): CatalogName {
-  if (CATALOG_NAME.test(text) && !text.includes('..')) return text as CatalogName;
+  if (isCatalogName(text)) return text;
   throw new BangerError('BAD_NAME', {
     message: `"${text.slice(0, 80)}" is not a name for an image or a kernel.`,
     hint: 'Use 1 to 100 letters, digits, dots, underscores and hyphens, with a letter or digit at both ends.',

@@ -17,6 +17,7 @@ import { vmHandlers } from './api/vms.ts';
 import { workspaceHandlers } from './api/workspaces.ts';
 import { createDiskCapability } from './capabilities/disk.ts';
 import { createFileSyncCapability } from './capabilities/file-sync.ts';
+import { createManifestCapability } from './capabilities/manifest.ts';
 import { createNetworkCapability } from './capabilities/network.ts';
 import { createSshCapability } from './capabilities/ssh.ts';
 import { type Config, createConfig } from './config/config.ts';
@@ -37,10 +38,12 @@ import { readHost } from './platform/host.ts';
 import type { Log } from './platform/log.ts';
 import { takeSingleInstanceLock } from './platform/single-instance.ts';
 import { Task } from './platform/task.ts';
+import { findUnrecorded, unrecordedUsersOf } from './recover/unrecorded.ts';
 import type { Settings } from './settings.ts';
 import { createSsh } from './ssh/ssh.ts';
 import { openStore } from './store/store.ts';
 import { createVmFolders } from './store/vm-folders.ts';
+import { createVmManifests } from './store/vm-manifest.ts';
 import { showState } from './vms/show-vm.ts';
 import { resolveVmDefaults } from './vms/vm-defaults.ts';
 import { createVms } from './vms/vms.ts';
@@ -57,7 +60,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const startedAt = now().toISOString();
   for (const folder of [paths.state, paths.data, paths.cache, paths.runtime]) await makePrivateFolder(folder);
   const lock = takeSingleInstanceLock(join(paths.state, 'lock.sqlite'));
-  const store = openStore(join(paths.state, 'state.sqlite'));
+  const store = openStore(join(paths.state, 'state.sqlite'), { log, now });
 
   const events = createEvents({ now });
   const imageRecords = announceBases('image', store.images, events.publish);
@@ -67,9 +70,17 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const config = createConfig({ folder: paths.config, home: settings.home });
   const resolve = (configured: Config['vmDefaults']) => resolveVmDefaults(readHost(), configured);
 
-  const usedBy = (of: 'imageDigest' | 'kernelDigest') => (digest: string) =>
-    store.vms.list().flatMap((vm) => (vm[of] === digest ? [vm.name as string] : []));
-  const services = { catalogFolder: settings.catalogFolder, log, now };
+  const known = () => ({
+    ...{ vms: store.vms.list(), images: store.images.list(), kernels: store.kernels.list() },
+    damaged: store.damaged(),
+  });
+  const unrecorded = () => findUnrecorded(paths, known());
+  const usedBy = (field: 'imageDigest' | 'kernelDigest') => (digest: string) => [
+    ...store.vms.usersOf(field, digest),
+    ...unrecordedUsersOf(unrecorded(), field, digest),
+  ];
+  const areVmsKnown = () => !unrecorded().some(({ kind }) => kind === 'vm');
+  const services = { catalogFolder: settings.catalogFolder, areVmsKnown, log, now };
   const images = createImages({
     ...services,
     records: imageRecords,
@@ -85,6 +96,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     usedBy: usedBy('kernelDigest'),
   });
   const folders = createVmFolders({ dataFolder: paths.data, runtimeFolder: paths.runtime });
+  const manifests = createVmManifests({ folders, workspaces: store.workspaces, log });
   const userNetwork = createUserNetwork({ passtPath: tools.passt, pastaPath: tools.pasta, isRoot: settings.isRoot });
   const accel = createKvmProbe({
     qemuPath: tools.qemu,
@@ -100,6 +112,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     createNetworkCapability({ folders, userNetwork }),
     createFileSyncCapability({ home: settings.home, readWanted: async () => (await config.read()).fileSync, now }),
     createSshCapability({ ssh }),
+    createManifestCapability({ manifests }),
   ];
   const vms = createVms({
     records: vmRecords,
@@ -117,7 +130,14 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     bootTimeoutMs: settings.bootTimeoutMs,
   });
   const workspaces = createWorkspaces({
-    records: store.workspaces,
+    records: {
+      list: store.workspaces.list,
+      put: async (record) => {
+        store.workspaces.put(record);
+        const vm = store.vms.findById(record.vmId);
+        if (vm?.state.is === 'running') await manifests.writeWhenPossible(vm);
+      },
+    },
     folders,
     vms,
     ownerEnv: settings.ownerEnv,
@@ -132,9 +152,10 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   });
   const isMaking = () =>
     operations.list().some(({ kind, state }) => state === 'running' && /^vm\.create|\.(pull|import)$/.test(kind));
-  const diskSpace = createDiskSpace({ paths, listVms: store.vms.list, images, kernels, isMaking });
+  const diskSpace = createDiskSpace({ paths, known, unrecorded, images, kernels, isMaking });
 
   await vms.reconcile();
+  await manifests.refresh(store.vms.list());
   await Promise.all([images.sweep(), kernels.sweep(), workspaces.sweep()]);
   await ssh.refreshConfig(Task.background()).catch((fault) => log.warn('the ssh config could not be refreshed', fault));
 
@@ -153,6 +174,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     folder: paths.runtime,
     socketPath: settings.socketPath,
   });
+  store.beginUpkeep();
   log.info(`listening on ${settings.socketPath}, version ${VERSION}, pid ${process.pid}`);
   return { stop };
 

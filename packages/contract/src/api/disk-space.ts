@@ -2,13 +2,16 @@
 import { z } from 'zod';
 
 const diskUse = z.object({
-  kind: z.enum(['vm', 'image', 'kernel', 'cache', 'leftover']),
-  /** Of the vm, image or kernel; what it is, for the rest */
+  /** `leftover`: sockets of vms that are gone; `unrecorded`: a folder that the state knows nothing of */
+  kind: z.enum(['vm', 'image', 'kernel', 'cache', 'leftover', 'unrecorded']),
+  /** Of the vm, image or kernel; where it lies, for what is unrecorded; what it is, for the rest */
   name: z.string(),
   /** Allocated, which for a sparse disk is less than its size */
   bytes: z.number(),
   /** Names of the vms that need it */
   usedBy: z.array(z.string()),
+  /** What an unrecorded folder says that it is, as "the vm web"; else null */
+  describes: z.string().nullable(),
 });
 
 export const diskSpaceSchema = z.object({
@@ -23,6 +26,8 @@ export const pruneSchema = z.strictObject({
   dryRun: z.boolean().default(false),
   /** Imported images and kernels too, which cannot be fetched again */
   all: z.boolean().default(false),
+  /** Exactly these unrecorded folders, and nothing else */
+  names: z.array(z.string().min(1).max(512)).max(1000).default([]),
 });
 
 export const pruneResultSchema = z.object({ removed: z.array(diskUse), bytes: z.number(), dryRun: z.boolean() });

@@ -57,17 +57,18 @@ export const vmRemoveSchema = z.strictObject({
   force: z.boolean().default(false),
 });
 
-const stopReason = z.enum([
+export const stopReasonSchema = z.enum([
   'new', // never started
   'shut-down', // the guest shut down as it was asked to
   'guest', // the guest shut down or reset itself
   'killed', // kill, or stop after the time limit
   'crashed', // the hypervisor ended, the guest panicked, or the host went down
+  'recovered', // its record was lost, and made anew from its folder
 ]);
 
 export const vmStateSchema = z.discriminatedUnion('is', [
   z.object({ is: z.literal('creating') }),
-  z.object({ is: z.literal('stopped'), why: stopReason, at: z.string() }),
+  z.object({ is: z.literal('stopped'), why: stopReasonSchema, at: z.string() }),
   z.object({ is: z.literal('starting') }),
   z.object({ is: z.literal('running'), since: z.string(), pid: z.int(), driver: z.string(), accel: z.string() }),
   z.object({ is: z.literal('stopping') }),
@@ -111,7 +112,7 @@ export const vmSchema = z.object({
 export type Vm = z.infer<typeof vmSchema>;
 export type VmState = z.infer<typeof vmStateSchema>;
 export type WaitFor = z.infer<typeof waitFor>;
-export type StopReason = z.infer<typeof stopReason>;
+export type StopReason = z.infer<typeof stopReasonSchema>;
 export type VmCreate = z.input<typeof vmCreateSchema>;
 export type VmSet = z.input<typeof vmSetSchema>;
 export type VmStart = z.input<typeof vmStartSchema>;

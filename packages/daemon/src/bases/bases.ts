@@ -2,14 +2,16 @@
  * What images and kernels have in common: named things that vms are made from, each kept in a folder under its digest.
  *
  * A name is a pointer to a digest and may move to another; a vm keeps the digest that it was made from, and that stays
- * as long as a name or a vm needs it. The catalog names what could be here and is made when it is asked for.
+ * as long as a name or a vm needs it. The catalog names what could be here and is made when it is asked for. Each folder
+ * tells its names by itself (names-file.ts), and one without a record stays until somebody decides that it goes.
  */
 import { BangerError, type ErrorCode } from '@banger/contract/errors.ts';
 import { parseCatalogName } from '@banger/contract/names.ts';
 import type { Log } from '../platform/log.ts';
 import { createOneAtATime } from '../platform/one-at-a-time.ts';
-import type { Task } from '../platform/task.ts';
+import { Task } from '../platform/task.ts';
 import { createDigestFolders } from './digest-folders.ts';
+import { type BaseName, readNames, writeNames } from './names-file.ts';
 
 export type BaseRecord = {
   name: string;
@@ -58,6 +60,8 @@ type BasesParts<Row, Entry> = {
   nothing: { [Key in Exclude<keyof Row, 'name' | 'source'>]: null };
   /** Names of the vms that were made from a digest */
   usedBy: (digest: string) => string[];
+  /** Whether every vm that is on the disk has a record, so that nothing needs a digest unknown to `usedBy` */
+  areVmsKnown: () => boolean;
   log: Log;
   now: () => Date;
 };
@@ -73,7 +77,7 @@ const WORDS = {
 } as const satisfies Record<string, { notFound: ErrorCode; inUse: ErrorCode; serves: string; own: string }>;
 
 export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(parts: BasesParts<Row, Entry>) {
-  const { kind, records, folder, catalog, fromCatalog, nothing, usedBy, log, now } = parts;
+  const { kind, records, folder, catalog, fromCatalog, nothing, usedBy, areVmsKnown, log, now } = parts;
   const words = WORDS[kind];
   const folders = createDigestFolders({ folder, log });
   const oneAtATime = createOneAtATime();
@@ -150,15 +154,46 @@ export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(
           details: { [kind]: name, vms },
         });
       }
+      // The folder first: killed in between, the record is still there and the folder is told its name again.
+      await describe(record.digest, { except: record.name });
       records.remove(record.name);
-      await sweep();
+      await discardUnneeded(record.digest);
     });
   }
 
-  /** Removes what was left unfinished and what neither a name nor a vm needs: at the daemon's start, after a removal. */
+  /** What was left unfinished goes, and what says of itself that it lost its last name and that no vm needs any more. */
   async function sweep(): Promise<void> {
-    const isNamed = (digest: string) => records.list().some((record) => record.digest === digest);
-    await folders.sweep((digest) => isNamed(digest) || usedBy(digest).length > 0);
+    await folders.sweep();
+    for (const digest of await folders.list()) {
+      if (isNamed(digest)) await describe(digest, { keepUnknown: true });
+      else if (readNames(folders.pathOf(digest))?.length === 0 && areVmsKnown()) await discardUnneeded(digest);
+    }
+  }
+
+  async function discardUnneeded(digest: string): Promise<void> {
+    if (!isNamed(digest) && usedBy(digest).length === 0) await folders.discard(digest);
+  }
+
+  function isNamed(digest: string): boolean {
+    return records.list().some((record) => record.digest === digest);
+  }
+
+  /**
+   * A folder that cannot be written to is told its names at the daemon's next start; the records have them. Then names
+   * that no record has are kept too: the state may be an older copy.
+   */
+  async function describe(digest: string, { except = '', keepUnknown = false } = {}): Promise<void> {
+    try {
+      await oneAtATime.run(Task.background(), digest, async () => {
+        if (!folders.has(digest)) return;
+        const path = folders.pathOf(digest);
+        const own: BaseName[] = records.list().filter((record) => record.digest === digest && record.name !== except);
+        const unknown = keepUnknown ? (readNames(path) ?? []).filter(({ name }) => records.find(name) === null) : [];
+        await writeNames(path, [...own, ...unknown]);
+      });
+    } catch (fault) {
+      log.warn(`the ${kind} ${digest} could not be told its names`, fault);
+    }
   }
 
   async function install(
@@ -167,13 +202,20 @@ export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(
     source: BaseRecord['source'],
     { neededBytes, fill }: Recipe<Row>,
   ): Promise<Shown<Row>> {
-    await folders.stage(neededBytes, async (staged) => {
+    const before = records.find(name)?.digest ?? null;
+    const digest = await folders.stage(neededBytes, async (staged) => {
       const made = await fill(task, staged);
       task.check();
       const record = { ...made, name, source, createdAt: now().toISOString() } as Row;
+      await writeNames(staged, [record]);
       await folders.place(staged, record.digest, () => records.put(record));
+      return record.digest;
     });
-    await sweep(); // what the name stood for before
+    await describe(digest); // it may have been here, with other names
+    if (before !== null && before !== digest) {
+      await describe(before);
+      await discardUnneeded(before);
+    }
     return show(name);
   }
 

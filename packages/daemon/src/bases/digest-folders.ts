@@ -2,14 +2,15 @@
  * Folders that are named after a digest: images and kernels are kept in these.
  *
  * A folder is filled under a name of its own and then moved into place as a whole, so what stands under a digest is
- * complete. What a daemon that was killed left half-filled, and what nobody needs any more, `sweep` removes.
+ * complete. What a daemon that was killed left half-filled, `sweep` removes; what stands under a digest goes only when
+ * somebody decides so, by `discard`: a daemon whose records were lost needs nothing, and must not take that for a reason.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { diskFull } from '../platform/disk-full.ts';
-import { freeBytes, isNoSpace, listFolder, makePrivateFolder, moveDurably } from '../platform/files.ts';
+import { freeBytes, isNoSpace, listFolder, makePrivateFolder, moveDurably, removePartials } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { findByArgument, killProcess } from '../platform/processes.ts';
 import { Task } from '../platform/task.ts';
@@ -18,11 +19,14 @@ import { removeMappedTree } from '../platform/user-namespace.ts';
 const STAGING = /^\.staging-[0-9a-f]{12}$/;
 const DIGEST = /^[0-9a-f]{64}$/;
 
+/** Whether an entry is one that is being filled, or on its way out. */
+export const isStaging = (entry: string) => STAGING.test(entry);
+
 export type DigestFolders = ReturnType<typeof createDigestFolders>;
 
 export function createDigestFolders({ folder, log }: { folder: string; log: Log }) {
   const ownStaging = new Set<string>();
-  return { stage, place, pathOf, has, list, readManifest, sweep };
+  return { stage, place, pathOf, has, list, readManifest, sweep, discard };
 
   /** Gives `fill` an empty folder, which is gone afterwards unless it was placed. Throws DISK_FULL. */
   async function stage<Value>(neededBytes: number, fill: (staged: string) => Promise<Value>): Promise<Value> {
@@ -67,12 +71,11 @@ export function createDigestFolders({ folder, log }: { folder: string; log: Log 
     return JSON.parse(readFileSync(join(pathOf(digest), 'manifest.json'), 'utf8'));
   }
 
-  /** Removes what earlier daemons left unfinished, and every digest that is not needed. */
-  async function sweep(isNeeded: (digest: string) => boolean): Promise<void> {
+  /** Removes what earlier daemons left unfinished. */
+  async function sweep(): Promise<void> {
     for (const name of await listFolder(folder)) {
-      const path = join(folder, name);
-      if (STAGING.test(name) && !ownStaging.has(name)) await removeLeftover(path);
-      if (DIGEST.test(name) && !isNeeded(`sha256:${name}`)) await removeUnneeded(path);
+      if (isStaging(name) && !ownStaging.has(name)) await removeLeftover(join(folder, name));
+      if (DIGEST.test(name)) await removePartials(join(folder, name));
     }
   }
 
@@ -82,8 +85,10 @@ export function createDigestFolders({ folder, log }: { folder: string; log: Log 
     log.info(`removed ${path}, which was left unfinished`);
   }
 
-  // Renamed in the turn that found it unneeded: from here on nobody can be given it.
-  async function removeUnneeded(path: string): Promise<void> {
+  /** Renamed in the turn that found it unneeded: from here on nobody can be given it. Safe when it is not there. */
+  async function discard(digest: string): Promise<void> {
+    const path = pathOf(digest);
+    if (!existsSync(path)) return;
     const doomed = join(folder, `.staging-${randomBytes(6).toString('hex')}`);
     renameSync(path, doomed);
     await removeMappedTree(Task.background(), doomed);

@@ -13,6 +13,8 @@ test('a vm never goes, nor what one needs, nor an import unless it is asked for'
   assert.equal(isPrunable({ kind: 'kernel', usedBy: [], source: 'import' }), false);
   assert.equal(isPrunable({ kind: 'kernel', usedBy: [], source: 'import' }, { all: true }), true);
   assert.equal(isPrunable({ kind: 'leftover', usedBy: [] }), true);
+  assert.equal(isPrunable({ kind: 'unrecorded', usedBy: [] }, { all: true }), false);
+  assert.equal(isPrunable({ kind: 'unrecorded', usedBy: [] }, { isNamed: true }), true);
 });
 
 test('what a folder takes is its blocks, each file once, and nothing when it is gone', async (t) => {

@@ -3,14 +3,20 @@
  *
  * Nothing goes that a vm needs. Images and kernels of the catalog can be fetched again and go when no vm was made from
  * them; imported ones only when asked for. A vm that is being made has not written down yet what it needs, so while one
- * is, only leftovers go.
+ * is, only leftovers go. What has no record (recover/unrecorded.ts) goes only by its name, alone.
  */
 import { join } from 'node:path';
-import type { DiskSpace, DiskUse, PruneResult } from '@banger/contract/api/disk-space.ts';
+import type { DiskSpace, DiskUse, PruneResult, pruneSchema } from '@banger/contract/api/disk-space.ts';
+import { BangerError } from '@banger/contract/errors.ts';
+import { isVmId } from '@banger/contract/names.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
+import type { z } from 'zod';
 import { freeBytes, listFolder, removeTree } from '../platform/files.ts';
-import type { Task } from '../platform/task.ts';
+import { findByArgument, killProcess } from '../platform/processes.ts';
+import { Task } from '../platform/task.ts';
+import { removeMappedTree } from '../platform/user-namespace.ts';
+import { describeUnrecorded, type Known, type Unrecorded } from '../recover/unrecorded.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import { allocatedBytesOf } from './measure.ts';
 import { type Found, isPrunable } from './prunable.ts';
@@ -20,7 +26,8 @@ type Store = { list(): Base[] | Promise<Base[]>; remove(task: Task, name: string
 
 type Parts = {
   paths: Pick<BangerPaths, 'data' | 'runtime' | 'cache'>;
-  listVms: () => VmRecord[];
+  known: () => Known;
+  unrecorded: () => Unrecorded[];
   images: Store;
   kernels: Store;
   /** Whether a vm, an image or a kernel is being made right now */
@@ -29,23 +36,25 @@ type Parts = {
 
 export type DiskSpaceDoor = ReturnType<typeof createDiskSpace>;
 
-export function createDiskSpace({ paths, listVms, images, kernels, isMaking }: Parts) {
+export function createDiskSpace({ paths, known, unrecorded, images, kernels, isMaking }: Parts) {
   return { show, prune };
 
   async function show(): Promise<DiskSpace> {
-    const uses = (await findAll()).map(({ kind, name, bytes, usedBy }): DiskUse => ({ kind, name, bytes, usedBy }));
+    const uses = (await findAll()).map(toUse);
     const totalBytes = uses.reduce((sum, { bytes }) => sum + bytes, 0);
     return { uses, totalBytes, freeBytes: await freeBytes(paths.data) };
   }
 
-  async function prune(task: Task, { dryRun, all }: { dryRun: boolean; all: boolean }): Promise<PruneResult> {
+  /** With names, exactly what has no record and is called so. Throws NOT_UNRECORDED before anything goes. */
+  async function prune(task: Task, { dryRun, all, names }: z.output<typeof pruneSchema>): Promise<PruneResult> {
     const removed: DiskUse[] = [];
-    for (const found of (await findAll()).filter((each) => isPrunable(each, { all }))) {
-      const { kind, name, bytes, usedBy } = found;
+    const chosen = names.length > 0 ? await findNamed(names) : await findAll();
+    for (const found of chosen.filter((each) => isPrunable(each, { all, isNamed: names.length > 0 }))) {
+      const { kind, name, bytes } = found;
       task.step(`${dryRun ? 'would remove' : 'remove'} ${kind} ${name} (${formatSize(bytes)})`);
-      if (kind !== 'leftover' && isMaking())
+      if (kind !== 'leftover' && kind !== 'unrecorded' && isMaking())
         task.note(`The ${kind} ${name} stays, since a vm or an image is being made.`);
-      else if (dryRun || (await remove(task, found))) removed.push({ kind, name, bytes, usedBy });
+      else if (dryRun || (await remove(task, found))) removed.push(toUse(found));
     }
     return { removed, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0), dryRun };
   }
@@ -55,6 +64,7 @@ export function createDiskSpace({ paths, listVms, images, kernels, isMaking }: P
     try {
       if (kind === 'image') await images.remove(task, name);
       else if (kind === 'kernel') await kernels.remove(task, name);
+      else if (kind === 'unrecorded') await removeUnrecorded(name, path);
       else await removeTree(path);
       return true;
     } catch (fault) {
@@ -67,14 +77,49 @@ export function createDiskSpace({ paths, listVms, images, kernels, isMaking }: P
   async function findAll(): Promise<Found[]> {
     // The folders first: a vm is recorded before its folder is made, so a folder without a record has no vm.
     const folders = await Promise.all([listFolder(join(paths.data, 'vms')), listFolder(join(paths.runtime, 'vms'))]);
-    const vms = listVms();
+    const { vms } = known();
     return [
       ...(await Promise.all(vms.map(findVm))),
       ...(await findBases('image', await images.list())),
       ...(await findBases('kernel', await kernels.list())),
       ...(await findCaches(vms)),
       ...(await findLeftovers(folders, vms)),
+      ...(await findAllUnrecorded()),
     ];
+  }
+
+  async function findAllUnrecorded(): Promise<Found[]> {
+    return Promise.all(
+      unrecorded().map(async (each): Promise<Found> => {
+        const { name, path } = each;
+        const bytes = await allocatedBytesOf(path);
+        return { kind: 'unrecorded', name, path, bytes, usedBy: [], describes: describeUnrecorded(each) };
+      }),
+    );
+  }
+
+  async function findNamed(names: string[]): Promise<Found[]> {
+    const all = await findAllUnrecorded();
+    return names.map((name) => {
+      const found = all.find((each) => each.name === name);
+      if (found) return found;
+      throw new BangerError('NOT_UNRECORDED', {
+        message: `Nothing without a record is called "${name.slice(0, 120)}".`,
+        hint: 'By name goes only what "banger system df" shows as unrecorded; vms go with "banger vm rm", images with "banger image rm".',
+        details: { name: name.slice(0, 120) },
+      });
+    });
+  }
+
+  /** Its machine may run: it was left alone as long as nobody decided. */
+  async function removeUnrecorded(name: string, path: string): Promise<void> {
+    const [parent, entry = ''] = name.split('/');
+    if (parent === 'vms' && isVmId(entry)) {
+      const runtime = join(paths.runtime, 'vms', entry);
+      await Promise.all(findByArgument(`${runtime}/`).map(killProcess));
+      await removeTree(runtime);
+    }
+    await removeMappedTree(Task.background(), path);
   }
 
   async function findVm({ id, name }: VmRecord): Promise<Found> {
@@ -93,7 +138,7 @@ export function createDiskSpace({ paths, listVms, images, kernels, isMaking }: P
     return (await Promise.all(found)).flat();
   }
 
-  async function findCaches(vms: VmRecord[]): Promise<Found[]> {
+  async function findCaches(vms: readonly VmRecord[]): Promise<Found[]> {
     const packages = join(paths.cache, 'packages');
     const compiled = join(paths.cache, 'node-compile-cache');
     const initramfs = (await listFolder(join(paths.cache, 'initramfs'))).map(async (file): Promise<Found> => {
@@ -116,16 +161,20 @@ export function createDiskSpace({ paths, listVms, images, kernels, isMaking }: P
     ].filter(({ bytes }) => bytes > 0) as Found[];
   }
 
-  async function findLeftovers([data, runtime]: [string[], string[]], vms: VmRecord[]): Promise<Found[]> {
-    const known = new Set<string>(vms.map(({ id }) => id));
-    const found = [
-      ...data.map((id) => ({ id, path: join(paths.data, 'vms', id) })),
-      ...runtime.map((id) => ({ id, path: join(paths.runtime, 'vms', id) })),
-    ].filter(({ id }) => !known.has(id));
+  /** Sockets of runs whose vm is gone, with its files. */
+  async function findLeftovers([data, runtime]: [string[], string[]], vms: readonly VmRecord[]): Promise<Found[]> {
+    const lasting = new Set<string>([...vms.map(({ id }) => id), ...data]);
     return Promise.all(
-      found.map(async ({ id, path }): Promise<Found> => {
-        return { kind: 'leftover', name: id, path, bytes: await allocatedBytesOf(path), usedBy: [] };
-      }),
+      runtime
+        .filter((id) => !lasting.has(id))
+        .map(async (id): Promise<Found> => {
+          const path = join(paths.runtime, 'vms', id);
+          return { kind: 'leftover', name: id, path, bytes: await allocatedBytesOf(path), usedBy: [] };
+        }),
     );
   }
+}
+
+function toUse({ kind, name, bytes, usedBy, describes = null }: Found): DiskUse {
+  return { kind, name, bytes, usedBy, describes };
 }

@@ -1,12 +1,17 @@
 /** What may go, as a decision over what was found. */
 import type { DiskUse } from '@banger/contract/api/disk-space.ts';
 
-export type Found = DiskUse & { path: string; source?: 'catalog' | 'import' };
+export type Found = Omit<DiskUse, 'describes'> & {
+  path: string;
+  source?: 'catalog' | 'import';
+  describes?: string | null;
+};
 
 export function isPrunable(
   { kind, usedBy, source }: Pick<Found, 'kind' | 'usedBy' | 'source'>,
-  { all = false } = {},
+  { all = false, isNamed = false } = {},
 ): boolean {
+  if (kind === 'unrecorded') return isNamed; // it means a state that was lost, and not that nobody needs it
   if (kind === 'vm' || usedBy.length > 0) return false;
   return source !== 'import' || all;
 }

@@ -21,6 +21,7 @@ import { readState } from './read-state.ts';
 import { checkSsh } from './ssh-check.ts';
 import { checkStorage } from './storage-checks.ts';
 import { checkTools } from './tool-checks.ts';
+import { checkUnrecorded } from './unrecorded-check.ts';
 import { checkWalls } from './wall-check.ts';
 
 export type DoctorParts = {
@@ -46,6 +47,7 @@ export async function* examineHost({ settings, env, readHost }: DoctorParts): As
     ['config', () => checkConfig(createConfig({ folder: paths.config, home }), readHost())],
     ['ssh', () => checkSsh({ home, searchPath: env.PATH ?? '' })],
     ['leftovers', () => checkLeftovers(paths, state)],
+    ['unrecorded', () => checkUnrecorded(paths, state)],
   ];
   for (const [name, check] of checks) {
     yield* await Promise.resolve()

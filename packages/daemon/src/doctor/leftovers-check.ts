@@ -1,4 +1,4 @@
-/** What vms that are gone have left on this host; the next daemon removes it when it starts. */
+/** What runs of vms have left on this host; the next daemon removes it when it starts. */
 import { join } from 'node:path';
 import type { Check } from '@banger/contract/api/doctor.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
@@ -11,16 +11,19 @@ import type { State } from './read-state.ts';
 export async function checkLeftovers(paths: BangerPaths, { records }: State): Promise<Check[]> {
   if (records === null) return [warn('leftovers', 'what belongs to which vm is in the state, which cannot be read')];
   const folders = createVmFolders({ dataFolder: paths.data, runtimeFolder: paths.runtime });
-  const known = new Set<string>(records.vms.map(({ id }) => id));
-  const mayRun = new Set<string>(records.vms.flatMap(({ id, state }) => (state.is === 'stopped' ? [] : [id])));
+  const recorded = new Set<string>(records.vms.map(({ id }) => id));
+  const unrecorded = (await listFolder(folders.data)).filter((id) => !recorded.has(id)); // their machines may run
+  const mayRun = new Set<string>([
+    ...records.vms.flatMap(({ id, state }) => (state.is === 'stopped' ? [] : [id])),
+    ...unrecorded,
+  ]);
   const found = [
-    ...(await listFolder(folders.data)).filter((id) => !known.has(id)).map((id) => join(folders.data, id)),
     ...(await listFolder(folders.runtime)).filter((id) => !mayRun.has(id)).map((id) => join(folders.runtime, id)),
     ...records.vms.flatMap(({ id, state }) =>
       state.is === 'stopped' ? findByArgument(`${folders.of(id).runtime}/`).map(({ pid }) => `process ${pid}`) : [],
     ),
   ];
-  if (found.length === 0) return [pass('leftovers', 'vms that are gone left nothing')];
+  if (found.length === 0) return [pass('leftovers', 'runs of vms left nothing')];
   const shown = found.slice(0, 3).join(', ') + (found.length > 3 ? ` and ${found.length - 3} more` : '');
-  return [warn('leftovers', `vms that are gone left ${shown}`, 'banger daemon stop; banger daemon start')];
+  return [warn('leftovers', `runs of vms left ${shown}`, 'banger daemon stop; banger daemon start')];
 }

@@ -13,7 +13,13 @@ function makeFolder(t: TestContext): string {
   return folder;
 }
 
-const image = { name: 'mine', digest: 'sha256:aa', source: 'import', sizeBytes: 1, createdAt: '2026-01-01' } as const;
+const image = {
+  name: 'mine',
+  digest: `sha256:${'a'.repeat(64)}`,
+  source: 'import',
+  sizeBytes: 1,
+  createdAt: '2026-01-01T00:00:00.000Z',
+} as const;
 
 function snapshot(folder: string): string[] {
   return readdirSync(folder).map((name) => {
@@ -26,7 +32,7 @@ test('no state yet passes, with a word on why', (t) => {
   const { check, records } = readState(join(makeFolder(t), 'state.sqlite'));
   assert.equal(check.status, 'pass');
   assert.match(check.text, /none yet/);
-  assert.deepEqual(records, { vms: [], images: [], kernels: [] });
+  assert.deepEqual(records, { vms: [], images: [], kernels: [], damaged: [] });
 });
 
 test('what a daemon has just written is read, and not one byte is changed', (t) => {

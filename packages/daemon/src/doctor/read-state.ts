@@ -7,18 +7,22 @@ import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import type { Check } from '@banger/contract/api/doctor.ts';
 import { MIGRATIONS } from '../store/migrations.ts';
-import { createImageRecords, type ImageRecord } from '../store/records/images.ts';
-import { createKernelRecords, type KernelRecord } from '../store/records/kernels.ts';
-import { createVmRecords, type VmRecord } from '../store/records/vms.ts';
-import { fail, pass } from './check.ts';
+import type { ImageRecord } from '../store/records/images.ts';
+import type { KernelRecord } from '../store/records/kernels.ts';
+import type { VmRecord } from '../store/records/vms.ts';
+import { checkWhole, createRecords, readVersion } from '../store/store.ts';
+import type { DamagedRow } from '../store/table.ts';
+import { fail, pass, warn } from './check.ts';
 
-export type Records = { vms: VmRecord[]; images: ImageRecord[]; kernels: KernelRecord[] };
+const RECOVER = 'banger system recover';
+
+export type Records = { vms: VmRecord[]; images: ImageRecord[]; kernels: KernelRecord[]; damaged: DamagedRow[] };
 
 /** `records` is null when they cannot be known */
 export type State = { check: Check; records: Records | null };
 
 export function readState(path: string): State {
-  const empty: Records = { vms: [], images: [], kernels: [] };
+  const empty: Records = { vms: [], images: [], kernels: [], damaged: [] };
   if (!existsSync(path)) {
     return { check: pass('state', 'there is none yet; the first command makes it'), records: empty };
   }
@@ -31,25 +35,27 @@ export function readState(path: string): State {
 }
 
 function examine(database: DatabaseSync, path: string): State {
-  const version = Number(database.prepare('PRAGMA user_version').get()?.user_version);
+  const version = readVersion(database);
   if (version > MIGRATIONS.length) {
     const text = `${path} has version ${version}, and this banger knows versions up to ${MIGRATIONS.length}`;
     return {
-      check: fail('state', `${text}; the newer banger that wrote it reads it`, 'banger version'),
+      check: fail('state', `${text}; the newer banger that wrote it reads it`, RECOVER),
       records: null,
     };
   }
-  const verdict = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0];
-  if (verdict !== 'ok') return { check: unreadable(path, String(verdict)), records: null };
+  const verdict = checkWhole(database);
+  if (verdict !== 'ok') return { check: unreadable(path, verdict), records: null };
   if (version < MIGRATIONS.length) {
     const text = `version ${version}; the next daemon brings it to ${MIGRATIONS.length}`;
     return { check: pass('state', text), records: null };
   }
-  const records = {
-    vms: createVmRecords(database).list(),
-    images: createImageRecords(database).list(),
-    kernels: createKernelRecords(database).list(),
-  };
+  const { vms, images, kernels, damaged } = createRecords(database);
+  const records = { vms: vms.list(), images: images.list(), kernels: kernels.list(), damaged: damaged() };
+  const [first] = records.damaged;
+  if (first) {
+    const which = `${records.damaged.length} records are damaged, the first in the table ${first.table}: ${first.reason}`;
+    return { check: warn('state', which, `banger daemon stop; ${RECOVER}`), records };
+  }
   return { check: pass('state', `version ${version}, ${records.vms.length} vms`), records };
 }
 
@@ -62,5 +68,5 @@ function openReadOnly(path: string): DatabaseSync {
 }
 
 function unreadable(path: string, reason: string): Check {
-  return fail('state', `${path} cannot be read: ${reason}`, `mv ${path} ${path}.broken`);
+  return fail('state', `${path} cannot be read: ${reason}`, RECOVER);
 }

@@ -27,6 +27,10 @@ export function announceVms(
       records.update(vm);
       announce('changed', vm);
     },
+    note(vm) {
+      records.note(vm);
+      announce('changed', vm);
+    },
     remove(id) {
       const vm = records.findById(id);
       records.remove(id);

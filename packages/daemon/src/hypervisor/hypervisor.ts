@@ -6,6 +6,7 @@
  * `launch` recorded. driver-suite.ts holds every driver to this.
  */
 import type { Duplex } from 'node:stream';
+import { z } from 'zod';
 import type { ProcessRef } from '../platform/processes.ts';
 import type { Task } from '../platform/task.ts';
 
@@ -30,10 +31,18 @@ export type MachinePlan = {
   logPath: string;
 };
 
-/** What is written down to find the machine again. */
-export type MachineRef = ProcessRef & { driver: string; accel: Accel; runtimeFolder: string };
+const accelSchema = z.enum(['kvm', 'tcg']);
+export type Accel = z.infer<typeof accelSchema>;
 
-export type Accel = 'kvm' | 'tcg';
+/** What is written down to find the machine again. */
+export const machineRefSchema = z.object({
+  pid: z.int().min(1),
+  startTicks: z.int().min(0),
+  driver: z.string(),
+  accel: accelSchema,
+  runtimeFolder: z.string().startsWith('/'),
+}) satisfies z.ZodType<ProcessRef>;
+export type MachineRef = z.infer<typeof machineRefSchema>;
 
 /** `guest`: the guest shut down or reset itself; `host`: it was told to quit or was killed; `lost`: anything else */
 export type MachineExit = { by: 'guest' | 'host' | 'lost'; detail: string };

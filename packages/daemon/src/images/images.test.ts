@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { readNames, writeNames } from '../bases/names-file.ts';
 import { createLog } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
 import { openStore, type Store } from '../store/store.ts';
@@ -33,16 +34,19 @@ let home: string;
 let store: Store;
 let images: Images;
 let users: string[];
+let areVmsKnown: boolean;
 
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'banger-images-'));
   store = openStore(join(home, 'state.sqlite'));
   users = [];
+  areVmsKnown = true;
   images = createImages({
     records: store.images,
     folder: join(home, 'images'),
     catalogFolder: CATALOG,
     usedBy: () => users,
+    areVmsKnown: () => areVmsKnown,
     log: createLog(() => {}),
     now: () => new Date(0),
   });
@@ -168,13 +172,46 @@ test('the catalog shows what is not here yet, and its default', () => {
   );
 });
 
-test('a sweep removes what a daemon that was killed left', async () => {
+test('a sweep removes what was left half-made, and nothing that merely has no record', async () => {
   mkdirSync(join(home, 'images/.staging-0123456789ab'), { recursive: true });
   mkdirSync(join(home, 'images', 'a'.repeat(64)));
+  writeFileSync(join(home, 'images', 'a'.repeat(64), 'names.json.partial'), '{');
   mkdirSync(join(home, 'images/not-ours'));
+  const { digest } = await importBytes('mine', ROOT);
+  store.images.remove('mine');
   await images.sweep();
-  assert.deepEqual(entries(), ['not-ours']);
+  assert.deepEqual(entries().sort(), [hexOf(digest), 'a'.repeat(64), 'not-ours'].sort());
+  assert.deepEqual(readdirSync(join(home, 'images', 'a'.repeat(64))), []);
 });
+
+test('the folder of an image tells its names, as they are now', async () => {
+  const { digest } = await importBytes('mine', ROOT);
+  const names = () => readNames(join(home, 'images', hexOf(digest)))?.map(({ name }) => name);
+  assert.deepEqual(names(), ['mine']);
+  await importBytes('again', ROOT);
+  assert.deepEqual(names(), ['again', 'mine']);
+  await images.remove(task, 'mine');
+  assert.deepEqual(names(), ['again']);
+  users = ['web'];
+  await importBytes('again', sampleTar({ name: 'bin/sh', content: 'other' }));
+  assert.deepEqual(names(), [], 'a vm needs it still');
+});
+
+test('a removal that was cut off is finished, unless a vm that needs it may be unknown', async () => {
+  const { digest } = await importBytes('mine', ROOT);
+  await writeNames(join(home, 'images', hexOf(digest)), []);
+  store.images.remove('mine');
+  areVmsKnown = false;
+  await images.sweep();
+  assert.deepEqual(entries(), [hexOf(digest)]);
+  areVmsKnown = true;
+  await images.sweep();
+  assert.deepEqual(entries(), []);
+});
+
+function hexOf(digest: string | null): string {
+  return String(digest).slice('sha256:'.length);
+}
 
 function importBytes(name: string, bytes: Buffer) {
   return images.importTarball(task, { name, path: writeTar(bytes) });

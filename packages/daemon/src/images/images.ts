@@ -4,11 +4,12 @@
  */
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Image } from '@banger/contract/api/images.ts';
 import { BangerError } from '@banger/contract/errors.ts';
+import { z } from 'zod';
 import { createBases, type Made } from '../bases/bases.ts';
-import { digestFile, makePrivateFolder, writeFileDurably } from '../platform/files.ts';
+import { digestFile, makePrivateFolder, readSmallFile, sizeOfFile, writeFileDurably } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import type { Task } from '../platform/task.ts';
 import { removeMappedTree } from '../platform/user-namespace.ts';
@@ -28,6 +29,7 @@ export type ImagesParts = {
   catalogFolder: string;
   /** Names of the vms that were made from a digest */
   usedBy: (digest: string) => string[];
+  areVmsKnown: () => boolean;
   log: Log;
   now: () => Date;
 };
@@ -67,6 +69,19 @@ export function createImages({ catalogFolder, ...parts }: ImagesParts) {
       hint: 'Was it removed by hand? Pull or import the same image again.',
       details: { image: digest },
     });
+  }
+}
+
+const manifestSchema = z.object({ v: z.literal(1), digest: z.string(), sizeBytes: z.int().min(0) });
+
+/** What the folder of an image says of itself; null unless its base is there as it says. */
+export function readImageFolder(folder: string): { digest: string; sizeBytes: number } | null {
+  try {
+    const { digest, sizeBytes } = manifestSchema.parse(JSON.parse(readSmallFile(join(folder, 'manifest.json'))));
+    const isWhole = digest === `sha256:${basename(folder)}` && sizeOfFile(join(folder, BASE)) === sizeBytes;
+    return isWhole ? { digest, sizeBytes } : null;
+  } catch {
+    return null;
   }
 }
 

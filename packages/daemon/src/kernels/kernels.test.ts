@@ -41,6 +41,7 @@ beforeEach(() => {
     catalogFolder: CATALOG,
     agentPath: join(home, 'agent'),
     usedBy: () => users,
+    areVmsKnown: () => true,
     log: createLog(() => {}),
     now: () => new Date(0),
   });

@@ -3,11 +3,11 @@
  * as an image for the guest, and the few that go into the initramfs. How names and digests go together is told in
  * bases/bases.ts.
  */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Kernel } from '@banger/contract/api/images.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { createBases, type Made } from '../bases/bases.ts';
-import { listFolder, makePrivateFolder, removeTree } from '../platform/files.ts';
+import { listFolder, makePrivateFolder, readSmallFile, removeTree, sizeOfFile } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import type { Task } from '../platform/task.ts';
 import type { KernelRecord, KernelRecords } from '../store/records/kernels.ts';
@@ -36,6 +36,7 @@ export type KernelsParts = {
   agentPath: string;
   /** Names of the vms that were made with a digest */
   usedBy: (digest: string) => string[];
+  areVmsKnown: () => boolean;
   log: Log;
   now: () => Date;
 };
@@ -111,6 +112,18 @@ export function createKernels({ cacheFolder, catalogFolder, agentPath, ...parts 
     const { name } = await fetchKernel(task, { packageName: recipe.package, cacheFolder, target: unpacked });
     const release = name.replace(/^linux-image-/, '');
     return { kernelPath: join(unpacked, 'boot', `vmlinuz-${release}`), modulesPath: unpacked };
+  }
+}
+
+/** What the folder of a kernel says of itself; null unless what it names is there. */
+export function readKernelFolder(folder: string): { digest: string; release: string; sizeBytes: number } | null {
+  try {
+    const manifest = kernelManifestSchema.parse(JSON.parse(readSmallFile(join(folder, 'manifest.json'))));
+    const files = [VMLINUX, ...(manifest.hasModules ? [MODULES_IMAGE] : [])];
+    const sizeBytes = files.reduce((sum, name) => sum + sizeOfFile(join(folder, name)), 0);
+    return { digest: `sha256:${basename(folder)}`, release: manifest.release, sizeBytes };
+  } catch {
+    return null;
   }
 }
 

@@ -1,10 +1,14 @@
 /** Files, so that a power cut leaves either the old or the new, and sizes as the filesystem counts them. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { closeSync, constants, createReadStream, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Task } from './task.ts';
+
+const PARTIAL = '.partial';
+/** What describes a vm, an image or a kernel takes a few hundred */
+const MAX_SMALL_BYTES = 256 * 1024;
 
 /** A folder that only the owner can look into. */
 export async function makePrivateFolder(path: string): Promise<void> {
@@ -25,10 +29,35 @@ export async function listFolder(path: string): Promise<string[]> {
 }
 
 export async function writeFileDurably(path: string, content: string | Uint8Array): Promise<void> {
-  const partial = `${path}.partial`;
+  const partial = `${path}${PARTIAL}`;
   await writeFile(partial, content, { mode: 0o600, flush: true });
   await rename(partial, path);
   await syncPath(dirname(path));
+}
+
+/** What a write that was cut off left: files named as `writeFileDurably` names them. Safe when there is no folder. */
+export async function removePartials(folder: string): Promise<void> {
+  for (const name of await listFolder(folder)) if (name.endsWith(PARTIAL)) await removeTree(join(folder, name));
+}
+
+/** The text of a small regular file. Throws for anything else, and for one of more than `maxBytes`. */
+export function readSmallFile(path: string, maxBytes = MAX_SMALL_BYTES): string {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  try {
+    const found = fstatSync(file);
+    if (!found.isFile() || found.size > maxBytes) throw new Error(`${path} is not a file of at most ${maxBytes} bytes`);
+    const bytes = Buffer.alloc(found.size);
+    return bytes.toString('utf8', 0, readSync(file, bytes, 0, found.size, 0));
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** In bytes. Throws for what is not there, and for what is no regular file. */
+export function sizeOfFile(path: string): number {
+  const found = lstatSync(path);
+  if (!found.isFile()) throw new Error(`${path} is no regular file`);
+  return found.size;
 }
 
 /** Moves a finished file or folder into place, and makes both the content and the name durable. */

@@ -15,15 +15,17 @@ function makePath(t: TestContext): string {
   return join(folder, 'state.sqlite');
 }
 
+const THEN = '2026-01-02T00:00:00.000Z';
+
 const vm: VmRecord = {
   id: '0123456789ab' as VmId,
   name: parseVmName('web'),
   state: { is: 'creating' },
   fault: null,
   imageName: 'debian',
-  imageDigest: 'sha256:a',
+  imageDigest: `sha256:${'a'.repeat(64)}`,
   kernelName: 'debian',
-  kernelDigest: 'sha256:b',
+  kernelDigest: `sha256:${'b'.repeat(64)}`,
   cpus: 2,
   memoryBytes: 1,
   diskBytes: 2,
@@ -38,8 +40,8 @@ test('a vm is read back as it was written, also after the store was opened anew'
   store.vms.insert(vm);
   const stopped: VmRecord = {
     ...vm,
-    state: { is: 'stopped', why: 'crashed', at: 'then' },
-    fault: { code: 'VM_LOST', message: 'm', at: 'then' },
+    state: { is: 'stopped', why: 'crashed', at: THEN },
+    fault: { code: 'VM_LOST', message: 'm', at: THEN },
     cpus: 4,
   };
   store.vms.update(stopped);
@@ -61,16 +63,13 @@ test('what was brought into a vm goes with it', (t) => {
     path: '/root/x',
     repoPath: '/x',
     baseCommit: null,
-    tree: 't',
+    tree: 'a'.repeat(40),
     hasGit: true,
-    importedAt: 'then',
+    importedAt: THEN,
   };
-  store.workspaces.put({ ...workspace, tree: 'older' });
+  store.workspaces.put({ ...workspace, tree: 'b'.repeat(40) });
   store.workspaces.put(workspace);
-  assert.deepEqual(
-    store.workspaces.list(vm.id).map((each) => ({ ...each })),
-    [workspace],
-  );
+  assert.deepEqual(store.workspaces.list(vm.id), [workspace]);
   store.vms.remove(vm.id);
   assert.deepEqual(store.workspaces.list(vm.id), []);
   store.close();

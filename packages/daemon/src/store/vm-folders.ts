@@ -14,9 +14,11 @@ export function createVmFolders({ dataFolder, runtimeFolder }: { dataFolder: str
       return {
         data: join(data, id),
         disk: join(data, id, 'disk.ext4'),
+        manifest: join(data, id, 'vm.json'),
         console: join(data, id, 'console.log'),
         hypervisorLog: join(data, id, 'hypervisor.log'),
         runtime: join(runtime, id),
+        machine: join(runtime, id, 'machine.json'),
       };
     },
   };

@@ -9,8 +9,9 @@
  * | removing | removed |
  * | ephemeral, any state | removed: whoever it was for is gone |
  *
- * Then whatever carries a vm's folder in its arguments or a vm's id as its name, and belongs to no vm that should have
- * it, goes too. A fault with one vm is logged and does not keep the others, or the daemon, from coming up.
+ * Then what a run left goes, when its vm no longer runs or its files are gone. What lasts, a folder below `vms` that has
+ * no record, is never removed here: it means that the state was lost, not that the vm was. A fault with one vm is logged
+ * and does not keep the others, or the daemon, from coming up.
  */
 import { join } from 'node:path';
 import { listFolder, removeTree } from '../platform/files.ts';
@@ -66,16 +67,12 @@ async function killAllOf({ folders }: VmParts, id: string): Promise<void> {
 
 async function sweepHost(parts: VmParts): Promise<void> {
   const { records, running, folders, log } = parts;
-  const ids = (parent: string) => listFolder(parent);
-  for (const id of await ids(folders.runtime)) {
-    if (running.find(id as VmRecord['id'])) continue;
+  const lasting = new Set(await listFolder(folders.data));
+  for (const id of await listFolder(folders.runtime)) {
+    const isUnrecorded = lasting.has(id) && !records.findById(id); // its machine may run
+    if (isUnrecorded || running.find(id as VmRecord['id'])) continue;
     log.info(`removing what a run of ${id} left`);
     await killAllOf(parts, id);
     await removeTree(join(folders.runtime, id));
-  }
-  for (const id of await ids(folders.data)) {
-    if (records.findById(id)) continue;
-    log.info(`removing files of ${id}, which is no vm`);
-    await removeTree(join(folders.data, id));
   }
 }

@@ -1,4 +1,5 @@
 /** From a stopped vm to an agent that answers. */
+import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BangerError, toBangerError } from '@banger/contract/errors.ts';
 import type { Contribution } from '../capabilities/capability.ts';
@@ -48,6 +49,7 @@ export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Pr
     const since = parts.now().toISOString();
     const running = moveVm(parts, starting, { is: 'running', since, machine: machine.ref });
     parts.running.set(running.id, createRunningVm(running.name, machine, guest));
+    await describeRun(parts, running, machine);
     undo.keep();
     return running;
   } catch (thrown) {
@@ -55,6 +57,13 @@ export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Pr
     if (code !== 'CANCELLED') fault = { code, message, at: parts.now().toISOString() };
     throw thrown;
   }
+}
+
+/** Beside its sockets, so that a state that is made anew finds the machine that runs. */
+async function describeRun({ folders, log }: VmParts, { id, name }: VmRecord, { ref }: Machine): Promise<void> {
+  await writeFile(folders.of(id).machine, JSON.stringify(ref), { mode: 0o600 }).catch((fault) =>
+    log.warn(`vm ${name}: its run could not be described`, fault),
+  );
 }
 
 async function prepareAll(task: Task, { capabilities }: VmParts, vm: VmRecord): Promise<Contribution[]> {

@@ -34,7 +34,10 @@ export type VmParts = {
   bootTimeoutMs: number;
 };
 
-/** Writes the new state down, durably, and gives the new record. */
+/** What only tells that a run or a vm ends: it must not wait for room on the disk, which is what it makes. */
+const ENDINGS: readonly VmRecordState['is'][] = ['stopping', 'stopped', 'removing'];
+
+/** Writes the new state down, durably unless it is an ending on a full disk, and gives the new record. */
 export function moveVm(
   { records }: Pick<VmParts, 'records'>,
   vm: VmRecord,
@@ -43,7 +46,8 @@ export function moveVm(
 ): VmRecord {
   assertMove(vm.state.is, state.is);
   const moved = { ...vm, state, fault };
-  records.update(moved);
+  if (ENDINGS.includes(state.is)) records.note(moved);
+  else records.update(moved);
   return moved;
 }
 

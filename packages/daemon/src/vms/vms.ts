@@ -229,7 +229,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     if (vm?.state.is !== 'running') return;
     const message = 'It waits, since the filesystem of its disk on the host is full; it goes on once there is space.';
     log.info(`vm ${vm.name} ${stall ? `waits: ${stall}` : 'goes on'}`);
-    records.update({ ...vm, fault: stall && { code: 'DISK_FULL', message, at: parts.now().toISOString() } });
+    records.note({ ...vm, fault: stall && { code: 'DISK_FULL', message, at: parts.now().toISOString() } });
   }
 
   /** A machine whose agent is gone runs on, and nobody reaches it. */

@@ -51,7 +51,7 @@ export async function setUp(t: TestContext, { limits = WORKSPACE_LIMITS, hasGit 
     },
   } as unknown as Guest;
   const workspaces = createWorkspaces({
-    records: { list: () => records, put: (record) => void records.splice(0, 1, record) },
+    records: { list: () => records, put: async (record) => void records.splice(0, 1, record) },
     folders: createVmFolders({ dataFolder: join(folder, 'data'), runtimeFolder: join(folder, 'run') }),
     vms: { find: () => ({ id: '0123456789ab', name: 'web' }), guest: async () => guest },
     ownerEnv: ENV,

@@ -59,7 +59,7 @@ export async function importWorkspace(task: Task, parts: WorkspaceParts, vm: Vm,
   await rename(staged, folder);
   undo.keep();
   const record = recordOf(parts, vm, path, repository, snapshot, found.hasGit);
-  parts.records.put(record);
+  await parts.records.put(record);
   const sizeBytes = snapshot.entries.reduce((sum, entry) => sum + entry.sizeBytes, 0);
   const { vmId: _, repoPath, baseCommit, ...rest } = record;
   return { vm: vm.name, repo: repoPath, base: baseCommit, files: snapshot.entries.length, sizeBytes, ...rest };

@@ -4,13 +4,16 @@ import { join } from 'node:path';
 import type { Guest } from '../guest/guest.ts';
 import type { Log } from '../platform/log.ts';
 import type { Task } from '../platform/task.ts';
-import type { WorkspaceRecords } from '../store/records/workspaces.ts';
+import type { WorkspaceRecord, WorkspaceRecords } from '../store/records/workspaces.ts';
 import type { VmFolders } from '../store/vm-folders.ts';
 import type { Git } from './git.ts';
 
 export type WorkspaceParts = {
   git: Git;
-  records: WorkspaceRecords;
+  records: Pick<WorkspaceRecords, 'list'> & {
+    /** Durable when it resolves, in the state and in the folder of the vm */
+    put(record: WorkspaceRecord): Promise<void>;
+  };
   folders: VmFolders;
   vms: {
     find(nameOrId: string): { id: string; name: string };

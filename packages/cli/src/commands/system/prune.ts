@@ -3,8 +3,8 @@ import type { Run } from '../../load-command.ts';
 import { renderTable } from '../../output/table.ts';
 import { watchOperation } from '../../watch-operation.ts';
 
-export const run: Run<'system prune'> = async (cli, { flags }) => {
-  const pruning = cli.client.diskSpacePrune({ dryRun: flags['dry-run'], all: flags.all });
+export const run: Run<'system prune'> = async (cli, { flags, arguments: { unrecorded } }) => {
+  const pruning = cli.client.diskSpacePrune({ dryRun: flags['dry-run'], all: flags.all, names: unrecorded });
   const { removed, bytes, dryRun } = await watchOperation(cli, pruning, { isBrief: true });
   if (cli.isJson) {
     cli.printJson({ removed, bytes, dryRun });

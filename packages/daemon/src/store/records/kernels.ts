@@ -1,31 +1,21 @@
 /** Which name stands for which kernel; as with images, vms keep the digest that they were made from. */
 import type { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
+import { createTable } from '../table.ts';
+import type { Writes } from '../writes.ts';
+import { createNamedRecords, namedFields } from './named.ts';
 
-export type KernelRecord = {
-  name: string;
-  digest: string;
+const kernelRecordSchema = z.object({
+  ...namedFields,
   /** What `uname -r` says */
-  release: string;
-  source: 'catalog' | 'import';
-  sizeBytes: number;
-  createdAt: string;
-};
+  release: z.string(),
+});
 
+export type KernelRecord = z.infer<typeof kernelRecordSchema>;
 export type KernelRecords = ReturnType<typeof createKernelRecords>;
 
-export function createKernelRecords(database: DatabaseSync) {
-  const columns = 'name, digest, release, source, size_bytes AS sizeBytes, created_at AS createdAt';
-  const all = database.prepare(`SELECT ${columns} FROM kernels ORDER BY name`);
-  const one = database.prepare(`SELECT ${columns} FROM kernels WHERE name = ?`);
-  const put = database.prepare(
-    `INSERT OR REPLACE INTO kernels (name, digest, release, source, size_bytes, created_at)
-     VALUES (:name, :digest, :release, :source, :sizeBytes, :createdAt)`,
+export function createKernelRecords(database: DatabaseSync, writes: Writes) {
+  return createNamedRecords(
+    createTable<KernelRecord>({ database, writes, name: 'kernels', key: ['name'], schema: kernelRecordSchema }),
   );
-  const remove = database.prepare('DELETE FROM kernels WHERE name = ?');
-  return {
-    list: () => all.all() as KernelRecord[],
-    find: (name: string) => (one.get(name) as KernelRecord | undefined) ?? null,
-    put: (record: KernelRecord) => void put.run(record),
-    remove: (name: string) => void remove.run(name),
-  };
 }

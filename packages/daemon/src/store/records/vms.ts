@@ -1,96 +1,95 @@
 /** The vms. `state` is the intent: it is written before the host is touched, and reconcile goes by it. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { StopReason } from '@banger/contract/api/vms.ts';
-import type { VmId, VmName } from '@banger/contract/names.ts';
-import type { MachineRef } from '../../hypervisor/hypervisor.ts';
+import { stopReasonSchema } from '@banger/contract/api/vms.ts';
+import { isVmId, isVmName, type VmId } from '@banger/contract/names.ts';
+import { z } from 'zod';
+import { machineRefSchema } from '../../hypervisor/hypervisor.ts';
+import { createTable } from '../table.ts';
+import type { Writes } from '../writes.ts';
+import { catalogNameSchema, digestSchema } from './named.ts';
 
-export type VmRecordState =
-  | { is: 'creating' }
-  | { is: 'stopped'; why: StopReason; at: string }
-  | { is: 'starting' }
-  | { is: 'running'; since: string; machine: MachineRef }
-  | { is: 'stopping'; machine: MachineRef }
-  | { is: 'removing' };
+const at = z.iso.datetime();
+const count = z.int().min(1);
 
-export type VmFault = { code: string; message: string; at: string };
+const stateSchema = z.discriminatedUnion('is', [
+  z.object({ is: z.literal('creating') }),
+  z.object({ is: z.literal('stopped'), why: stopReasonSchema, at }),
+  z.object({ is: z.literal('starting') }),
+  z.object({ is: z.literal('running'), since: at, machine: machineRefSchema }),
+  z.object({ is: z.literal('stopping'), machine: machineRefSchema }),
+  z.object({ is: z.literal('removing') }),
+]);
 
-export type VmRecord = {
-  id: VmId;
-  name: VmName;
-  state: VmRecordState;
-  fault: VmFault | null;
-  imageName: string;
-  imageDigest: string;
-  kernelName: string;
-  kernelDigest: string;
-  cpus: number;
-  memoryBytes: number;
-  diskBytes: number;
-  ephemeral: boolean;
+const faultSchema = z.object({ code: z.string(), message: z.string(), at });
+
+/** What a vm is, whatever it does at the moment: what its folder tells of it as well */
+export const vmFactsSchema = z.object({
+  id: z.string().refine(isVmId, 'it is no id of a vm'),
+  name: z.string().refine(isVmName, 'it is no name of a vm'),
+  imageName: catalogNameSchema,
+  imageDigest: digestSchema,
+  kernelName: catalogNameSchema,
+  kernelDigest: digestSchema,
+  cpus: count,
+  memoryBytes: count,
+  diskBytes: count,
+  ephemeral: z.boolean(),
   /** 32 hex digits, the guest's /etc/machine-id */
-  machineId: string;
-  createdAt: string;
-};
+  machineId: z.string().regex(/^[0-9a-f]{32}$/, 'it is no machine id'),
+  createdAt: at,
+});
 
-type Row = Omit<VmRecord, 'state' | 'fault' | 'ephemeral'> & { state: string; fault: string | null; ephemeral: number };
+const vmRecordSchema = vmFactsSchema.extend({ state: stateSchema, fault: faultSchema.nullable() });
+
+export type VmFacts = z.infer<typeof vmFactsSchema>;
+export type VmRecord = z.infer<typeof vmRecordSchema>;
+export type VmRecordState = VmRecord['state'];
+export type VmFault = z.infer<typeof faultSchema>;
 
 export type VmRecords = ReturnType<typeof createVmRecords>;
 
-export function createVmRecords(database: DatabaseSync) {
-  const columns = `id, name, state, fault, image_name AS imageName, image_digest AS imageDigest,
-    kernel_name AS kernelName, kernel_digest AS kernelDigest, cpus, memory_bytes AS memoryBytes,
-    disk_bytes AS diskBytes, ephemeral, machine_id AS machineId, created_at AS createdAt`;
-  const all = database.prepare(`SELECT ${columns} FROM vms ORDER BY created_at, name`);
-  const byId = database.prepare(`SELECT ${columns} FROM vms WHERE id = ?`);
-  const byName = database.prepare(`SELECT ${columns} FROM vms WHERE name = ?`);
-  const insert = database.prepare(
-    `INSERT INTO vms (id, name, state, fault, image_name, image_digest, kernel_name, kernel_digest, cpus,
-       memory_bytes, disk_bytes, ephemeral, machine_id, created_at)
-     VALUES (:id, :name, :state, :fault, :imageName, :imageDigest, :kernelName, :kernelDigest, :cpus,
-       :memoryBytes, :diskBytes, :ephemeral, :machineId, :createdAt)`,
-  );
-  const update = database.prepare(
-    `UPDATE vms SET state = :state, fault = :fault, cpus = :cpus, memory_bytes = :memoryBytes,
-       disk_bytes = :diskBytes WHERE id = :id`,
-  );
-  const remove = database.prepare('DELETE FROM vms WHERE id = ?');
+export function createVmRecords(database: DatabaseSync, writes: Writes, onRemove: (id: VmId) => void) {
+  const table = createTable<VmRecord>({
+    ...{ database, writes, name: 'vms', key: ['id'], schema: vmRecordSchema },
+    json: ['state', 'fault'],
+    flags: ['ephemeral'],
+  });
   return {
-    list: () => (all.all() as Row[]).map(fromRow),
-    findById: (id: string) => fromRowOrNull(byId.get(id) as Row | undefined),
-    findByName: (name: string) => fromRowOrNull(byName.get(name) as Row | undefined),
-    insert: (record: VmRecord) => void insert.run(toRow(record)),
-    /** Writes what can change: state, fault, cpus, memory, disk size */
-    update: ({ id, state, fault, cpus, memoryBytes, diskBytes }: VmRecord) =>
-      void update.run({
-        id,
-        state: JSON.stringify(state),
-        fault: fault && JSON.stringify(fault),
-        cpus,
-        memoryBytes,
-        diskBytes,
-      }),
-    remove: (id: VmId) => void remove.run(id),
+    list,
+    findById: (id: string) => table.find(id),
+    findByName,
+    /** Names of the vms that were made from a digest, of damaged records too */
+    usersOf,
+    insert: table.insert,
+    update: table.put,
+    /** What tells that something ends: it counts at once, and is written when the disk has room */
+    note: table.putWhenPossible,
+    remove: (id: VmId) => {
+      const row = table.find(id);
+      if (row) table.remove(row);
+      onRemove(id);
+    },
+    damaged: table.damaged,
   };
+
+  /** The oldest first */
+  function list(): VmRecord[] {
+    return table.list().sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
+  }
+
+  /** Throws STATE_UNREADABLE for one whose row is damaged: its name is taken. */
+  function findByName(name: string): VmRecord | null {
+    const found = table.list().find((row) => row.name === name);
+    if (!found) table.refuseDamaged((raw) => raw.name === name);
+    return found ?? null;
+  }
+
+  function usersOf(field: 'imageDigest' | 'kernelDigest', digest: string): string[] {
+    const rows = [...list(), ...table.damaged.map(({ row }) => row)];
+    return rows.flatMap((row) => (row[field] === digest ? [String(row.name)] : []));
+  }
 }
 
-function fromRowOrNull(row: Row | undefined): VmRecord | null {
-  return row ? fromRow(row) : null;
-}
-
-function fromRow(row: Row): VmRecord {
-  return {
-    ...row,
-    state: JSON.parse(row.state),
-    fault: row.fault === null ? null : JSON.parse(row.fault),
-    ephemeral: row.ephemeral === 1,
-  };
-}
-
-function toRow(record: VmRecord): Row {
-  return {
-    ...record,
-    state: JSON.stringify(record.state),
-    fault: record.fault && JSON.stringify(record.fault),
-    ephemeral: record.ephemeral ? 1 : 0,
-  };
+function orderOf({ createdAt, name }: VmRecord): string {
+  return `${createdAt} ${name}`;
 }

@@ -1,33 +1,41 @@
 /** What was brought into which vm: what its changes are told against. A vm's rows go with the vm. */
 import type { DatabaseSync } from 'node:sqlite';
+import { isVmId } from '@banger/contract/names.ts';
+import { z } from 'zod';
+import { createTable } from '../table.ts';
+import type { Writes } from '../writes.ts';
 
-export type WorkspaceRecord = {
-  vmId: string;
+const gitId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'it is no id of git');
+
+export const workspaceRecordSchema = z.object({
+  vmId: z.string().refine((text): boolean => isVmId(text)),
   /** In the guest */
-  path: string;
-  repoPath: string;
-  baseCommit: string | null;
-  tree: string;
-  hasGit: boolean;
-  importedAt: string;
-};
+  path: z.string().startsWith('/'),
+  repoPath: z.string().startsWith('/'),
+  /** Null when the repository had no commit yet */
+  baseCommit: gitId.nullable(),
+  tree: gitId,
+  hasGit: z.boolean(),
+  importedAt: z.iso.datetime(),
+});
 
-type Row = Omit<WorkspaceRecord, 'hasGit'> & { hasGit: number };
-
+export type WorkspaceRecord = z.infer<typeof workspaceRecordSchema>;
 export type WorkspaceRecords = ReturnType<typeof createWorkspaceRecords>;
 
-export function createWorkspaceRecords(database: DatabaseSync) {
-  const ofVm = database.prepare(
-    `SELECT vm_id AS vmId, path, repo_path AS repoPath, base_commit AS baseCommit, tree, has_git AS hasGit,
-       imported_at AS importedAt FROM workspaces WHERE vm_id = ? ORDER BY path`,
-  );
-  const put = database.prepare(
-    `INSERT OR REPLACE INTO workspaces (vm_id, path, repo_path, base_commit, tree, has_git, imported_at)
-     VALUES (:vmId, :path, :repoPath, :baseCommit, :tree, :hasGit, :importedAt)`,
-  );
+export function createWorkspaceRecords(database: DatabaseSync, writes: Writes) {
+  const table = createTable<WorkspaceRecord>({
+    ...{ database, writes, name: 'workspaces', key: ['vmId', 'path'], schema: workspaceRecordSchema },
+    flags: ['hasGit'],
+  });
   return {
     list: (vmId: string): WorkspaceRecord[] =>
-      (ofVm.all(vmId) as Row[]).map((row) => ({ ...row, hasGit: row.hasGit === 1 })),
-    put: (record: WorkspaceRecord) => void put.run({ ...record, hasGit: record.hasGit ? 1 : 0 }),
+      table
+        .list()
+        .filter((row) => row.vmId === vmId)
+        .sort((a, b) => (a.path < b.path ? -1 : 1)),
+    put: table.put,
+    /** The database removes them with the vm's row */
+    forget: (vmId: string) => table.forgetWhere((row) => row.vmId === vmId),
+    damaged: table.damaged,
   };
 }

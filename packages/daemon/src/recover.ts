@@ -1,0 +1,18 @@
+/**
+ * `recover.ts` and `recover.ts --dry-run`: makes the state anew without a daemon, which may not come up on the one that
+ * there is. It prints one line of JSON, a Recovery or `{"error":{…}}`.
+ */
+import { toBangerError } from '@banger/contract/errors.ts';
+import { readSettings } from './read-settings.ts';
+import { recover } from './recover/recover.ts';
+
+try {
+  const dryRun = process.argv[2] === '--dry-run';
+  say(await recover({ paths: readSettings(process.env).paths, dryRun, now: () => new Date() }));
+} catch (thrown) {
+  say({ error: toBangerError(thrown).toWire() });
+}
+
+function say(answer: object): void {
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}

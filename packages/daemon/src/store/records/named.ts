@@ -1,0 +1,31 @@
+/** What the records of images and kernels have in common: each is found by its name. */
+import { isCatalogName } from '@banger/contract/names.ts';
+import { z } from 'zod';
+import type { createTable } from '../table.ts';
+
+/** "sha256:" and 64 hex digits: what a folder is named after, so nothing else may pass */
+export const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'it is no digest');
+export const catalogNameSchema = z
+  .string()
+  .refine((text): boolean => isCatalogName(text), 'it is no name of an image or a kernel');
+
+export const namedFields = {
+  name: catalogNameSchema,
+  digest: digestSchema,
+  source: z.enum(['catalog', 'import']),
+  sizeBytes: z.int().min(0),
+  createdAt: z.iso.datetime(),
+};
+
+export function createNamedRecords<Row extends { name: string }>(table: ReturnType<typeof createTable<Row>>) {
+  return {
+    list: () => table.list().sort((a, b) => (a.name < b.name ? -1 : 1)),
+    find: (name: string) => table.find(name),
+    put: table.put,
+    remove: (name: string) => {
+      const row = table.find(name);
+      if (row) table.remove(row);
+    },
+    damaged: table.damaged,
+  };
+}

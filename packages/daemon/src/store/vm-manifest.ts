@@ -1,0 +1,101 @@
+/**
+ * What a vm is, told by its own folder: a record that was lost is made anew from it. It stands beside a disk that is
+ * complete, from the end of its making to the beginning of its removal, and holds what does not change when the vm
+ * starts or stops. Of a vm that nobody keeps there is none.
+ */
+import { rm } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
+import { readSmallFile, removePartials, writeFileDurably } from '../platform/files.ts';
+import type { Log } from '../platform/log.ts';
+import { type VmFacts, vmFactsSchema } from './records/vms.ts';
+import { type WorkspaceRecord, workspaceRecordSchema } from './records/workspaces.ts';
+import type { VmFolders } from './vm-folders.ts';
+
+const MAX_WORKSPACES = 1000;
+
+const manifestSchema = z.object({
+  v: z.literal(1),
+  vm: vmFactsSchema,
+  workspaces: z.array(workspaceRecordSchema.omit({ vmId: true })).max(MAX_WORKSPACES),
+});
+
+/** A workspace, without the vm that it is in */
+type TellsWorkspace = Omit<WorkspaceRecord, 'vmId'>;
+
+export type VmManifest = z.infer<typeof manifestSchema>;
+
+export type VmManifests = ReturnType<typeof createVmManifests>;
+
+type ManifestsParts = { folders: VmFolders; workspaces: { list(vmId: string): WorkspaceRecord[] }; log: Log };
+
+export function createVmManifests({ folders, workspaces, log }: ManifestsParts) {
+  return { write, writeWhenPossible, refresh, remove };
+
+  /** Durable when it resolves; writes nothing when the folder says so already. */
+  async function write(vm: VmFacts): Promise<void> {
+    if (vm.ephemeral) return;
+    const path = folders.of(vm.id).manifest;
+    const told = readVmManifest(folders, vm.id)?.workspaces ?? [];
+    const manifest: VmManifest = {
+      ...{ v: 1, vm: vmFactsSchema.parse(vm) },
+      workspaces: newestOf([...workspaces.list(vm.id), ...told]),
+    };
+    const content = `${JSON.stringify(manifest)}\n`;
+    if (readOrNothing(path) !== content) await writeFileDurably(path, content);
+  }
+
+  /** For what is in the state already: a folder that cannot be written to is told at the daemon's next start. */
+  async function writeWhenPossible(vm: VmFacts): Promise<void> {
+    await write(vm).catch((fault) => log.warn(`vm ${vm.name}: its folder could not be told what it is`, fault));
+  }
+
+  /**
+   * At the daemon's start: what an earlier one, or a full disk, left undescribed or half-described. Where a folder tells
+   * something else than the record, the state is an older copy, and the folder stays as it is.
+   */
+  async function refresh(vms: readonly VmFacts[]): Promise<void> {
+    for (const vm of vms) {
+      await removePartials(folders.of(vm.id).data);
+      const told = readVmManifest(folders, vm.id)?.vm;
+      if (!told || isDeepStrictEqual(told, vmFactsSchema.parse(vm))) await writeWhenPossible(vm);
+      else
+        log.warn(`vm ${vm.name}: its folder tells something else than its record; "banger system recover" mends that`);
+    }
+  }
+
+  /** Before the disk goes: what is left of it is then no vm. */
+  async function remove({ id }: Pick<VmFacts, 'id'>): Promise<void> {
+    await rm(folders.of(id).manifest, { force: true });
+  }
+}
+
+/** Null when there is none, when it is not understood, or when it is of another vm, as in a folder that was copied. */
+export function readVmManifest(folders: VmFolders, id: string): VmManifest | null {
+  try {
+    const manifest = manifestSchema.parse(JSON.parse(readSmallFile(folders.of(id).manifest)));
+    return manifest.vm.id === id ? manifest : null;
+  } catch {
+    return null;
+  }
+}
+
+/** One for each path. */
+export function newestOf(workspaces: readonly TellsWorkspace[]): TellsWorkspace[] {
+  const newest = new Map<string, TellsWorkspace>();
+  for (const workspace of workspaces) {
+    const known = newest.get(workspace.path);
+    if (!known || known.importedAt < workspace.importedAt) newest.set(workspace.path, workspace);
+  }
+  return [...newest.values()].map(({ path, repoPath, baseCommit, tree, hasGit, importedAt }) => ({
+    ...{ path, repoPath, baseCommit, tree, hasGit, importedAt },
+  }));
+}
+
+function readOrNothing(path: string): string {
+  try {
+    return readSmallFile(path);
+  } catch {
+    return '';
+  }
+}
