@@ -11,7 +11,8 @@ demo: setup
 	@bin/banger image pull debian
 	@bin/banger vm run --rm -- sh -c 'uname -a; cat /etc/os-release'
 
-check: setup
+check:
+	@scripts/setup for-tests
 	@scripts/check
 
 test:

@@ -3,8 +3,6 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-export type SampleRepository = ReturnType<typeof createRepository>;
-
 export function createRepository(path: string, options: { isEmpty?: boolean } = {}) {
   mkdirSync(path, { recursive: true });
   git('init', '--quiet', '--initial-branch=trunk');

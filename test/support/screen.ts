@@ -14,8 +14,6 @@ const LIMIT_MS = 30_000;
 const LOOK_EVERY_MS = 40;
 const LINES_OF_HISTORY = 2000;
 
-export type Screen = Awaited<ReturnType<typeof openScreen>>;
-
 export async function openScreen(t: TestContext, { folder, env }: Home, { cols = 100, rows = 30 } = {}) {
   const socket = join(folder, 'tmux.sock');
   const run = promisify(execFile);

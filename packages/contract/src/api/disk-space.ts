@@ -34,5 +34,4 @@ export const pruneResultSchema = z.object({ removed: z.array(diskUse), bytes: z.
 
 export type DiskUse = z.infer<typeof diskUse>;
 export type DiskSpace = z.infer<typeof diskSpaceSchema>;
-export type Prune = z.input<typeof pruneSchema>;
 export type PruneResult = z.infer<typeof pruneResultSchema>;

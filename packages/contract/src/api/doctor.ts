@@ -16,6 +16,5 @@ export const checkSchema = z.object({
 
 export const timedCheckSchema = checkSchema.extend({ durationMs: z.number() });
 
-export type CheckStatus = z.infer<typeof checkStatus>;
 export type Check = z.infer<typeof checkSchema>;
 export type TimedCheck = z.infer<typeof timedCheckSchema>;

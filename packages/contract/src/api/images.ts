@@ -40,6 +40,3 @@ export const kernelImportSchema = z.strictObject({
 
 export type Image = z.infer<typeof imageSchema>;
 export type Kernel = z.infer<typeof kernelSchema>;
-export type Pull = z.input<typeof pullSchema>;
-export type ImageImport = z.input<typeof imageImportSchema>;
-export type KernelImport = z.input<typeof kernelImportSchema>;

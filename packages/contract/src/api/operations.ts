@@ -1,7 +1,7 @@
 /** Long work: begun by a POST, watched as a stream of events, cancelled by a DELETE, kept for a while after it ends. */
 import { z } from 'zod';
 
-export const OPERATION_KINDS = [
+const OPERATION_KINDS = [
   'vm.create',
   'vm.start',
   'vm.stop',

@@ -96,4 +96,3 @@ export type Workspace = z.infer<typeof workspaceSchema>;
 export type WorkspaceExport = z.infer<typeof workspaceExportedSchema>;
 export type WorkspacePlanRequest = z.input<typeof workspacePlanSchema>;
 export type WorkspaceImportRequest = z.input<typeof workspaceImportSchema>;
-export type WorkspaceExportRequest = z.input<typeof workspaceExportSchema>;

@@ -22,8 +22,6 @@ const DIGEST = /^[0-9a-f]{64}$/;
 /** Whether an entry is one that is being filled, or on its way out. */
 export const isStaging = (entry: string) => STAGING.test(entry);
 
-export type DigestFolders = ReturnType<typeof createDigestFolders>;
-
 export function createDigestFolders({ folder, log }: { folder: string; log: Log }) {
   const ownStaging = new Set<string>();
   return { stage, place, pathOf, has, list, readManifest, sweep, discard };

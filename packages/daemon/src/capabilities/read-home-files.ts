@@ -11,7 +11,7 @@ import { formatSize } from '@banger/contract/sizes.ts';
 import type { PackedEntry } from '../guest/pack-tar.ts';
 
 /** Settings and keys, not data: that is what workspaces and "vm cp" are for */
-export const MAX_SYNC_BYTES = 16 * 2 ** 20;
+const MAX_SYNC_BYTES = 16 * 2 ** 20;
 const MAX_ENTRIES = 2000;
 const MAX_DEPTH = 32;
 

@@ -36,7 +36,7 @@ export async function extractVmlinux(task: Task, source: string, target: string)
 }
 
 /** Where a bzImage's compressed kernel stands in the file; the layout is Documentation/arch/x86/boot.rst's. */
-export function findPayload(start: Buffer): { offset: number; bytes: number } | null {
+function findPayload(start: Buffer): { offset: number; bytes: number } | null {
   const hasHeader = start.length >= 0x250 && start.toString('latin1', 0x202, 0x206) === 'HdrS';
   if (!hasHeader || start.readUInt16LE(0x206) < 0x208) return null; // older ones do not say
   const setupSectors = start[0x1f1] || 4;

@@ -92,7 +92,7 @@ export async function findNetworkObstacle({ tunDevice, routesPath }: HostNetwork
 }
 
 /** `routes` is /proc/net/route: interface, destination and so on, in hexadecimal, one route a line. */
-export function hasDefaultRoute(routes: string): boolean {
+function hasDefaultRoute(routes: string): boolean {
   return routes.split('\n').some((line) => /^\S+\t00000000\t[0-9A-F]{8}\t\S+\t\S+\t\S+\t\S+\t00000000\t/.test(line));
 }
 

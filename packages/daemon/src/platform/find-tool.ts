@@ -10,7 +10,7 @@ import { BangerError } from '@banger/contract/errors.ts';
 const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /** The whole path of a program; null when it is not installed. A path is looked at as it is. */
-export function findTool(tool: string): string | null {
+function findTool(tool: string): string | null {
   const candidates = tool.includes('/') ? [tool] : FOLDERS.map((folder) => join(folder, tool));
   return candidates.find(isProgram) ?? null;
 }

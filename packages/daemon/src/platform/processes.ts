@@ -39,7 +39,7 @@ export async function killProcess(ref: ProcessRef): Promise<void> {
 }
 
 /** False when it no longer runs. */
-export function signalProcess(ref: ProcessRef, signal: NodeJS.Signals): boolean {
+function signalProcess(ref: ProcessRef, signal: NodeJS.Signals): boolean {
   if (!isAlive(ref)) return false;
   try {
     return process.kill(ref.pid, signal);

@@ -1,7 +1,6 @@
 /** What a config of git's says, and what of it decides what a file is. Pure. */
 import { join, resolve } from 'node:path';
 
-export type ConfigScope = 'system' | 'global' | 'local' | 'worktree';
 /** Keys are in lower case */
 export type ConfigEntry = { scope: string; key: string; value: string };
 

@@ -16,7 +16,7 @@ export async function readBlobs(
 }
 
 /** Of `cat-file --batch`: a line that tells the size, that many bytes, and a newline. */
-export function parseBatch(output: Buffer): Map<string, string> {
+function parseBatch(output: Buffer): Map<string, string> {
   const contents = new Map<string, string>();
   for (let at = 0; at < output.length; ) {
     const end = output.indexOf(10, at);

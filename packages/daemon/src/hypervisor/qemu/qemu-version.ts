@@ -7,8 +7,6 @@ import type { Task } from '../../platform/task.ts';
 /** The first with a stream network device, which passt needs */
 const OLDEST = { major: 7, minor: 2 };
 
-export type QemuVersion = ReturnType<typeof createQemuVersion>;
-
 /** Gives "7.2.22"; throws TOOL_MISSING, TOOL_TOO_OLD, or HYPERVISOR_FAILED when the program is not QEMU. */
 export function createQemuVersion(qemuPath: string) {
   let known: { fileMark: string; version: string } | null = null;
