@@ -14,8 +14,6 @@ const COPY = /^(\d{4}-\d{2}-\d{2})-([0-9a-f]{8})\.sqlite$/;
 /** Changes come in groups, and the copy of the day is made once for each group */
 const SETTLE_MS = 2000;
 
-export type Copies = ReturnType<typeof createCopies>;
-
 type CopiesParts = { database: DatabaseSync; folder: string; identity: string; log: Log; now: () => Date };
 
 export function createCopies({ database, folder, identity, log, now }: CopiesParts) {
