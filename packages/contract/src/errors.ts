@@ -32,6 +32,7 @@ export const ERRORS = {
     meaning: 'The vm runs, but its agent, or its init when that is waited for, was not ready in time.',
   },
   VM_LOST: { status: 500, exit: 70, meaning: 'The vm ended, or its agent went away, while it was in use.' },
+  VM_SILENT: { status: 503, exit: 75, meaning: 'The vm runs, but its hypervisor does not answer, as on a busy host.' },
   NOT_ENOUGH_MEMORY: { status: 507, exit: 71, meaning: 'The host does not have the memory that the vm asks for.' },
   DISK_FULL: { status: 507, exit: 74, meaning: 'The host filesystem does not have the space that this needs.' },
   NOT_UNRECORDED: { status: 404, exit: 66, meaning: 'No folder without a record has this name.' },

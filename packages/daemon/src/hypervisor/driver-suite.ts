@@ -53,21 +53,38 @@ export function testDriver(name: string, harness: DriverHarness, options: { skip
     const first = await driver.launch(task, plan);
     await harness.greet(first);
     first.release();
-    const second = await driver.adopt(structuredClone(first.ref));
-    assert.ok(second);
+    const second = await driver.adopt(task, structuredClone(first.ref));
+    assert.ok(second && second !== 'silent');
     await harness.greet(second);
     await second.kill();
     assert.equal((await second.exited).by, 'host');
-    assert.equal(await driver.adopt(first.ref), null);
+    assert.equal(await driver.adopt(task, first.ref), null);
   });
 
   story('a process that is not the machine is not adopted', async (_t, plan) => {
     const machine = await driver.launch(task, plan);
     machine.release();
     const { pid, startTicks } = machine.ref;
-    assert.equal(await driver.adopt({ ...machine.ref, startTicks: startTicks + 1 }), null);
-    assert.equal(await driver.adopt({ ...machine.ref, runtimeFolder: '/nonexistent/banger' }), null);
+    assert.equal(await driver.adopt(task, { ...machine.ref, startTicks: startTicks + 1 }), null);
+    assert.equal(await driver.adopt(task, { ...machine.ref, runtimeFolder: '/nonexistent/banger' }), null);
     assert.equal(isAlive({ pid, startTicks }), true);
+  });
+
+  story('a machine that lives and does not answer is silent, and adopted once it does', async (_t, plan) => {
+    const first = await driver.launch(task, plan);
+    first.release();
+    process.kill(first.ref.pid, 'SIGSTOP');
+    // More often than its control socket lets clients wait.
+    for (let tries = 0; tries < 4; tries++) {
+      const soon = task.withSignal(AbortSignal.timeout(200));
+      assert.equal(await driver.adopt(soon, first.ref), 'silent');
+    }
+    const adopting = driver.adopt(task, first.ref);
+    process.kill(first.ref.pid, 'SIGCONT');
+    const second = await adopting;
+    assert.ok(second && second !== 'silent');
+    await harness.greet(second);
+    await second.kill();
   });
 
   story('a machine that is killed by somebody else is lost', async (_t, plan) => {

@@ -70,6 +70,9 @@ export type Driver = {
   name: string;
   /** Throws TOOL_MISSING, TOOL_TOO_OLD or HYPERVISOR_FAILED; nothing of the machine is left then. */
   launch(task: Task, plan: MachinePlan): Promise<Machine>;
-  /** Null when it no longer runs, or does not answer as the machine that it should be. */
-  adopt(ref: MachineRef): Promise<Machine | null>;
+  /**
+   * Null when it no longer runs, or does not answer as the machine that it should be; `silent` when it lives and had not
+   * answered by the end of the task.
+   */
+  adopt(task: Task, ref: MachineRef): Promise<Machine | 'silent' | null>;
 };

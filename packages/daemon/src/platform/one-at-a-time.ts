@@ -1,6 +1,8 @@
 /** Work on one thing queues, work on different things runs side by side. */
 import type { Task } from './task.ts';
 
+export type OneAtATime = ReturnType<typeof createOneAtATime>;
+
 export function createOneAtATime() {
   const tails = new Map<string, Promise<unknown>>();
   return { run };

@@ -2,7 +2,11 @@
 import { type Stats, statSync, watch } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Task } from './task.ts';
+
+/** Its maker has not taken those who wait already; nothing tells when it does */
+const FULL_PAUSE_MS = 100;
 
 type Watch = { appeared: Promise<void>; stop: () => void };
 
@@ -37,8 +41,10 @@ export async function connectSocket(task: Task, path: string): Promise<Socket> {
     try {
       return await connectOnce(path);
     } catch (fault) {
-      if ((fault as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw fault;
-      await new Promise((resolve) => setImmediate(resolve)); // microseconds lie between bind() and listen()
+      const { code } = fault as NodeJS.ErrnoException;
+      if (code === 'EAGAIN') await delay(FULL_PAUSE_MS);
+      else if (code !== 'ECONNREFUSED') throw fault;
+      else await new Promise((resolve) => setImmediate(resolve)); // microseconds lie between bind() and listen()
     }
   }
 }

@@ -5,7 +5,7 @@
  * |---|---|
  * | creating | undone: nobody was told that the vm exists |
  * | starting, stopping | killed, then stopped |
- * | running | adopted when its machine answers, else stopped as crashed |
+ * | running | adopted when its machine answers, waited for while it lives, else stopped as crashed |
  * | removing | removed |
  * | ephemeral, any state | removed: whoever it was for is gone |
  *
@@ -15,18 +15,24 @@
  */
 import { join } from 'node:path';
 import { listFolder, removeTree } from '../platform/files.ts';
-import { findByArgument, killProcess } from '../platform/processes.ts';
 import type { VmRecord } from '../store/records/vms.ts';
+import { adoptVm, isRunning } from './adopt-vm.ts';
 import { finishRemove } from './remove-vm.ts';
-import { createRunningVm } from './running-vms.ts';
 import { finishStop } from './stop-vm.ts';
-import { moveVm, type VmParts } from './vm-parts.ts';
+import { killRun, moveVm, type VmParts } from './vm-parts.ts';
 
-export async function reconcile(parts: VmParts, watch: (vm: VmRecord) => void): Promise<void> {
+type Found = {
+  /** It runs, and is ours to watch */
+  adopted: (vm: VmRecord) => void;
+  /** It runs, and does not answer yet */
+  silent: (vm: VmRecord) => void;
+};
+
+export async function reconcile(parts: VmParts, found: Found): Promise<void> {
   await Promise.all(
     parts.records.list().map(async (vm) => {
       try {
-        await reconcileVm(parts, vm, watch);
+        await reconcileVm(parts, vm, found);
       } catch (fault) {
         parts.log.warn(`vm ${vm.name}: could not be reconciled`, fault);
       }
@@ -35,34 +41,20 @@ export async function reconcile(parts: VmParts, watch: (vm: VmRecord) => void): 
   await sweepHost(parts);
 }
 
-async function reconcileVm(parts: VmParts, vm: VmRecord, watch: (vm: VmRecord) => void): Promise<void> {
+async function reconcileVm(parts: VmParts, vm: VmRecord, found: Found): Promise<void> {
   const { state } = vm;
   if (state.is === 'stopped' && !vm.ephemeral) return;
   parts.log.info(`vm ${vm.name} was ${state.is}${vm.ephemeral ? ' and ephemeral' : ''} when the daemon ended`);
   if (vm.ephemeral || state.is === 'creating' || state.is === 'removing') {
-    await killAllOf(parts, vm.id);
+    await killRun(parts, vm.id);
     return finishRemove(parts, state.is === 'removing' ? vm : moveVm(parts, vm, { is: 'removing' }));
   }
-  if (state.is === 'running') {
-    const machine = await parts.driver.adopt(state.machine);
-    if (machine) {
-      parts.running.set(vm.id, createRunningVm(vm.name, machine, null));
-      return watch(vm);
-    }
+  if (isRunning(vm)) {
+    const adopted = await adoptVm(parts, vm);
+    return adopted ? found.adopted(adopted) : found.silent(vm);
   }
-  await killAllOf(parts, vm.id);
-  if (state.is === 'running') {
-    const at = parts.now().toISOString();
-    const message = 'It ended while no daemon watched, for example when the host went down.';
-    await finishStop(parts, vm, 'crashed', { code: 'VM_LOST', message, at });
-  } else {
-    await finishStop(parts, vm, 'killed', vm.fault);
-  }
-}
-
-/** Processes are known by the vm's runtime folder in their arguments. */
-async function killAllOf({ folders }: VmParts, id: string): Promise<void> {
-  await Promise.all(findByArgument(`${folders.of(id).runtime}/`).map(killProcess));
+  await killRun(parts, vm.id);
+  await finishStop(parts, vm, 'killed', vm.fault);
 }
 
 async function sweepHost(parts: VmParts): Promise<void> {
@@ -70,9 +62,9 @@ async function sweepHost(parts: VmParts): Promise<void> {
   const lasting = new Set(await listFolder(folders.data));
   for (const id of await listFolder(folders.runtime)) {
     const isUnrecorded = lasting.has(id) && !records.findById(id); // its machine may run
-    if (isUnrecorded || running.find(id as VmRecord['id'])) continue;
+    if (isUnrecorded || running.has(id as VmRecord['id'])) continue;
     log.info(`removing what a run of ${id} left`);
-    await killAllOf(parts, id);
+    await killRun(parts, id);
     await removeTree(join(folders.runtime, id));
   }
 }

@@ -3,7 +3,7 @@ import { BangerError } from '@banger/contract/errors.ts';
 import { removeTree } from '../platform/files.ts';
 import type { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
-import { moveVm, releaseRun, type VmParts } from './vm-parts.ts';
+import { killRun, moveVm, releaseRun, type VmParts } from './vm-parts.ts';
 
 export async function removeVm(task: Task, parts: VmParts, vm: VmRecord, force: boolean): Promise<void> {
   if (vm.state.is === 'running' && !force) {
@@ -21,6 +21,7 @@ export async function removeVm(task: Task, parts: VmParts, vm: VmRecord, force: 
 /** From the intent on there is no way back: this is also what reconcile does with what a dead daemon left. */
 export async function finishRemove(parts: VmParts, vm: VmRecord): Promise<void> {
   await parts.running.find(vm.id)?.machine.kill();
+  if (parts.running.isSilent(vm.id)) await killRun(parts, vm.id);
   parts.running.remove(vm.id);
   await releaseRun(parts, vm);
   await removeTree(parts.folders.of(vm.id).runtime);

@@ -91,16 +91,28 @@ export type RunningVms = ReturnType<typeof createRunningVms>;
 
 export function createRunningVms() {
   const running = new Map<VmId, RunningVm>();
-  return { find, get, set, remove, releaseAll };
+  /** Those that live and do not answer a daemon that has just started */
+  const silent = new Set<VmId>();
+  return {
+    find,
+    get,
+    set,
+    remove,
+    releaseAll,
+    has: (id: VmId) => running.has(id) || silent.has(id),
+    isSilent: (id: VmId) => silent.has(id),
+    markSilent: (id: VmId) => void silent.add(id),
+  };
 
   function find(id: VmId): RunningVm | null {
     return running.get(id) ?? null;
   }
 
-  /** Throws VM_LOST for a vm whose machine ended a moment ago. */
+  /** Throws VM_SILENT, or VM_LOST for a vm whose machine ended a moment ago. */
   function get(id: VmId, name: string): RunningVm {
     const vm = running.get(id);
     if (vm) return vm;
+    if (silent.has(id)) throw silentVm(name);
     throw new BangerError('VM_LOST', {
       message: `"${name}" has just ended.`,
       hint: `Run "banger vm start ${name}" to start it again.`,
@@ -108,15 +120,24 @@ export function createRunningVms() {
   }
 
   function set(id: VmId, vm: RunningVm): void {
+    silent.delete(id);
     running.set(id, vm);
   }
 
   function remove(id: VmId): void {
     running.get(id)?.release();
     running.delete(id);
+    silent.delete(id);
   }
 
   function releaseAll(): void {
     for (const id of [...running.keys()]) remove(id);
   }
+}
+
+function silentVm(name: string): BangerError {
+  return new BangerError('VM_SILENT', {
+    message: `"${name}" runs, but its hypervisor does not answer.`,
+    hint: `It can be used again as soon as it does. "banger vm kill ${name}" ends it as it is.`,
+  });
 }

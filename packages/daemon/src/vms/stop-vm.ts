@@ -5,7 +5,7 @@ import { removeTree } from '../platform/files.ts';
 import { Task } from '../platform/task.ts';
 import type { VmFault, VmRecord } from '../store/records/vms.ts';
 import type { RunningVm } from './running-vms.ts';
-import { moveVm, releaseRun, type VmParts } from './vm-parts.ts';
+import { killRun, moveVm, releaseRun, type VmParts } from './vm-parts.ts';
 import { expectState } from './vm-states.ts';
 
 /** A machine may end while it is asked to */
@@ -21,15 +21,16 @@ export async function stopVm(
 ): Promise<StopResult & { vm: VmRecord }> {
   if (vm.state.is === 'stopped') return { how: null, vm };
   expectState(vm, 'running', 'stopped');
-  const running = parts.running.get(vm.id, vm.name);
+  // What is killed need not answer.
+  const running = timeoutMs > 0 ? parts.running.get(vm.id, vm.name) : parts.running.find(vm.id);
 
   task.step(timeoutMs > 0 ? 'shut down' : 'kill');
   // From here on it cannot be cancelled: half a shutdown cannot be undone, and a kill is not what was asked for.
   const stopping = moveVm(parts, vm, { is: 'stopping', machine: vm.state.machine });
-  const hasShutDown = timeoutMs > 0 && (await shutDown(parts, running, timeoutMs));
+  const hasShutDown = running !== null && timeoutMs > 0 && (await shutDown(parts, running, timeoutMs));
   if (!hasShutDown) {
     if (timeoutMs > 0) task.note('It did not shut down in time and is killed.');
-    await running.machine.kill();
+    await (running ? running.machine.kill() : killRun(parts, vm.id));
   }
   const how = hasShutDown ? 'shut-down' : 'killed';
   return { how, vm: await finishStop(parts, stopping, how, null) };

@@ -7,6 +7,7 @@ import type { Images } from '../images/images.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import type { Host } from '../platform/host.ts';
 import type { Log } from '../platform/log.ts';
+import { findByArgument, killProcess } from '../platform/processes.ts';
 import type { VmFault, VmRecord, VmRecordState, VmRecords } from '../store/records/vms.ts';
 import type { VmFolders } from '../store/vm-folders.ts';
 import type { RunningVms } from './running-vms.ts';
@@ -49,6 +50,11 @@ export function moveVm(
   if (ENDINGS.includes(state.is)) records.note(moved);
   else records.update(moved);
   return moved;
+}
+
+/** Ends all of its processes, whoever started them: they carry the vm's runtime folder in their arguments. */
+export async function killRun({ folders }: Pick<VmParts, 'folders'>, id: string): Promise<void> {
+  await Promise.all(findByArgument(`${folders.of(id).runtime}/`).map(killProcess));
 }
 
 /** What one run of a vm left on the host goes; safe to repeat. */

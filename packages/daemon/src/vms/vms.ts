@@ -16,6 +16,7 @@ import { Task } from '../platform/task.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import { createActivity } from './activity.ts';
+import { adoptWhenItAnswers } from './adopt-vm.ts';
 import { awaitSystem } from './await-system.ts';
 import { findPanic, readConsoleTail } from './console.ts';
 import { chooseName, createVm, type NamedVmCreate } from './create-vm.ts';
@@ -36,6 +37,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
   const parts: VmParts = { ...given, running: createRunningVms() };
   const { records, running, folders, log } = parts;
   const oneAtATime = createOneAtATime();
+  const ending = new AbortController();
   const activity = createActivity(parts);
   const idleStop = createIdleStop({
     activity,
@@ -68,11 +70,12 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     untilStopped,
     consolePath: (name: string) => folders.of(find(name).id).console,
     reconcile: async () => {
-      await reconcile(parts, watch);
+      await reconcile(parts, { adopted: watch, silent: (vm) => void awaitAnswer(vm) });
       idleStop.begin();
     },
     releaseAll: () => {
       idleStop.end();
+      ending.abort();
       running.releaseAll();
     },
   };
@@ -201,6 +204,16 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     watch(started);
     activity.touch(started.id);
     return started;
+  }
+
+  /** Of a machine that did not answer when the daemon started. */
+  async function awaitAnswer(vm: VmRecord): Promise<void> {
+    const task = Task.background().withSignal(ending.signal);
+    try {
+      await adoptWhenItAnswers(task, parts, vm, { oneAtATime, watch });
+    } catch (fault) {
+      if (!ending.signal.aborted) log.warn(`vm ${vm.name} could not be adopted`, fault);
+    }
   }
 
   /** When the machine ends and nobody asked it to, the record follows. */

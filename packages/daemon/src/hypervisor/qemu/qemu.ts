@@ -4,10 +4,11 @@
  * Everything it leaves on the host is one process with the vm's runtime folder in its arguments, and the sockets in
  * that folder.
  */
+import { toBangerError } from '@banger/contract/errors.ts';
 import { z } from 'zod';
 import type { Log } from '../../platform/log.ts';
 import { findByArgument, isAlive } from '../../platform/processes.ts';
-import { Task } from '../../platform/task.ts';
+import type { Task } from '../../platform/task.ts';
 import { connectSocket } from '../../platform/unix-sockets.ts';
 import type { Driver, Machine, MachinePlan, MachineRef } from '../hypervisor.ts';
 import { keepConsoleLog } from './console-log.ts';
@@ -18,8 +19,6 @@ import type { ChooseAccel } from './probe-kvm.ts';
 import { createQemuVersion } from './qemu-version.ts';
 import { QmpConnection } from './qmp.ts';
 
-/** A QEMU that is asked whether it still runs answers within milliseconds, on a busy host within seconds */
-const ADOPT_DEADLINE_MS = 10_000;
 const statusSchema = z.object({ status: z.string() });
 const LIVING_STATES = ['running', 'paused', 'io-error', 'suspended'];
 
@@ -39,14 +38,14 @@ export function createQemuDriver({ qemuPath, log, accel }: QemuParts): Driver {
     return launchQemu(task, { qemuPath, log }, plan, chosen);
   }
 
-  async function adopt(ref: MachineRef): Promise<Machine | null> {
+  async function adopt(task: Task, ref: MachineRef): Promise<Machine | 'silent' | null> {
     if (!isAlive(ref) || !findByArgument(ref.runtimeFolder).some(({ pid }) => pid === ref.pid)) return null;
-    const task = Task.background().withSignal(AbortSignal.timeout(ADOPT_DEADLINE_MS));
     try {
       return await adoptQemu(task, log, ref);
     } catch (fault) {
+      if (!isAlive(ref)) return null;
       log.warn(`QEMU ${ref.pid} is alive but does not answer`, fault);
-      return null;
+      return task.signal.aborted || toBangerError(fault).code === 'VM_SILENT' ? 'silent' : null;
     }
   }
 }

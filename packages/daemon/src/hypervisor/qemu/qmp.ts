@@ -118,7 +118,7 @@ function controlLost(): BangerError {
 
 function noAnswer(command: string): BangerError {
   const message = `QEMU did not answer "${command}" within ${ANSWER_DEADLINE_MS / 1000} s.`;
-  return new BangerError('HYPERVISOR_FAILED', { message });
+  return new BangerError('VM_SILENT', { message, hint: 'The host may be busy: try again.' });
 }
 
 function refused(reason: string): BangerError {
