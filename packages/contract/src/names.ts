@@ -2,7 +2,7 @@
 import { BangerError } from './errors.ts';
 
 declare const brand: unique symbol;
-type Branded<Name extends string> = string & { readonly [brand]: Name };
+export type Branded<Name extends string> = string & { readonly [brand]: Name };
 
 /** Lower-case letters, digits and inner hyphens, at most 63: a DNS label, since `<name>.vm` is a host name. */
 export type VmName = Branded<'VmName'>;

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import type { DaemonStatus } from '@banger/contract/api/system.ts';
+import type { Digest } from '@banger/contract/digest.ts';
 import { VERSION } from '@banger/contract/version.ts';
 import { listen } from './api/api-server.ts';
 import { createApp } from './api/app.ts';
@@ -75,7 +76,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     damaged: store.damaged(),
   });
   const unrecorded = () => findUnrecorded(paths, known());
-  const usedBy = (field: 'imageDigest' | 'kernelDigest') => (digest: string) => [
+  const usedBy = (field: 'imageDigest' | 'kernelDigest') => (digest: Digest) => [
     ...store.vms.usersOf(field, digest),
     ...unrecordedUsersOf(unrecorded(), field, digest),
   ];

@@ -1,11 +1,12 @@
 /** What changed, as it changes: one line of NDJSON each, from the moment at which the answer begins. */
 import { z } from 'zod';
+import { digestSchema } from './images.ts';
 import { operationSchema } from './operations.ts';
 import { vmFaultSchema, vmStateSchema } from './vms.ts';
 
 const at = z.string();
 /** A name that came to mean this digest, or that is gone */
-const base = { at, change: z.enum(['named', 'removed']), name: z.string(), digest: z.string() };
+const base = { at, change: z.enum(['named', 'removed']), name: z.string(), digest: digestSchema };
 
 export const eventSchema = z.discriminatedUnion('is', [
   z.object({

@@ -1,10 +1,13 @@
 /** Images and kernels, as the owner API shows them. */
 import { z } from 'zod';
+import { isDigest } from '../digest.ts';
+
+export const digestSchema = z.string().refine(isDigest, 'it is no digest');
 
 export const imageSchema = z.object({
   name: z.string(),
-  /** "sha256:" and 64 hex digits of the read-only base file; null while the entry is only in the catalog */
-  digest: z.string().nullable(),
+  /** Of the read-only base file; null while the entry is only in the catalog */
+  digest: digestSchema.nullable(),
   description: z.string(),
   source: z.enum(['catalog', 'import']),
   /** Bytes of the base file */
@@ -17,7 +20,7 @@ export const imageSchema = z.object({
 
 export const kernelSchema = z.object({
   name: z.string(),
-  digest: z.string().nullable(),
+  digest: digestSchema.nullable(),
   /** What `uname -r` says */
   release: z.string().nullable(),
   description: z.string(),

@@ -1,6 +1,7 @@
 /** Machines, as the owner API shows them. Sizes in bytes, times in ISO 8601. */
 import { z } from 'zod';
 import type { sessionInfoSchema } from '../guest/messages.ts';
+import { digestSchema } from './images.ts';
 import { queryFlag } from './query-flag.ts';
 
 export const MIB = 2 ** 20;
@@ -96,8 +97,8 @@ export const vmSchema = z.object({
   state: vmStateSchema,
   /** Why the last start failed, or what ended it unasked; null when all went well */
   fault: vmFaultSchema.nullable(),
-  image: z.object({ name: z.string(), digest: z.string() }),
-  kernel: z.object({ name: z.string(), digest: z.string() }),
+  image: z.object({ name: z.string(), digest: digestSchema }),
+  kernel: z.object({ name: z.string(), digest: digestSchema }),
   cpus: z.int(),
   memoryBytes: z.number(),
   diskBytes: z.number(),

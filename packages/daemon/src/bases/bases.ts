@@ -5,6 +5,7 @@
  * as long as a name or a vm needs it. The catalog names what could be here and is made when it is asked for. Each folder
  * tells its names by itself (names-file.ts), and one without a record stays until somebody decides that it goes.
  */
+import { type Digest, isMeantBy } from '@banger/contract/digest.ts';
 import { BangerError, type ErrorCode } from '@banger/contract/errors.ts';
 import { parseCatalogName } from '@banger/contract/names.ts';
 import type { Log } from '../platform/log.ts';
@@ -15,7 +16,7 @@ import { type BaseName, readNames, writeNames } from './names-file.ts';
 
 export type BaseRecord = {
   name: string;
-  digest: string;
+  digest: Digest;
   source: 'catalog' | 'import';
   sizeBytes: number;
   createdAt: string;
@@ -59,7 +60,7 @@ type BasesParts<Row, Entry> = {
   /** Of an entry that is not here */
   nothing: { [Key in Exclude<keyof Row, 'name' | 'source'>]: null };
   /** Names of the vms that were made from a digest */
-  usedBy: (digest: string) => string[];
+  usedBy: (digest: Digest) => string[];
   /** Whether every vm that is on the disk has a record, so that nothing needs a digest unknown to `usedBy` */
   areVmsKnown: () => boolean;
   log: Log;
@@ -170,11 +171,11 @@ export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(
     }
   }
 
-  async function discardUnneeded(digest: string): Promise<void> {
+  async function discardUnneeded(digest: Digest): Promise<void> {
     if (!isNamed(digest) && usedBy(digest).length === 0) await folders.discard(digest);
   }
 
-  function isNamed(digest: string): boolean {
+  function isNamed(digest: Digest): boolean {
     return records.list().some((record) => record.digest === digest);
   }
 
@@ -182,7 +183,7 @@ export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(
    * A folder that cannot be written to is told its names at the daemon's next start; the records have them. Then names
    * that no record has are kept too: the state may be an older copy.
    */
-  async function describe(digest: string, { except = '', keepUnknown = false } = {}): Promise<void> {
+  async function describe(digest: Digest, { except = '', keepUnknown = false } = {}): Promise<void> {
     try {
       await oneAtATime.run(Task.background(), digest, async () => {
         if (!folders.has(digest)) return;
@@ -220,9 +221,7 @@ export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(
   }
 
   function findByDigest(ref: string): Row | null {
-    const prefix = ref.replace(/^sha256:/, '');
-    if (!/^[0-9a-f]{8,64}$/.test(prefix)) return null;
-    return records.list().find(({ digest }) => digest.startsWith(`sha256:${prefix}`)) ?? null;
+    return records.list().find(({ digest }) => isMeantBy(digest, ref)) ?? null;
   }
 
   function defaultName(): string {

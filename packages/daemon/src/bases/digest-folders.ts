@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Digest, digestOfHex, hexOf } from '@banger/contract/digest.ts';
 import { diskFull } from '../platform/disk-full.ts';
 import { freeBytes, isNoSpace, listFolder, makePrivateFolder, moveDurably, removePartials } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
@@ -17,7 +18,6 @@ import { Task } from '../platform/task.ts';
 import { removeMappedTree } from '../platform/user-namespace.ts';
 
 const STAGING = /^\.staging-[0-9a-f]{12}$/;
-const DIGEST = /^[0-9a-f]{64}$/;
 
 /** Whether an entry is one that is being filled, or on its way out. */
 export const isStaging = (entry: string) => STAGING.test(entry);
@@ -46,26 +46,26 @@ export function createDigestFolders({ folder, log }: { folder: string; log: Log 
   }
 
   /** Moves a filled folder to its digest and calls `adopt` in the same turn, so that no sweep comes between. */
-  async function place(staged: string, digest: string, adopt: () => void): Promise<void> {
+  async function place(staged: string, digest: Digest, adopt: () => void): Promise<void> {
     await finishFiles(staged);
     if (!has(digest)) await moveDurably(staged, pathOf(digest)).catch(ignoreTaken);
     adopt();
   }
 
-  function pathOf(digest: string): string {
-    return join(folder, digest.replace(/^sha256:/, ''));
+  function pathOf(digest: Digest): string {
+    return join(folder, hexOf(digest));
   }
 
-  function has(digest: string): boolean {
+  function has(digest: Digest): boolean {
     return existsSync(join(pathOf(digest), 'manifest.json'));
   }
 
   /** The digests that are here. */
-  async function list(): Promise<string[]> {
-    return (await listFolder(folder)).filter((name) => DIGEST.test(name)).map((name) => `sha256:${name}`);
+  async function list(): Promise<Digest[]> {
+    return (await listFolder(folder)).map(digestOfHex).filter((digest) => digest !== null);
   }
 
-  function readManifest(digest: string): unknown {
+  function readManifest(digest: Digest): unknown {
     return JSON.parse(readFileSync(join(pathOf(digest), 'manifest.json'), 'utf8'));
   }
 
@@ -73,7 +73,7 @@ export function createDigestFolders({ folder, log }: { folder: string; log: Log 
   async function sweep(): Promise<void> {
     for (const name of await listFolder(folder)) {
       if (isStaging(name) && !ownStaging.has(name)) await removeLeftover(join(folder, name));
-      if (DIGEST.test(name)) await removePartials(join(folder, name));
+      if (digestOfHex(name)) await removePartials(join(folder, name));
     }
   }
 
@@ -84,7 +84,7 @@ export function createDigestFolders({ folder, log }: { folder: string; log: Log 
   }
 
   /** Renamed in the turn that found it unneeded: from here on nobody can be given it. Safe when it is not there. */
-  async function discard(digest: string): Promise<void> {
+  async function discard(digest: Digest): Promise<void> {
     const path = pathOf(digest);
     if (!existsSync(path)) return;
     const doomed = join(folder, `.staging-${randomBytes(6).toString('hex')}`);

@@ -7,6 +7,7 @@
  */
 import { join } from 'node:path';
 import type { DiskSpace, DiskUse, PruneResult, pruneSchema } from '@banger/contract/api/disk-space.ts';
+import { type Digest, hexOf } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { isVmId } from '@banger/contract/names.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
@@ -21,7 +22,7 @@ import type { VmRecord } from '../store/records/vms.ts';
 import { allocatedBytesOf } from './measure.ts';
 import { type Found, isPrunable } from './prunable.ts';
 
-type Base = { name: string; digest: string | null; source: 'catalog' | 'import'; usedBy: string[] };
+type Base = { name: string; digest: Digest | null; source: 'catalog' | 'import'; usedBy: string[] };
 type Store = { list(): Base[] | Promise<Base[]>; remove(task: Task, name: string): Promise<void> };
 
 type Parts = {
@@ -132,7 +133,7 @@ export function createDiskSpace({ paths, known, unrecorded, images, kernels, isM
     const seen = new Set<string>();
     const found = bases.map(async ({ name, digest, usedBy, source }): Promise<Found[]> => {
       if (digest === null) return []; // only in the catalog
-      const path = join(paths.data, `${kind}s`, digest.replace(/^sha256:/, ''));
+      const path = join(paths.data, `${kind}s`, hexOf(digest));
       return [{ kind, name, path, source, bytes: await allocatedBytesOf(path, seen), usedBy }];
     });
     return (await Promise.all(found)).flat();
@@ -143,7 +144,7 @@ export function createDiskSpace({ paths, known, unrecorded, images, kernels, isM
     const compiled = join(paths.cache, 'node-compile-cache');
     const initramfs = (await listFolder(join(paths.cache, 'initramfs'))).map(async (file): Promise<Found> => {
       const path = join(paths.cache, 'initramfs', file);
-      const usedBy = vms.filter(({ kernelDigest }) => file.startsWith(kernelDigest.replace(/^sha256:/, '')));
+      const usedBy = vms.filter(({ kernelDigest }) => file.startsWith(hexOf(kernelDigest)));
       const name = `initramfs ${file.slice(0, 12)}`;
       return { kind: 'cache', name, path, bytes: await allocatedBytesOf(path), usedBy: usedBy.map((vm) => vm.name) };
     });

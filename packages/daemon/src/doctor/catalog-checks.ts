@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Check } from '@banger/contract/api/doctor.ts';
+import { type Digest, hexOf } from '@banger/contract/digest.ts';
 import { readImageCatalog } from '../images/catalog.ts';
 import { readKernelCatalog } from '../kernels/catalog.ts';
 import type { Settings } from '../settings.ts';
@@ -43,10 +44,10 @@ async function checkDefault(parts: CatalogParts, kind: Kind, name: string | null
   const { settings, state } = parts;
   if (name === null) return fail(kind, `the catalog names no default ${kind}`);
   if (state.records === null) return warn(kind, `whether "${name}" is here is in the state, which cannot be read`);
-  const records: readonly { name: string; digest: string }[] = state.records[`${kind}s`];
+  const records: readonly { name: string; digest: Digest }[] = state.records[`${kind}s`];
   const record = records.find((known) => known.name === name);
   if (!record) return checkMakers(parts, kind, name);
-  const folder = join(settings.paths.data, `${kind}s`, record.digest.replace(/^sha256:/, ''));
+  const folder = join(settings.paths.data, `${kind}s`, hexOf(record.digest));
   if (existsSync(join(folder, kind === 'image' ? 'base.squashfs' : 'vmlinux'))) return pass(kind, `"${name}" is here`);
   return fail(kind, `"${name}" is known, but its files are gone from ${folder}`, `banger ${kind} pull --force ${name}`);
 }

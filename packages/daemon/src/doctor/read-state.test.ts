@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
+import type { Digest } from '@banger/contract/digest.ts';
 import { openStore } from '../store/store.ts';
 import { readState } from './read-state.ts';
 
@@ -15,7 +16,7 @@ function makeFolder(t: TestContext): string {
 
 const image = {
   name: 'mine',
-  digest: `sha256:${'a'.repeat(64)}`,
+  digest: `sha256:${'a'.repeat(64)}` as Digest,
   source: 'import',
   sizeBytes: 1,
   createdAt: '2026-01-01T00:00:00.000Z',

@@ -1,9 +1,10 @@
 /** Records whose every change is published, once it is written. */
 import type { VmState } from '@banger/contract/api/vms.ts';
+import type { Digest } from '@banger/contract/digest.ts';
 import type { VmRecord, VmRecordState, VmRecords } from '../store/records/vms.ts';
 import type { Change, Publish } from './events.ts';
 
-type Base = { name: string; digest: string };
+type Base = { name: string; digest: Digest };
 type BaseRecords<Record> = {
   find: (name: string) => Record | null;
   put: (record: Record) => void;

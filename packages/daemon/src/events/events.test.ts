@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Digest } from '@banger/contract/digest.ts';
 import { type Change, createEvents } from './events.ts';
 
-const removed = (name: string): Change => ({ is: 'image', change: 'removed', name, digest: 'sha256:aa' });
+const removed = (name: string): Change => ({
+  is: 'image',
+  change: 'removed',
+  name,
+  digest: `sha256:${'a'.repeat(64)}` as Digest,
+});
 const create = (maxQueued?: number) => createEvents({ now: () => new Date(0), ...(maxQueued && { maxQueued }) });
 
 test('each listener hears what comes after it began, in order, however many listen', async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { type Digest, hexOf } from '@banger/contract/digest.ts';
 import { readNames, writeNames } from '../bases/names-file.ts';
 import { createLog } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
@@ -59,7 +60,7 @@ afterEach(() => {
 
 test('an image keeps owners, modes, devices, attributes and file capabilities; its root is root’s', async () => {
   const { digest } = await importBytes('mine', ROOT);
-  const base = images.basePath(digest as string);
+  const base = images.basePath(digest as Digest);
   const lines = execFileSync('rdsquashfs', ['--describe', base], { encoding: 'utf8' }).trim().split('\n').sort();
   assert.deepEqual(lines, [
     'dir bin 0755 0 0',
@@ -93,7 +94,7 @@ test('the same tar gives the same digest, however it is compressed', async () =>
   ] as const) {
     assert.equal((await importBytes(name, bytes)).digest, plain.digest, name);
   }
-  assert.deepEqual(entries(), [(plain.digest as string).slice('sha256:'.length)]);
+  assert.deepEqual(entries(), [hexOf(plain.digest as Digest)]);
 });
 
 const hostile: [title: string, bytes: () => Buffer, code?: string][] = [
@@ -148,17 +149,17 @@ test('an image in use is not removed, and its base outlives its name', async () 
   users = ['web', 'db'];
   await assert.rejects(images.remove(task, 'mine'), { code: 'IMAGE_IN_USE', message: /the vms web, db/ });
   await importBytes('mine', sampleTar({ name: 'bin/sh', content: 'other' }));
-  assert.ok(existsSync(images.basePath(first.digest as string)));
+  assert.ok(existsSync(images.basePath(first.digest as Digest)));
   users = [];
   await images.sweep();
-  assert.throws(() => images.basePath(first.digest as string), { code: 'IMAGE_NOT_FOUND' });
+  assert.throws(() => images.basePath(first.digest as Digest), { code: 'IMAGE_NOT_FOUND' });
   await images.remove(task, 'mine');
   assert.deepEqual(entries(), []);
 });
 
 test('an image is found by name, digest, or the beginning of its digest', async () => {
   const { digest } = await importBytes('mine', ROOT);
-  const hex = (digest as string).slice('sha256:'.length);
+  const hex = hexOf(digest as Digest);
   for (const ref of ['mine', digest as string, hex, hex.slice(0, 8)]) assert.equal(images.find(ref).digest, digest);
   for (const ref of [hex.slice(0, 7), 'other', 'debian']) {
     assert.throws(() => images.find(ref), { code: 'IMAGE_NOT_FOUND' });
@@ -180,13 +181,13 @@ test('a sweep removes what was left half-made, and nothing that merely has no re
   const { digest } = await importBytes('mine', ROOT);
   store.images.remove('mine');
   await images.sweep();
-  assert.deepEqual(entries().sort(), [hexOf(digest), 'a'.repeat(64), 'not-ours'].sort());
+  assert.deepEqual(entries().sort(), [hexOf(digest as Digest), 'a'.repeat(64), 'not-ours'].sort());
   assert.deepEqual(readdirSync(join(home, 'images', 'a'.repeat(64))), []);
 });
 
 test('the folder of an image tells its names, as they are now', async () => {
   const { digest } = await importBytes('mine', ROOT);
-  const names = () => readNames(join(home, 'images', hexOf(digest)))?.map(({ name }) => name);
+  const names = () => readNames(join(home, 'images', hexOf(digest as Digest)))?.map(({ name }) => name);
   assert.deepEqual(names(), ['mine']);
   await importBytes('again', ROOT);
   assert.deepEqual(names(), ['again', 'mine']);
@@ -199,19 +200,15 @@ test('the folder of an image tells its names, as they are now', async () => {
 
 test('a removal that was cut off is finished, unless a vm that needs it may be unknown', async () => {
   const { digest } = await importBytes('mine', ROOT);
-  await writeNames(join(home, 'images', hexOf(digest)), []);
+  await writeNames(join(home, 'images', hexOf(digest as Digest)), []);
   store.images.remove('mine');
   areVmsKnown = false;
   await images.sweep();
-  assert.deepEqual(entries(), [hexOf(digest)]);
+  assert.deepEqual(entries(), [hexOf(digest as Digest)]);
   areVmsKnown = true;
   await images.sweep();
   assert.deepEqual(entries(), []);
 });
-
-function hexOf(digest: string | null): string {
-  return String(digest).slice('sha256:'.length);
-}
 
 function importBytes(name: string, bytes: Buffer) {
   return images.importTarball(task, { name, path: writeTar(bytes) });

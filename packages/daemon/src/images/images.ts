@@ -5,7 +5,8 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Image } from '@banger/contract/api/images.ts';
+import { digestSchema, type Image } from '@banger/contract/api/images.ts';
+import { type Digest, hexOf } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { z } from 'zod';
 import { createBases, type Made } from '../bases/bases.ts';
@@ -28,7 +29,7 @@ export type ImagesParts = {
   /** Holds images.json */
   catalogFolder: string;
   /** Names of the vms that were made from a digest */
-  usedBy: (digest: string) => string[];
+  usedBy: (digest: Digest) => string[];
   areVmsKnown: () => boolean;
   log: Log;
   now: () => Date;
@@ -61,7 +62,7 @@ export function createImages({ catalogFolder, ...parts }: ImagesParts) {
   }
 
   /** The file that a machine gets as its first drive. Throws IMAGE_NOT_FOUND. */
-  function basePath(digest: string): string {
+  function basePath(digest: Digest): string {
     const path = join(bases.folders.pathOf(digest), BASE);
     if (existsSync(path)) return path;
     throw new BangerError('IMAGE_NOT_FOUND', {
@@ -72,13 +73,13 @@ export function createImages({ catalogFolder, ...parts }: ImagesParts) {
   }
 }
 
-const manifestSchema = z.object({ v: z.literal(1), digest: z.string(), sizeBytes: z.int().min(0) });
+const manifestSchema = z.object({ v: z.literal(1), digest: digestSchema, sizeBytes: z.int().min(0) });
 
 /** What the folder of an image says of itself; null unless its base is there as it says. */
-export function readImageFolder(folder: string): { digest: string; sizeBytes: number } | null {
+export function readImageFolder(folder: string): { digest: Digest; sizeBytes: number } | null {
   try {
     const { digest, sizeBytes } = manifestSchema.parse(JSON.parse(readSmallFile(join(folder, 'manifest.json'))));
-    const isWhole = digest === `sha256:${basename(folder)}` && sizeOfFile(join(folder, BASE)) === sizeBytes;
+    const isWhole = hexOf(digest) === basename(folder) && sizeOfFile(join(folder, BASE)) === sizeBytes;
     return isWhole ? { digest, sizeBytes } : null;
   } catch {
     return null;

@@ -4,6 +4,7 @@
  */
 import { rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { hexOf } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { runConfined } from '../platform/confine.ts';
 import { noSpaceLeft } from '../platform/disk-full.ts';
@@ -82,7 +83,7 @@ export function parseUri(printed: string): PackageFile | null {
 
 async function isCached(task: Task, folder: string, { fileName, sha256 }: PackageFile): Promise<boolean> {
   if (sha256 === null || !(await listFolder(folder)).includes(fileName)) return false;
-  return (await digestFile(task, join(folder, fileName))) === `sha256:${sha256}`;
+  return hexOf(await digestFile(task, join(folder, fileName))) === sha256;
 }
 
 function noPackage(packageName: string): BangerError {

@@ -6,6 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Digest, hexOf } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { diskFull } from '../platform/disk-full.ts';
 import { freeBytes, isNoSpace, listFolder, makePrivateFolder } from '../platform/files.ts';
@@ -15,7 +16,7 @@ import { buildInitramfs, INITRAMFS_LAYOUT, type InitramfsModule } from './initra
 const NEEDED_BYTES = 8 * 2 ** 20;
 
 type InitramfsParts = { cacheFolder: string; agentPath: string };
-type KernelModules = { digest: string; modulesFolder: string; order: string[] };
+type KernelModules = { digest: Digest; modulesFolder: string; order: string[] };
 
 export function createInitramfsCache({ cacheFolder, agentPath }: InitramfsParts) {
   const folder = join(cacheFolder, 'initramfs');
@@ -33,7 +34,7 @@ export function createInitramfsCache({ cacheFolder, agentPath }: InitramfsParts)
   }
 
   /** Removes those of other agents and of kernels that are gone. Only safe while no machine is being launched. */
-  async function sweep(kernelDigests: string[]): Promise<void> {
+  async function sweep(kernelDigests: Digest[]): Promise<void> {
     const digest = existsSync(agentPath) ? await agentDigest() : '';
     const kept = kernelDigests.map((kernel) => fileName(kernel, digest));
     for (const name of await listFolder(folder))
@@ -83,6 +84,6 @@ export function createInitramfsCache({ cacheFolder, agentPath }: InitramfsParts)
   }
 }
 
-function fileName(kernelDigest: string, agentDigest: string): string {
-  return `${kernelDigest.replace('sha256:', '')}-${agentDigest}-${INITRAMFS_LAYOUT}.cpio`;
+function fileName(kernelDigest: Digest, agentDigest: string): string {
+  return `${hexOf(kernelDigest)}-${agentDigest}-${INITRAMFS_LAYOUT}.cpio`;
 }

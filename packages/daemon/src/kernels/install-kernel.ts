@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { cp, lstat, mkdir, readdir, realpath, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { Digest } from '@banger/contract/digest.ts';
 import type { BangerError } from '@banger/contract/errors.ts';
 import { z } from 'zod';
 import { runConfined } from '../platform/confine.ts';
@@ -31,7 +32,7 @@ export const kernelManifestSchema = z.object({
 });
 
 export type KernelManifest = z.infer<typeof kernelManifestSchema>;
-export type InstalledKernel = { digest: string; release: string; sizeBytes: number };
+export type InstalledKernel = { digest: Digest; release: string; sizeBytes: number };
 
 export type KernelFiles = {
   kernelPath: string;
@@ -123,10 +124,10 @@ function lacking(names: string[], why: string) {
   );
 }
 
-async function digestOf(task: Task, manifest: KernelManifest, files: string[]): Promise<string> {
+async function digestOf(task: Task, manifest: KernelManifest, files: string[]): Promise<Digest> {
   const hash = createHash('sha256').update(JSON.stringify(manifest));
   for (const path of files) hash.update(await digestFile(task, path));
-  return `sha256:${hash.digest('hex')}`;
+  return `sha256:${hash.digest('hex')}` as Digest;
 }
 
 /** Empty when it is not there. */

@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import type { Digest } from '@banger/contract/digest.ts';
 import { createLog } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
 import { openStore, type Store } from '../store/store.ts';
@@ -65,7 +66,7 @@ test('a kernel is taken as vmlinux, or as vmlinuz however it is compressed', asy
   for (const [name, bytes] of files) {
     const { digest, release } = await importBytes(name, bytes);
     assert.equal(release, RELEASE, name);
-    const { vmlinuxPath, modulesImagePath } = await kernels.bootFiles(task, digest as string);
+    const { vmlinuxPath, modulesImagePath } = await kernels.bootFiles(task, digest as Digest);
     assert.deepEqual(readFileSync(vmlinuxPath), elf, name);
     assert.equal(modulesImagePath, null);
   }
@@ -182,14 +183,14 @@ test('what modules.builtin lists need not be a module; the guest gets its module
   const names = ['virtio_pci', 'virtio_blk', 'virtio_console', 'virtio_net', 'squashfs', 'ext4', 'overlay'];
   const modulesPath = makeModules(RELEASE, names.map((name) => `kernel/${name}.ko\n`).join(''));
   const { digest } = await importBytes('x', sampleVmlinux({ drivers: [] }), modulesPath);
-  const { modulesImagePath } = await kernels.bootFiles(task, digest as string);
+  const { modulesImagePath } = await kernels.bootFiles(task, digest as Digest);
   const listed = execFileSync('rdsquashfs', ['--describe', modulesImagePath as string], { encoding: 'utf8' });
   assert.match(listed, /^file modules\.dep 0644 0 0$/m);
 });
 
 test('the initramfs is made once for many machines, and anew when the agent changes', async () => {
   const { digest } = await importBytes('x', sampleVmlinux());
-  const bootFiles = () => kernels.bootFiles(task, digest as string);
+  const bootFiles = () => kernels.bootFiles(task, digest as Digest);
   const paths = (await Promise.all([bootFiles(), bootFiles(), bootFiles()])).map(({ initramfsPath }) => initramfsPath);
   assert.equal(new Set(paths).size, 1);
   const first = paths[0] as string;
@@ -205,7 +206,7 @@ test('the initramfs is made once for many machines, and anew when the agent chan
 test('without its agent a kernel says what to do', async () => {
   const { digest } = await importBytes('x', sampleVmlinux());
   rmSync(join(home, 'agent'));
-  await assert.rejects(kernels.bootFiles(task, digest as string), { code: 'FILE_NOT_FOUND', hint: /make setup/ });
+  await assert.rejects(kernels.bootFiles(task, digest as Digest), { code: 'FILE_NOT_FOUND', hint: /make setup/ });
 });
 
 test('a kernel in use is not removed', async () => {
@@ -215,7 +216,7 @@ test('a kernel in use is not removed', async () => {
   users = [];
   await kernels.remove(task, 'x');
   assert.deepEqual(folders(), []);
-  await assert.rejects(kernels.bootFiles(task, digest as string), { code: 'KERNEL_NOT_FOUND' });
+  await assert.rejects(kernels.bootFiles(task, digest as Digest), { code: 'KERNEL_NOT_FOUND' });
   assert.throws(() => kernels.find('x'), { code: 'KERNEL_NOT_FOUND' });
 });
 

@@ -5,6 +5,7 @@
  */
 import { basename, join } from 'node:path';
 import type { Kernel } from '@banger/contract/api/images.ts';
+import { type Digest, digestOfHex } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { createBases, type Made } from '../bases/bases.ts';
 import { listFolder, makePrivateFolder, readSmallFile, removeTree, sizeOfFile } from '../platform/files.ts';
@@ -35,7 +36,7 @@ export type KernelsParts = {
   catalogFolder: string;
   agentPath: string;
   /** Names of the vms that were made with a digest */
-  usedBy: (digest: string) => string[];
+  usedBy: (digest: Digest) => string[];
   areVmsKnown: () => boolean;
   log: Log;
   now: () => Date;
@@ -77,7 +78,7 @@ export function createKernels({ cacheFolder, catalogFolder, agentPath, ...parts 
   }
 
   /** What a machine boots from, with the agent as it is now. Throws KERNEL_NOT_FOUND. */
-  async function bootFiles(task: Task, digest: string): Promise<BootFiles> {
+  async function bootFiles(task: Task, digest: Digest): Promise<BootFiles> {
     task.check();
     if (!folders.has(digest)) {
       throw new BangerError('KERNEL_NOT_FOUND', {
@@ -116,12 +117,13 @@ export function createKernels({ cacheFolder, catalogFolder, agentPath, ...parts 
 }
 
 /** What the folder of a kernel says of itself; null unless what it names is there. */
-export function readKernelFolder(folder: string): { digest: string; release: string; sizeBytes: number } | null {
+export function readKernelFolder(folder: string): { digest: Digest; release: string; sizeBytes: number } | null {
   try {
     const manifest = kernelManifestSchema.parse(JSON.parse(readSmallFile(join(folder, 'manifest.json'))));
     const files = [VMLINUX, ...(manifest.hasModules ? [MODULES_IMAGE] : [])];
     const sizeBytes = files.reduce((sum, name) => sum + sizeOfFile(join(folder, name)), 0);
-    return { digest: `sha256:${basename(folder)}`, release: manifest.release, sizeBytes };
+    const digest = digestOfHex(basename(folder));
+    return digest && { digest, release: manifest.release, sizeBytes };
   } catch {
     return null;
   }

@@ -4,6 +4,7 @@ import { closeSync, constants, createReadStream, fstatSync, lstatSync, openSync,
 import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import type { Digest } from '@banger/contract/digest.ts';
 import type { Task } from './task.ts';
 
 const PARTIAL = '.partial';
@@ -91,11 +92,10 @@ export async function freeBytes(path: string): Promise<number> {
   return bavail * bsize;
 }
 
-/** "sha256:" and 64 hex digits. */
-export async function digestFile(task: Task, path: string): Promise<string> {
+export async function digestFile(task: Task, path: string): Promise<Digest> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash, { signal: task.signal });
-  return `sha256:${hash.digest('hex')}`;
+  return `sha256:${hash.digest('hex')}` as Digest;
 }
 
 export function isNoSpace(fault: unknown): boolean {

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Digest } from '@banger/contract/digest.ts';
 import { parseVmName, type VmId } from '@banger/contract/names.ts';
 import type { ImageRecord } from '../store/records/images.ts';
 import type { VmFacts, VmRecord } from '../store/records/vms.ts';
 import { type Findings, planRecovery, type StateRecords, type VmFolderFound } from './plan-recovery.ts';
 
 const NOW = '2026-06-01T00:00:00.000Z';
-const DIGEST = { a: `sha256:${'a'.repeat(64)}`, b: `sha256:${'b'.repeat(64)}`, c: `sha256:${'c'.repeat(64)}` };
+const digestOf = (digit: string) => `sha256:${digit.repeat(64)}` as Digest;
+const DIGEST = { a: digestOf('a'), b: digestOf('b'), c: digestOf('c') };
 const NOTHING: StateRecords = { vms: [], workspaces: [], images: [], kernels: [] };
 
 const facts = (id: string, name: string, more: Partial<VmFacts> = {}): VmFacts => ({
@@ -98,10 +100,10 @@ test('a workspace is told by who knows of the newest import', () => {
 });
 
 test('a name goes to the newest digest that claims it and is here', () => {
-  const row = (digest: string, createdAt: string): ImageRecord => ({
+  const row = (digest: Digest, createdAt: string): ImageRecord => ({
     ...{ name: 'mine', digest, source: 'import', sizeBytes: 1, createdAt },
   });
-  const folder = (digest: string, createdAt: string, isHere = true) => ({
+  const folder = (digest: Digest, createdAt: string, isHere = true) => ({
     ...{ digest, facts: isHere ? { digest, sizeBytes: 1 } : null },
     names: [{ name: 'mine', source: 'import' as const, createdAt }],
   });

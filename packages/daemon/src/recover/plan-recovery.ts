@@ -1,5 +1,6 @@
 /** Which records there should be, as a decision over what the state, its copies and the folders say. */
 import type { RecoveredItem } from '@banger/contract/api/recovery.ts';
+import { type Digest, hexOf } from '@banger/contract/digest.ts';
 import type { VmId, VmName } from '@banger/contract/names.ts';
 import type { BaseName } from '../bases/names-file.ts';
 import type { MachineRef } from '../hypervisor/hypervisor.ts';
@@ -26,7 +27,7 @@ export type VmFolderFound = {
 };
 
 /** `facts` is null when the files are not there as the folder says */
-export type BaseFolderFound<Facts> = { digest: string; names: BaseName[] | null; facts: Facts | null };
+export type BaseFolderFound<Facts> = { digest: Digest; names: BaseName[] | null; facts: Facts | null };
 export type ImageFacts = Pick<ImageRecord, 'digest' | 'sizeBytes'>;
 export type KernelFacts = Pick<KernelRecord, 'digest' | 'sizeBytes' | 'release'>;
 
@@ -158,7 +159,7 @@ function planBases<Facts extends object, Row extends BaseRow>(
   });
   for (const { digest, facts } of left) {
     const note = facts === null ? 'its files are not complete' : 'nothing tells its name';
-    items.push({ kind, name: `${kind}s/${digest.replace(/^sha256:/, '')}`, is: 'left', note });
+    items.push({ kind, name: `${kind}s/${hexOf(digest)}`, is: 'left', note });
   }
   return { records, items };
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { digestOfHex, hexOf } from '@banger/contract/digest.ts';
 import { isVmId, type VmId } from '@banger/contract/names.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
 import { readNames } from '../bases/names-file.ts';
@@ -15,8 +16,6 @@ import { copiesFolder, createRecords, openStore } from '../store/store.ts';
 import { createVmFolders, type VmFolders } from '../store/vm-folders.ts';
 import { readVmManifest } from '../store/vm-manifest.ts';
 import type { BaseFolderFound, Findings, StateRecords, VmFolderFound } from './plan-recovery.ts';
-
-const DIGEST = /^[0-9a-f]{64}$/;
 
 /** `fault`: what is wrong with the state; null when all of it can be read. `isThere`: whether there is a file */
 export type Read = { findings: Findings; fault: string | null; isThere: boolean };
@@ -113,10 +112,10 @@ async function readBases<Facts>(
   folder: string,
   readFacts: (folder: string) => Facts | null,
 ): Promise<BaseFolderFound<Facts>[]> {
-  const entries = (await listFolder(folder)).filter((entry) => DIGEST.test(entry));
-  return entries.map((entry) => {
-    const path = join(folder, entry);
-    return { digest: `sha256:${entry}`, names: readNames(path), facts: readFacts(path) };
+  const digests = (await listFolder(folder)).map(digestOfHex).filter((digest) => digest !== null);
+  return digests.map((digest) => {
+    const path = join(folder, hexOf(digest));
+    return { digest, names: readNames(path), facts: readFacts(path) };
   });
 }
 

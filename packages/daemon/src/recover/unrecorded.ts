@@ -5,6 +5,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Digest } from '@banger/contract/digest.ts';
 import { isVmId } from '@banger/contract/names.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
 import { isStaging } from '../bases/digest-folders.ts';
@@ -30,8 +31,8 @@ export type Unrecorded = {
 /** All that the state knows */
 export type Known = {
   vms: readonly VmRecord[];
-  images: readonly { digest: string | null }[];
-  kernels: readonly { digest: string | null }[];
+  images: readonly { digest: Digest | null }[];
+  kernels: readonly { digest: Digest | null }[];
   /** Rows that are not understood: what they are of is not without a record */
   damaged: readonly { row: Readonly<Record<string, unknown>> }[];
 };
@@ -73,7 +74,7 @@ function findBases(paths: Paths, kind: 'image' | 'kernel', known: Known): Unreco
 export function unrecordedUsersOf(
   unrecorded: readonly Unrecorded[],
   field: 'imageDigest' | 'kernelDigest',
-  digest: string,
+  digest: Digest,
 ): string[] {
   return unrecorded.flatMap(({ vm }) => (vm?.vm[field] === digest ? [`${vm.vm.name} (without a record)`] : []));
 }

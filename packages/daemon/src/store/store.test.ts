@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
+import type { Digest } from '@banger/contract/digest.ts';
 import { parseVmName, type VmId } from '@banger/contract/names.ts';
 import { MIGRATIONS } from './migrations.ts';
 import type { VmRecord } from './records/vms.ts';
@@ -23,9 +24,9 @@ const vm: VmRecord = {
   state: { is: 'creating' },
   fault: null,
   imageName: 'debian',
-  imageDigest: `sha256:${'a'.repeat(64)}`,
+  imageDigest: `sha256:${'a'.repeat(64)}` as Digest,
   kernelName: 'debian',
-  kernelDigest: `sha256:${'b'.repeat(64)}`,
+  kernelDigest: `sha256:${'b'.repeat(64)}` as Digest,
   cpus: 2,
   memoryBytes: 1,
   diskBytes: 2,

@@ -1,10 +1,9 @@
 /** What the records of images and kernels have in common: each is found by its name. */
+import { digestSchema } from '@banger/contract/api/images.ts';
 import { isCatalogName } from '@banger/contract/names.ts';
 import { z } from 'zod';
 import type { createTable } from '../table.ts';
 
-/** "sha256:" and 64 hex digits: what a folder is named after, so nothing else may pass */
-export const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'it is no digest');
 export const catalogNameSchema = z
   .string()
   .refine((text): boolean => isCatalogName(text), 'it is no name of an image or a kernel');

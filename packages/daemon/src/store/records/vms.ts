@@ -1,12 +1,14 @@
 /** The vms. `state` is the intent: it is written before the host is touched, and reconcile goes by it. */
 import type { DatabaseSync } from 'node:sqlite';
+import { digestSchema } from '@banger/contract/api/images.ts';
 import { stopReasonSchema } from '@banger/contract/api/vms.ts';
+import type { Digest } from '@banger/contract/digest.ts';
 import { isVmId, isVmName, type VmId } from '@banger/contract/names.ts';
 import { z } from 'zod';
 import { machineRefSchema } from '../../hypervisor/hypervisor.ts';
 import { createTable } from '../table.ts';
 import type { Writes } from '../writes.ts';
-import { catalogNameSchema, digestSchema } from './named.ts';
+import { catalogNameSchema } from './named.ts';
 
 const at = z.iso.datetime();
 const count = z.int().min(1);
@@ -84,7 +86,7 @@ export function createVmRecords(database: DatabaseSync, writes: Writes, onRemove
     return found ?? null;
   }
 
-  function usersOf(field: 'imageDigest' | 'kernelDigest', digest: string): string[] {
+  function usersOf(field: 'imageDigest' | 'kernelDigest', digest: Digest): string[] {
     const rows = [...list(), ...table.damaged.map(({ row }) => row)];
     return rows.flatMap((row) => (row[field] === digest ? [String(row.name)] : []));
   }
