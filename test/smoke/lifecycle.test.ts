@@ -40,6 +40,18 @@ test('a named machine lives on', async (t) => {
     assert.equal(stdout, 'kept\nalso\nruns\n');
   });
 
+  await t.test('an agent that is killed comes back beside systemd too', async () => {
+    const killed = await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', 'kill -9 -1']);
+    assert.match(killed.stderr, /\((SESSION|VM)_LOST\)/);
+    // The init has said once, to the agent before, that its boot is over.
+    await home.json(['vm', 'start', 'web', '--wait', 'system']);
+    const where = await home.run(['vm', 'exec', 'web', '--', 'cat', '/proc/self/cgroup']);
+    assert.match(where.stdout, /^0::\/init\.scope$/m);
+    assert.equal((await show()).fault, null);
+    assert.equal(await stop('vm', 'stop', '--timeout', '2m', 'web'), 'shut-down');
+    await home.json(['vm', 'start', 'web']);
+  });
+
   await t.test('what was synced survives a kill', async () => {
     await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', 'echo synced >/root/synced; sync']);
     assert.equal(await stop('vm', 'kill', 'web'), 'killed');
@@ -75,8 +87,21 @@ test('a named machine lives on', async (t) => {
     assert.notEqual(await bootId(), before);
   });
 
+  await t.test('a machine that its guest reboots comes back, with the name that was set inside', async () => {
+    const booted = async () =>
+      (await home.run(['vm', 'exec', 'web', '--', 'cat', '/proc/stat'])).stdout.match(/btime.*/)?.[0];
+    const before = await booted();
+    const since = ({ state }: Vm) => (state.is === 'running' ? state.since : '');
+    const ran = since(await show());
+    await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', 'hostnamectl set-hostname shop; reboot']);
+    await home.untilVm('web', (vm) => vm.state.is === 'running' && since(vm) !== ran);
+    assert.notEqual(await booted(), before);
+    const { stdout } = await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', 'hostname; getent hosts web shop']);
+    assert.match(stdout, /^shop\n127\.0\.1\.1 +shop web\n127\.0\.1\.1 +shop web\n$/);
+  });
+
   await t.test('a machine that its guest shuts down is stopped, and nobody is blamed', async () => {
-    await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', 'echo b >/proc/sysrq-trigger']);
+    await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', 'echo o >/proc/sysrq-trigger']);
     const { state, fault } = await home.untilVm('web', ({ state }) => state.is === 'stopped');
     assert.deepEqual([state.is === 'stopped' && state.why, fault], ['guest', null]);
   });

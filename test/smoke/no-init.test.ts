@@ -7,6 +7,7 @@ import type { StopResult, Vm } from '@banger/contract/api/vms.ts';
 import { createHome } from '../support/banger-home.ts';
 import { sampleEntry, writeBusyboxTarball } from '../support/busybox-image.ts';
 import { findPackageSource } from '../support/package-source.ts';
+import { watchOutput } from '../support/watch-output.ts';
 
 test('an image that has no init', async (t) => {
   const home = await createHome(t);
@@ -34,6 +35,24 @@ test('an image that has no init', async (t) => {
     const processes = ['vm', 'exec', 'tiny', '--', 'sh', '-c', 'ps; grep -h ^State: /proc/[0-9]*/status'];
     const { stdout } = await home.untilOutput(processes, (output) => !/sleep 0\.2|zombie/.test(output.stdout));
     assert.match(stdout, /sleep 4321/);
+  });
+
+  await t.test('an agent that is killed comes back, and its commands are told as lost', async () => {
+    const session = (await home.run(['vm', 'exec', '--detach', 'tiny', '--', 'sleep', '5000'])).stdout.trim();
+    const command = home.start(['vm', 'exec', 'tiny', '--', 'sh', '-c', 'echo up; sleep 5000']);
+    const output = watchOutput(command);
+    await output.until('up');
+    await inside('kill -9 -1');
+    const lost = await output.ended();
+    assert.match(lost.stderr, /\((SESSION|VM)_LOST\)/);
+    assert.equal(lost.code, 70);
+    assert.equal((await inside('echo back; kill -9 $(pidof banger-agent | tr " " "\\n" | grep -vx 1)')).code, 70);
+    assert.equal((await inside('echo again')).stdout, 'again\n');
+    assert.deepEqual(await home.sessions('tiny'), []);
+    const attached = await home.run(['vm', 'attach', 'tiny', session]);
+    assert.match(attached.stderr, /was lost when the agent ended.*\(SESSION_NOT_FOUND\)/);
+    assert.equal((await show()).fault, null);
+    assert.doesNotMatch((await inside('cat /proc/mounts')).stdout, /banger\/group/);
   });
 
   await t.test('it has the network, names included', async () => {

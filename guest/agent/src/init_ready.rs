@@ -7,7 +7,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use tokio::sync::watch;
 
-use crate::handshake::InitKind;
+use crate::comeback;
 use crate::http_answers::{Code, Refusal};
 
 /// "@" stands for the byte 0 of an abstract address: it needs no folder, and the init's mounts cannot hide it.
@@ -20,10 +20,37 @@ pub fn listen() -> io::Result<UnixDatagram> {
     Ok(socket)
 }
 
+/// What is known of the machine's init, which an agent tells the one that takes its place
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum InitWord {
+    /// The agent is the init
+    None,
+    /// It will not say
+    Silent,
+    /// It has not said it yet
+    Telling,
+    Ready,
+}
+
+impl InitWord {
+    const WORDS: [(Self, &str); 4] =
+        [(Self::None, "none"), (Self::Silent, "silent"), (Self::Telling, "telling"), (Self::Ready, "ready")];
+
+    pub fn recall() -> Self {
+        let said = comeback::recall_init();
+        Self::WORDS.into_iter().find(|(_, word)| *word == said).map_or(Self::Silent, |(known, _)| known)
+    }
+
+    pub fn remember(self) -> io::Result<()> {
+        let word = Self::WORDS.into_iter().find(|(known, _)| *known == self);
+        word.map_or(Ok(()), |(_, word)| comeback::remember_init(word))
+    }
+}
+
 #[derive(Clone)]
 pub enum InitReady {
-    /// The agent is the init
-    NoInit,
+    /// There is none to wait for, or no more
+    Done,
     /// An init that will not say
     Silent,
     Told(watch::Receiver<bool>),
@@ -31,14 +58,19 @@ pub enum InitReady {
 
 impl InitReady {
     /// `socket` is what `listen` gave, for an init that says. Must be called within the runtime.
-    pub fn follow(init: InitKind, socket: Option<UnixDatagram>) -> io::Result<Self> {
+    pub fn follow(
+        says: InitWord,
+        socket: Option<UnixDatagram>,
+        on_ready: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Self> {
         let Some(socket) = socket else {
-            return Ok(if init == InitKind::Image { Self::Silent } else { Self::NoInit });
+            return Ok(if matches!(says, InitWord::None | InitWord::Ready) { Self::Done } else { Self::Silent });
         };
         let socket = tokio::net::UnixDatagram::from_std(socket)?;
         let (is_ready, told) = watch::channel(false);
         tokio::spawn(async move {
             if until_ready(&socket).await.is_ok() {
+                on_ready();
                 is_ready.send_replace(true);
             }
         });
@@ -47,7 +79,7 @@ impl InitReady {
 
     pub async fn wait(self) -> Result<(), Refusal> {
         match self {
-            Self::NoInit => Ok(()),
+            Self::Done => Ok(()),
             Self::Silent => Err(Refusal::bad_request("this init does not say when it has finished its boot")),
             Self::Told(mut told) => told
                 .wait_for(|is_ready| *is_ready)
@@ -90,15 +122,21 @@ mod tests {
     async fn who_waits_is_woken_by_the_first_ready() {
         let (here, init) = UnixDatagram::pair().unwrap();
         here.set_nonblocking(true).unwrap();
-        let ready = InitReady::follow(InitKind::Image, Some(here)).unwrap();
+        let (say, mut heard) = watch::channel(false);
+        let on_ready = move || say.send(true).unwrap_or_default();
+        let ready = InitReady::follow(InitWord::Telling, Some(here), on_ready).unwrap();
         init.send(b"STATUS=Starting").unwrap();
         init.send(b"READY=1").unwrap();
         assert!(ready.wait().await.is_ok());
+        assert!(heard.wait_for(|is_ready| *is_ready).await.is_ok());
     }
 
     #[tokio::test]
     async fn without_an_init_there_is_nothing_to_wait_for_and_a_silent_one_is_not_waited_for() {
-        assert!(InitReady::follow(InitKind::Agent, None).unwrap().wait().await.is_ok());
-        assert!(InitReady::follow(InitKind::Image, None).unwrap().wait().await.is_err());
+        let follow = |says| InitReady::follow(says, None, || ()).unwrap();
+        for done in [InitWord::None, InitWord::Ready] {
+            assert!(follow(done).wait().await.is_ok());
+        }
+        assert!(follow(InitWord::Silent).wait().await.is_err());
     }
 }

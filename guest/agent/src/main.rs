@@ -4,6 +4,7 @@
 mod boot;
 mod boot_failure;
 mod clock;
+mod comeback;
 mod command_line;
 mod console;
 mod disk;
@@ -25,6 +26,7 @@ mod port;
 mod port_stream;
 mod ports;
 mod process;
+mod process_list;
 mod pty;
 mod routes;
 mod scrollback;
@@ -48,6 +50,9 @@ use command_line::CommandLine;
 use rustix::process::Pid;
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(comeback::CALLED_BY_KERNEL) {
+        serve::come_back()
+    }
     if rustix::process::getpid() != Pid::INIT {
         println!("banger-agent {}: the /init of a banger vm", env!("CARGO_PKG_VERSION"));
         return ExitCode::FAILURE;

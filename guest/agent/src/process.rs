@@ -13,8 +13,8 @@ use tokio::io::unix::AsyncFd;
 
 use crate::http_answers::{Code, Refusal};
 use crate::start_request::CommandPlan;
-use crate::sys;
 use crate::users::User;
+use crate::{comeback, sys};
 
 /// How a process ended, as the protocol says it: `{"code":n}` or `{"signal":"…"}`
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -65,9 +65,13 @@ fn become_user(command: &mut Command, user: &User, is_terminal: bool, cwd: &str)
     use rustix::thread::{Gid, Uid};
     let groups: Vec<Gid> = user.groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    let group = comeback::group_of_commands();
     let cwd = std::ffi::CString::new(cwd).map_err(|_| Refusal::bad_request("cwd has a NUL"))?;
     sys::before_exec(command, move || {
         sys::reset_signals();
+        if let Some(group) = group {
+            let _ = rustix::io::write(group, b"0");
+        }
         rustix::process::setsid()?;
         if is_terminal {
             rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;

@@ -2,19 +2,22 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server;
 
 use crate::boot::Machine;
-use crate::handshake::{AgentInfo, Heard, Scanner, ready_line};
-use crate::init_ready::InitReady;
+use crate::handshake::{AgentInfo, Heard, InitKind, Scanner, ready_line};
+use crate::init_ready::{self, InitReady, InitWord};
+use crate::port::Port;
 use crate::port_stream::{Gathered, LivePort, PortStream};
 use crate::routes::{self, Agent};
 use crate::sessions::Sessions;
-use crate::{clock, console, sys};
+use crate::{clock, comeback, console, process_list, sys};
 
 const AGENT_NICE: i32 = -10;
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
@@ -22,25 +25,52 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 const STREAM_LIMIT: u32 = 256;
 /// More than streams: a transfer that waits for the host never keeps a command from starting
 const BLOCKING_THREADS: usize = 300;
+/// The port is free once the one before has ended
+const COME_BACK_PATIENCE: Duration = Duration::from_secs(2);
 /// Enough for the deepest tree of folders that a path can name
 const STACK_BYTES: usize = 8 << 20;
 
+/// The agent of a machine that has just booted.
 pub fn run(machine: Machine) -> ! {
+    let says = match (machine.info.init, &machine.init_notices) {
+        (InitKind::Agent, _) => InitWord::None,
+        (InitKind::Image, None) => InitWord::Silent,
+        (InitKind::Image, Some(_)) => InitWord::Telling,
+    };
+    serve_for_ever(machine.port, machine.info, says, machine.init_notices)
+}
+
+/// The agent that takes the place of one that ended.
+pub fn come_back() -> ! {
+    let says = InitWord::recall();
+    let notices = if says == InitWord::Telling { init_ready::listen().ok() } else { None };
+    let init = if says == InitWord::None { InitKind::Agent } else { InitKind::Image };
+    // Where the one before it was: with the init's own, and not in the group that limits nobody.
+    let _ = std::fs::write("/sys/fs/cgroup/init.scope/cgroup.procs", "0");
+    match Port::open_when_there(COME_BACK_PATIENCE) {
+        Ok(port) => serve_for_ever(port, AgentInfo::of_this_machine(init), says, notices),
+        Err(failure) => {
+            console::say(&format!("the agent cannot come back: {} {}", failure.code, failure.message));
+            std::process::exit(1)
+        }
+    }
+}
+
+fn serve_for_ever(port: Port, info: AgentInfo, says: InitWord, notices: Option<UnixDatagram>) -> ! {
     become_lasting();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_stack_size(STACK_BYTES)
         .build();
-    let ended = runtime.and_then(|runtime| runtime.block_on(serve(machine)));
+    let ended = runtime.and_then(|runtime| runtime.block_on(serve(port, info, says, notices)));
     console::say(&format!("the agent cannot go on: {ended:?}"));
     std::process::exit(1)
 }
 
 /// The agent answers until the very end: not stopped by what ends other programs, and last to go when memory is short.
 pub fn become_lasting() {
-    // systemd spares processes whose name begins with "@" when it kills all others at shutdown.
-    let _ = sys::set_process_title("@banger-agent");
+    let _ = sys::set_process_title(process_list::AGENT_TITLE);
     let _ = rustix::thread::set_name(c"banger-agent");
     let _ = rustix::process::setsid();
     sys::ignore_signals(&[libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGPIPE]);
@@ -49,10 +79,21 @@ pub fn become_lasting() {
     let _ = rustix::process::setpriority_process(None, AGENT_NICE);
 }
 
-async fn serve(Machine { port, info, init_notices, .. }: Machine) -> io::Result<()> {
+async fn serve(port: Port, info: AgentInfo, says: InitWord, notices: Option<UnixDatagram>) -> io::Result<()> {
     let port = Arc::new(LivePort::new(port)?);
-    let init_ready = InitReady::follow(info.init, init_notices)?;
-    let agent = Arc::new(Agent { sessions: Sessions::new(&info.boot_id), info, init_ready });
+    let sessions = Sessions::new(comeback::earlier_lives());
+    let life = sessions.life().to_owned();
+    // Not before the boot is over: the copy of this program takes a moment.
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = comeback::arrange(&life) {
+            console::say(&format!("the agent will not come back when it ends: {error}"));
+        }
+    });
+    // One that comes back and finds no word says that it cannot know.
+    let _ = says.remember();
+    // An agent after this one would wait in vain for what the init says once.
+    let init_ready = InitReady::follow(says, notices, || drop(InitWord::Ready.remember()))?;
+    let agent = Arc::new(Agent { sessions, info, init_ready });
     loop {
         let beginning = greet(&port, &agent.info).await?;
         let (stream, gathered) = PortStream::new(port.clone(), beginning);

@@ -14,16 +14,23 @@ const LIMIT: usize = 128;
 pub struct Sessions {
     table: Mutex<HashMap<String, Arc<Session>>>,
     slots: Arc<Semaphore>,
-    id_prefix: String,
+    /// The beginning of every id of this agent
+    life: String,
+    earlier_lives: Vec<String>,
     next_number: AtomicU64,
 }
 
 impl Sessions {
-    /// Ids carry a part of the boot's id: one from before a restart names no session of today.
-    pub fn new(boot_id: &str) -> Arc<Self> {
-        let id_prefix = boot_id.chars().take(8).collect();
+    /// Ids carry the life of their agent: one of an agent or a boot before names no session of today.
+    pub fn new(earlier_lives: Vec<String>) -> Arc<Self> {
+        let random = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
+        let life = random.chars().take(8).collect();
         let slots = Arc::new(Semaphore::new(LIMIT));
-        Arc::new(Self { table: Mutex::default(), slots, id_prefix, next_number: AtomicU64::new(1) })
+        Arc::new(Self { table: Mutex::default(), slots, life, earlier_lives, next_number: AtomicU64::new(1) })
+    }
+
+    pub fn life(&self) -> &str {
+        &self.life
     }
 
     /// Room for one more session, held until the permit is dropped.
@@ -33,7 +40,7 @@ impl Sessions {
     }
 
     pub fn next_id(&self) -> String {
-        format!("{}-{}", self.id_prefix, self.next_number.fetch_add(1, Ordering::Relaxed))
+        format!("{}-{}", self.life, self.next_number.fetch_add(1, Ordering::Relaxed))
     }
 
     pub fn add(&self, session: Arc<Session>) {
@@ -42,7 +49,16 @@ impl Sessions {
 
     pub fn get(&self, id: &str) -> Result<Arc<Session>, Refusal> {
         let session = self.table().get(id).cloned();
-        session.ok_or_else(|| Refusal::new(Code::NotFound, format!("there is no session \"{id}\"")))
+        session.ok_or_else(|| Refusal::new(Code::NotFound, self.describe_missing(id)))
+    }
+
+    fn describe_missing(&self, id: &str) -> String {
+        let is_lost =
+            self.earlier_lives.iter().any(|life| id.strip_prefix(life).is_some_and(|rest| rest.starts_with('-')));
+        match is_lost {
+            true => format!("the session \"{id}\" was lost when the agent ended, which has come back without it"),
+            false => format!("there is no session \"{id}\""),
+        }
     }
 
     pub fn forget(&self, id: &str) {
@@ -61,5 +77,20 @@ impl Sessions {
 
     fn table(&self) -> MutexGuard<'_, HashMap<String, Arc<Session>>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_of_an_agent_before_is_told_as_lost() {
+        let sessions = Sessions::new(vec!["0a1b2c3d".to_owned()]);
+        let missing = |id: &str| sessions.get(id).err().unwrap().message;
+        assert!(missing("0a1b2c3d-7").contains("was lost when the agent ended"));
+        for id in ["0a1b2c3d7", "ffffffff-1", "", &format!("{}-1", sessions.life())] {
+            assert!(missing(id).contains("there is no session"), "{id}");
+        }
     }
 }

@@ -1,13 +1,12 @@
-//! PID 1 where the image has no init: reaps orphans, and ends the machine when asked or when the agent is gone. Beside
-//! an image's init only the last of these. One thread, no allocation to speak of, no way to panic.
+//! PID 1 where the image has no init: reaps orphans, and ends the machine when asked. Beside an image's init too: ends
+//! the machine when the agent has ended and none comes back. One thread, no way to panic.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use rustix::mount::{MountFlags, mount_remount};
-use rustix::process::{Pid, WaitOptions, wait};
+use rustix::process::{WaitOptions, wait};
 
-use crate::{console, sys};
+use crate::{comeback, console, process_list, sys};
 
 /// What the programs `poweroff`, `halt` and `reboot` of busybox and systemd send to PID 1, and what Ctrl-Alt-Del does
 const POWER_OFF: [i32; 3] = [libc::SIGUSR1, libc::SIGUSR2, SYSTEMD_POWER_OFF];
@@ -20,19 +19,22 @@ const SIGNALS: [i32; 7] =
 /// How long processes may take to end after SIGTERM
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long processes may take to be gone after SIGKILL: one that waits for a dead disk never is
+const KILL_PATIENCE: Duration = Duration::from_secs(5);
+
 pub fn run(agent_pid: i32) -> ! {
     sys::block_signals(&SIGNALS);
     let _ = rustix::system::reboot(rustix::system::RebootCommand::CadOff);
     loop {
-        reset_when_gone(agent_pid);
+        replace_or_reset(agent_pid);
         match sys::next_signal(&SIGNALS, 60_000) {
             Some(signal) if POWER_OFF.contains(&signal) => {
-                stop_everything(agent_pid);
+                stop_everything();
                 console::say("the machine powers off");
                 console::power_off()
             }
             Some(signal) if RESTART.contains(&signal) => {
-                stop_everything(agent_pid);
+                stop_everything();
                 console::say("the machine resets");
                 console::reset_machine()
             }
@@ -41,21 +43,25 @@ pub fn run(agent_pid: i32) -> ! {
     }
 }
 
-/// Beside the image's init: nothing to do but to say why, and to reset, when the agent is gone.
+/// Beside the image's init: nothing to do once another agent has come.
 pub fn watch(agent_pid: i32) -> ! {
     sys::block_signals(&SIGNALS);
-    loop {
-        reset_when_gone(agent_pid);
+    while !replace_or_reset(agent_pid) {
         sys::next_signal(&[libc::SIGCHLD], 60_000);
     }
+    std::process::exit(0)
 }
 
-/// A machine that nobody can reach is better ended, with a reason, than left running.
-fn reset_when_gone(agent_pid: i32) {
-    if let Some(end) = reap(agent_pid) {
+/// A machine that nobody can reach is better ended, with a reason, than left running. True when the agent that was
+/// started at boot has ended and another one is there; the kernel looks after that one.
+fn replace_or_reset(agent_pid: i32) -> bool {
+    let Some(end) = reap(agent_pid) else { return false };
+    if !comeback::has_come_back() {
         console::say(&format!("the agent ended ({end}), the machine resets"));
         console::reset_machine();
     }
+    console::say(&format!("the agent ended ({end}), another one took its place"));
+    true
 }
 
 /// Takes in every child that ended; how the agent did, if it was among them.
@@ -72,32 +78,25 @@ fn reap(agent_pid: i32) -> Option<String> {
     agent_end
 }
 
-fn stop_everything(agent_pid: i32) {
+/// All but the agent are asked first. An agent that comes back after the end of all has nothing open on the disk.
+fn stop_everything() {
     const EVERYTHING: i32 = -1;
     let _ = sys::send_signal(EVERYTHING, libc::SIGTERM);
     let _ = sys::send_signal(EVERYTHING, libc::SIGCONT);
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline && has_others(agent_pid) {
-        sys::next_signal(&[libc::SIGCHLD], 20);
-        if reap(agent_pid).is_some() {
-            break;
-        }
-    }
+    wait_while(PATIENCE, process_list::has_others);
+    let agents: Vec<u32> = process_list::agents().collect();
     let _ = sys::send_signal(EVERYTHING, libc::SIGKILL);
-    while reap(agent_pid).is_none() && rustix::process::test_kill_process(pid_of(agent_pid)).is_ok() {
-        sys::next_signal(&[libc::SIGCHLD], 20);
-    }
+    wait_while(KILL_PATIENCE, || process_list::has_others() || process_list::agents().any(|pid| agents.contains(&pid)));
     leave_disks_clean();
 }
 
-/// Whether a process besides us, the agent and the kernel's own threads still runs.
-fn has_others(agent_pid: i32) -> bool {
-    let Ok(entries) = fs::read_dir("/proc") else { return false };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
-        .filter(|&pid| pid != 1 && pid != agent_pid)
-        .any(|pid| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|arguments| !arguments.is_empty()))
+fn wait_while(patience: Duration, is_so: impl Fn() -> bool) {
+    const NOBODY: i32 = 0;
+    let deadline = Instant::now() + patience;
+    while Instant::now() < deadline && is_so() {
+        sys::next_signal(&[libc::SIGCHLD], 20);
+        reap(NOBODY);
+    }
 }
 
 /// The overlay first, then the ext4 below it, which `/root` is a folder of.
@@ -106,8 +105,4 @@ fn leave_disks_clean() {
     for mount_point in ["/", "/root"] {
         let _ = mount_remount(mount_point, MountFlags::RDONLY, c"");
     }
-}
-
-fn pid_of(raw: i32) -> Pid {
-    Pid::from_raw(raw).unwrap_or(Pid::INIT)
 }

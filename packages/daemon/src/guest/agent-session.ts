@@ -18,6 +18,8 @@ export const ANSWER_DEADLINE_MS = 30_000;
 const PING_EVERY_MS = 20_000;
 /** A guest under load, or a laptop that wakes up, may be silent for this long */
 const SILENCE_MS = 60_000;
+/** One that has just come back has little else to do */
+const PROBE_MS = 5000;
 
 export type AgentRequest = {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -144,8 +146,13 @@ export class AgentSession {
     }
   }
 
-  #ping(): void {
-    const silence = setTimeout(() => this.#close(`it was silent for ${SILENCE_MS / 1000} s`), SILENCE_MS).unref();
+  /** Closes the session soon unless the agent answers. */
+  probe(): void {
+    this.#ping(PROBE_MS);
+  }
+
+  #ping(limitMs = SILENCE_MS): void {
+    const silence = setTimeout(() => this.#close(`it was silent for ${limitMs / 1000} s`), limitMs).unref();
     const isSent = !this.#session.destroyed && this.#session.ping(() => clearTimeout(silence));
     if (!isSent) clearTimeout(silence); // earlier pings are still open, and each has its own limit
   }

@@ -67,6 +67,11 @@ export class Guest {
     return this.#session.isClosed;
   }
 
+  /** Closes it soon unless the agent that it was opened to is still there. */
+  probe(): void {
+    this.#session.probe();
+  }
+
   /** Lets go of the agent; commands without `keep` end. */
   close(why?: string): void {
     this.#session.close(why);

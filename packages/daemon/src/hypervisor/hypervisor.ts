@@ -44,8 +44,13 @@ export const machineRefSchema = z.object({
 }) satisfies z.ZodType<ProcessRef>;
 export type MachineRef = z.infer<typeof machineRefSchema>;
 
-/** `guest`: the guest shut down or reset itself; `host`: it was told to quit or was killed; `lost`: anything else */
-export type MachineExit = { by: 'guest' | 'host' | 'lost'; detail: string };
+/**
+ * `guest`: the guest powered itself off, or reset itself, which is the end of a machine too; `host`: it was told to quit
+ * or was killed; `lost`: anything else
+ */
+export type MachineExit =
+  | { by: 'guest'; how: 'power-off' | 'reset'; detail: string }
+  | { by: 'host' | 'lost'; detail: string };
 
 /** Why a guest does not run though its machine lives: the host's disk is full, and nothing is lost */
 export type MachineStall = 'disk-full';
@@ -56,8 +61,11 @@ export type Machine = {
   exited: Promise<MachineExit>;
   /** A new connection to the agent's port; the one before it ends. Opening it says nothing about the guest. */
   openAgentStream(): Promise<Duplex>;
-  /** Called when the agent let go of its port: it ended, and may come back. One listener. */
-  onAgentEnd(listener: () => void): void;
+  /**
+   * Called when an agent opened its port, and when it let go of it: it ended, and may come back. Of several changes within
+   * a second only the last may be told. One listener.
+   */
+  onAgentPort(listener: (isOpen: boolean) => void): void;
   /** Called when the guest stalls, and with null when it goes on, which it does by itself. One listener. */
   onStall(listener: (stall: MachineStall | null) => void): void;
   /** Ends it at once and waits until it is gone. Safe to repeat. */

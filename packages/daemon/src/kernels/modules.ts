@@ -11,8 +11,8 @@ export const REQUIRED_MODULES = [
   'overlay',
 ] as const;
 
-/** Loaded too where the kernel has them: another transport, early entropy, a checksum that ext4 asks for at mount */
-const WELCOME_MODULES = ['virtio_mmio', 'virtio_rng', 'crc32c_generic'];
+/** Loaded too where the kernel has them: another transport, early entropy, memory that goes back, what ext4 asks for at mount */
+const WELCOME_MODULES = ['virtio_mmio', 'virtio_rng', 'virtio_balloon', 'crc32c_generic'];
 
 export type ModulePlan = {
   /** Paths below the modules folder, in load order */

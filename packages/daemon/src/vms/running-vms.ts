@@ -32,9 +32,11 @@ export function createRunningVm(name: string, machine: Machine, guest: Guest | n
   /** Unknown of a machine that an earlier daemon watched */
   let isLost = guest ? false : null;
   let onLost: (isLost: boolean) => void = () => {};
-  machine.onAgentEnd(() => {
-    connected?.close('it ended');
-    reconnect().catch(() => {}); // whoever wants it next is told
+  machine.onAgentPort((isOpen) => {
+    // An open port may be the news of this agent, or of one that came after it.
+    if (isOpen) connected?.probe();
+    else connected?.close('it ended');
+    if (!isOpen) reconnect().catch(() => {}); // whoever wants it next is told
   });
   return {
     machine,

@@ -16,23 +16,15 @@ type MachineParts = { ref: MachineRef; qmp: QmpConnection; console: ConsoleLog; 
 /** What QEMU says by itself. Its end comes before its control socket closes. */
 export class MachineEvents {
   onStop = (): void => {};
-  onAgentEnd = (): void => {};
+  onAgentPort: (isOpen: boolean) => void = () => {};
   shutdown: { guest: boolean; reason: string } | null = null;
-  /** Whether the guest has the agent's port open; unknown to a daemon that adopted the machine */
-  #isPortOpen: boolean | null = null;
 
   take = (event: QmpEvent): void => {
     if (event.name === 'STOP') this.onStop();
-    if (event.name === 'VSERPORT_CHANGE' && event.data.id === AGENT_PORT) this.#takePort(event.data.open === true);
+    if (event.name === 'VSERPORT_CHANGE' && event.data.id === AGENT_PORT) this.onAgentPort(event.data.open === true);
     if (event.name !== 'SHUTDOWN') return;
     this.shutdown = { guest: event.data.guest === true, reason: String(event.data.reason).slice(0, 80) };
   };
-
-  // QEMU tells at most one change a second: opened again without a close, it was closed in between.
-  #takePort(isOpen: boolean): void {
-    if (!isOpen || this.#isPortOpen === true) this.onAgentEnd();
-    this.#isPortOpen = isOpen;
-  }
 }
 
 export class QemuMachine implements Machine {
@@ -69,8 +61,8 @@ export class QemuMachine implements Machine {
     if (this.#stall) listener(this.#stall);
   }
 
-  onAgentEnd(listener: () => void): void {
-    this.#events.onAgentEnd = listener;
+  onAgentPort(listener: (isOpen: boolean) => void): void {
+    this.#events.onAgentPort = listener;
   }
 
   // A second client would wait, without an error, until the first one leaves: so the first one leaves.
@@ -108,5 +100,7 @@ export class QemuMachine implements Machine {
 function describeExit({ shutdown }: MachineEvents, isKilled: boolean): MachineExit {
   if (isKilled) return { by: 'host', detail: 'killed' };
   if (!shutdown) return { by: 'lost', detail: 'QEMU ended without a word' };
-  return { by: shutdown.guest ? 'guest' : 'host', detail: shutdown.reason };
+  const { guest, reason } = shutdown;
+  if (!guest) return { by: 'host', detail: reason };
+  return { by: 'guest', how: reason === 'guest-reset' ? 'reset' : 'power-off', detail: reason };
 }
