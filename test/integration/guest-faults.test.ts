@@ -67,6 +67,31 @@ test('a machine that ends by itself is recorded as crashed, and the command ends
   assert.notEqual(state.is === 'stopped' && state.why, 'shut-down');
 });
 
+test('a guest that reboots comes back, and one that does so for ever stays off', async (t) => {
+  const home = await createFakeHome(t);
+  const since = ({ state }: Vm) => (state.is === 'running' ? state.since : '');
+  home.setFaults({ fault: 'reset-after-ready', afterMs: 1000 });
+  const before = await home.json<Vm>(['vm', 'create', '--name', 'web', '--start']);
+  home.setFaults({});
+  const after = await home.untilVm('web', (vm) => vm.state.is === 'running' && since(vm) !== since(before));
+  assert.equal(after.fault, null);
+  assert.equal((await home.run(['vm', 'exec', 'web', '--', 'echo', 'back'])).stdout, 'back\n');
+
+  home.setFaults({ fault: 'reset-after-ready', afterMs: 100 });
+  await home.json(['vm', 'restart', 'web']);
+  const { state, fault } = await home.untilVm('web', (vm) => vm.state.is === 'stopped' && vm.fault !== null);
+  assert.equal(state.is === 'stopped' && state.why, 'guest');
+  assert.match(fault?.message ?? '', /^It rebooted 9 times within 2 min, so it stays off\.$/);
+});
+
+test('a machine of vm run --rm does not outlive its command by a reboot', async (t) => {
+  const home = await createFakeHome(t);
+  home.setFaults({ fault: 'reset-after-ready', afterMs: 1000 });
+  const { code, stderr } = await home.run(['vm', 'run', '--rm', '--', 'sleep', '1000']);
+  assert.deepEqual([code, /VM_LOST/.test(stderr)], [70, true], stderr);
+  assert.deepEqual(await home.leftovers(), []);
+});
+
 test('a guest that does not shut down is killed after the time limit', async (t) => {
   const home = await createFakeHome(t);
   home.setFaults({ fault: 'hang-on-shutdown' });

@@ -90,10 +90,11 @@ test('a named machine lives on', async (t) => {
   await t.test('a machine that its guest reboots comes back, with the name that was set inside', async () => {
     const booted = async () =>
       (await home.run(['vm', 'exec', 'web', '--', 'cat', '/proc/stat'])).stdout.match(/btime.*/)?.[0];
+    await home.json(['vm', 'start', 'web', '--wait', 'system']);
     const before = await booted();
     const since = ({ state }: Vm) => (state.is === 'running' ? state.since : '');
     const ran = since(await show());
-    await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', 'hostnamectl set-hostname shop; reboot']);
+    await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', 'hostnamectl set-hostname shop && reboot']);
     await home.untilVm('web', (vm) => vm.state.is === 'running' && since(vm) !== ran);
     assert.notEqual(await booted(), before);
     const { stdout } = await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', 'hostname; getent hosts web shop']);

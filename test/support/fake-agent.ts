@@ -75,7 +75,8 @@ export function createFakeAgent({ faults, diskPath, runtimePath, power }: FakeAg
       return;
     }
     socket.write(`BANGER-READY ${nonce} ${JSON.stringify(info)}\n`);
-    if (faults.fault === 'die-after-ready') setTimeout(() => power.end('guest-reset'), faults.afterMs);
+    if (faults.fault === 'die-after-ready') setTimeout(() => power.end('guest-shutdown'), faults.afterMs);
+    if (faults.fault === 'reset-after-ready') setTimeout(() => power.end('guest-reset'), faults.afterMs);
   }
 
   function beginSession(socket: Socket, preface: Buffer): void {

@@ -11,7 +11,8 @@ export type FakeFault =
   | 'boot-fail' // the agent answers BANGER-FAIL
   | 'flood-before-ready' // garbage without end instead of an answer to hello
   | 'garbage-after-ready' // garbage instead of HTTP/2
-  | 'die-after-ready' // the machine ends `afterMs` after the agent was ready
+  | 'die-after-ready' // the guest powers off `afterMs` after the agent was ready
+  | 'reset-after-ready' // likewise, by a reset
   | 'init-never-ready' // the image's init never finishes its boot
   | 'hang-on-exec' // takes the request and never answers
   | 'bad-frames' // answers a command with bytes that are no frames

@@ -68,14 +68,10 @@ impl BootConfig {
         let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let is_drive =
             |name: &str| !name.is_empty() && name.len() <= 16 && name.bytes().all(|b| b.is_ascii_alphanumeric());
-        let is_host = |name: &str| {
-            (1..=63).contains(&name.len())
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
-        };
         if self.v != 1 {
             return Err(format!("version {} of banger.boot is not known to this agent", self.v));
         }
-        if !is_host(&self.hostname) {
+        if !is_host_name(&self.hostname) {
             return Err("hostname is not a host name".to_owned());
         }
         if self.machine_id.len() != 32 || !is_hex(&self.machine_id) {
@@ -90,6 +86,11 @@ impl BootConfig {
             _ => Ok(()),
         }
     }
+}
+
+pub fn is_host_name(name: &str) -> bool {
+    (1..=63).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ import { awaitSystem } from './await-system.ts';
 import { findPanic, readConsoleTail } from './console.ts';
 import { chooseName, createVm, type NamedVmCreate } from './create-vm.ts';
 import { createIdleStop } from './idle-stop.ts';
+import { createRebootLimit, REBOOTS } from './reboot-limit.ts';
 import { reconcile } from './reconcile.ts';
 import { removeVm } from './remove-vm.ts';
 import { createRunningVms } from './running-vms.ts';
@@ -37,6 +38,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
   const parts: VmParts = { ...given, running: createRunningVms() };
   const { records, running, folders, log } = parts;
   const oneAtATime = createOneAtATime();
+  /** Aborted when the daemon ends: what it does by itself is undone */
   const ending = new AbortController();
   const activity = createActivity(parts);
   const idleStop = createIdleStop({
@@ -49,6 +51,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     now: parts.now,
     log,
   });
+  const rebootLimit = createRebootLimit(parts);
   /** Emits the id of each vm that is gone */
   const removals = new EventEmitter();
   return {
@@ -155,6 +158,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     const { id } = find(nameOrId);
     await queue(task, id, (vm) => removeVm(task, parts, vm, force));
     activity.forget(id);
+    rebootLimit.forget(id);
     removals.emit(id);
   }
 
@@ -252,7 +256,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     if (vm?.state.is !== 'running' || isToldOtherwise) return;
     log.info(`vm ${vm.name}: its agent ${isLost ? 'does not answer' : 'answers again'}`);
     const message = `Its agent does not answer, so nothing can be asked of it; "banger vm kill ${vm.name}" ends it.`;
-    records.update({ ...vm, fault: isLost ? { code: 'VM_LOST', message, at: parts.now().toISOString() } : null });
+    records.note({ ...vm, fault: isLost ? { code: 'VM_LOST', message, at: parts.now().toISOString() } : null });
   }
 
   async function endedUnasked(vm: VmRecord, exit: MachineExit): Promise<void> {
@@ -260,11 +264,23 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     const lines = await readConsoleTail(folders.of(vm.id).console);
     const panic = findPanic(lines);
     if (exit.by === 'guest' && !panic) {
-      await finishStop(parts, vm, 'guest', null);
+      const stopped = await finishStop(parts, vm, 'guest', null);
+      if (exit.how === 'reset' && !vm.ephemeral) await comeBack(stopped);
       return;
     }
     const what = panic ? 'Its kernel or its agent panicked.' : `It ended unasked: ${exit.detail}.`;
     const message = [`${what} The last lines of its console:`, ...lines.slice(-12)].join('\n  ');
     await finishStop(parts, vm, 'crashed', { code: 'VM_LOST', message, at: parts.now().toISOString() });
+  }
+
+  /** A guest that rebooted: its machine ended, and is started like any other. */
+  async function comeBack(vm: VmRecord): Promise<void> {
+    if (!rebootLimit.mayComeBack(vm.id)) {
+      const message = `It rebooted ${REBOOTS.max + 1} times within ${REBOOTS.withinMs / 60_000} min, so it stays off.`;
+      records.note({ ...vm, fault: { code: 'VM_LOST', message, at: parts.now().toISOString() } });
+      return;
+    }
+    log.info(`vm ${vm.name} rebooted and is started again`);
+    await start1(Task.background().withSignal(ending.signal), vm);
   }
 }

@@ -34,12 +34,15 @@ function untilAsked(): Promise<void> {
   });
 }
 
-/** Throws when the vm no longer runs. */
+/** Throws when the vm no longer runs. One that rebooted runs again. */
 async function untilStopped(cli: Cli, { id, name }: { id: string; name: string }): Promise<never> {
-  const vm = await cli.runningClient.vmWait({ vm: id }).catch((thrown) => {
-    if ((thrown as BangerError).code === 'VM_NOT_FOUND') return null;
-    throw thrown;
-  });
+  const waitOnce = () =>
+    cli.runningClient.vmWait({ vm: id }).catch((thrown) => {
+      if ((thrown as BangerError).code === 'VM_NOT_FOUND') return null;
+      throw thrown;
+    });
+  let vm = await waitOnce();
+  while (vm?.state.is === 'running') vm = await waitOnce();
   throw new BangerError('VM_LOST', {
     message: `"${name}" ${vm === null ? 'was removed' : 'has stopped'}; nothing is forwarded any more.`,
     ...(vm !== null && { hint: `"banger vm start ${name}" starts it again; then forward again.` }),

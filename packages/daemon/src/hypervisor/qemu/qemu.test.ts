@@ -47,7 +47,7 @@ test('a QEMU that is too old is refused before it is started', async (t) => {
 test('a machine whose kernel panics has ended by itself, with the panic in its console', async (t) => {
   const { launch, plan } = await makeFaulty(t, { fault: 'panic', afterMs: 20 });
   const machine = await launch();
-  assert.deepEqual(await machine.exited, { by: 'guest', detail: 'guest-reset' });
+  assert.deepEqual(await machine.exited, { by: 'guest', how: 'reset', detail: 'guest-reset' });
   assert.match(await readFile(plan.consolePath, 'utf8'), /Kernel panic/);
 });
 
