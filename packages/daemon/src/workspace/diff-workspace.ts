@@ -6,6 +6,7 @@ import { finished } from 'node:stream/promises';
 import type { Task } from '../platform/task.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
 import { receiveChanges } from './receive-changes.ts';
+import { explained } from './receive-pack.ts';
 import type { WorkspaceParts } from './workspace-parts.ts';
 
 const OPTIONS = '-r -p --binary --full-index --no-renames --no-ext-diff --no-textconv --no-color'.split(' ');
@@ -25,10 +26,9 @@ export async function diffWorkspace(
     const output = createWriteStream(path, { mode: 0o600 });
     const written = finished(output);
     written.catch(() => {}); // awaited below
-    await parts.git.run(task, received.quarantine, ['diff-tree', ...OPTIONS, record.tree, received.tree], {
-      stdout: output,
-      isHostile: true,
-    });
+    const args = ['diff-tree', ...OPTIONS, record.tree, received.tree];
+    const run = { stdout: output, isHostile: true, maxBytes: parts.limits.diffBytes };
+    await explained(() => parts.git.run(task, received.quarantine, args, run));
     await written;
     const file = createReadStream(path);
     file.once('close', leave);

@@ -11,6 +11,7 @@ import type { WorkspaceRecord } from '../store/records/workspaces.ts';
 import { findRepository, placeOf, type Repository } from './find-repository.ts';
 import { type Git, type GitPlace, gitWords } from './git.ts';
 import { newCommits, receiveChanges } from './receive-changes.ts';
+import { explained } from './receive-pack.ts';
 import { splitNames } from './tree-entries.ts';
 import type { WorkspaceParts } from './workspace-parts.ts';
 
@@ -37,7 +38,7 @@ export async function exportBranch(
 
   const commits = await newCommits(task, git, quarantine, record.baseCommit, commit);
   const files = splitNames(
-    await git.run(task, quarantine, ['diff-tree', '-r', '-z', '--name-only', record.tree, tree]),
+    await git.run(task, quarantine, ['diff-tree', '-r', '-z', '--name-only', record.tree, tree], { isHostile: true }),
   );
   task.step(`make the branch ${branch}`);
   await moveObjects(task, git, quarantine, repository, record.baseCommit, commit);
@@ -77,7 +78,7 @@ async function moveObjects(
   await mkdir(folder);
   const stdin = base === null ? `${commit}\n` : `${commit}\n^${base}\n`;
   const args = ['pack-objects', '--revs', '--quiet', '--delta-base-offset', join(folder, 'pack')];
-  const hash = await git.text(task, quarantine, args, { stdin, isHostile: true });
+  const hash = await explained(() => git.text(task, quarantine, args, { stdin, isHostile: true }));
   const packs = join(repository.commonDir, 'objects/pack');
   await mkdir(packs, { recursive: true });
   // The index comes last: a pack without one is nothing to git

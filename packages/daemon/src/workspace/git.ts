@@ -4,6 +4,7 @@
  * work happens in repositories of banger's own (see lens.ts), whose config names none.
  */
 import { Readable, Writable } from 'node:stream';
+import { formatSize } from '@banger/contract/sizes.ts';
 import { type Limits, runConfined } from '../platform/confine.ts';
 import { requireTool } from '../platform/find-tool.ts';
 import { ProcessFailure, runProcess } from '../platform/run-process.ts';
@@ -33,9 +34,11 @@ const SAFE_CONFIG = {
   'pack.threads': '2',
 };
 
-/** What a guest sent may be made to cost much: it is parsed by git, and may claim any size. */
-const HOSTILE_LIMITS: Partial<Limits> = { cpuSeconds: 300, memoryBytes: 1.5 * GIB, fileBytes: 8 * GIB };
+// What a guest sent may be made to cost much: a few bytes that claim to become gigabytes.
 const HOSTILE_ENV = { GIT_ALLOC_LIMIT: '512m' };
+/** Large packs of the owner's are looked at piece by piece, so that they fit beside the rest */
+const HOSTILE_CONFIG = { 'core.packedGitWindowSize': '32m', 'core.packedGitLimit': '256m' };
+export const HOSTILE_LIMITS = { cpuSeconds: 300, memoryBytes: 1.5 * GIB, fileBytes: 8 * GIB };
 const OWNER_LIMITS: Partial<Limits> = {
   cpuSeconds: 3600,
   memoryBytes: 32 * GIB,
@@ -70,11 +73,12 @@ export type GitOptions = {
   writable?: readonly string[];
 };
 
-type OwnerEnv = Readonly<Record<string, string>>;
+type GitParts = { ownerEnv: Readonly<Record<string, string>>; uid?: number; hostile?: Partial<Limits> };
 
 export type Git = ReturnType<typeof createGit>;
 
-export function createGit({ ownerEnv, uid = process.getuid?.() ?? 0 }: { ownerEnv: OwnerEnv; uid?: number }) {
+/** `hostile` limits what reads a guest's objects. */
+export function createGit({ ownerEnv, uid = process.getuid?.() ?? 0, hostile = HOSTILE_LIMITS }: GitParts) {
   const home = ownerEnv.HOME ?? '/nonexistent';
   const owner = { uid, home, configFolder: ownerEnv.XDG_CONFIG_HOME ?? `${home}/.config` };
   return { run, text, readConfig, trustedFolders, owner };
@@ -83,7 +87,8 @@ export function createGit({ ownerEnv, uid = process.getuid?.() ?? 0 }: { ownerEn
   async function run(task: Task, place: GitPlace | null, args: string[], options: GitOptions = {}): Promise<Buffer> {
     const { stdin, stdout, cwd, acceptCodes, isHostile = false, maxBytes = MAX_NAMES_BYTES } = options;
     const collected = new Collector();
-    const config = Object.entries({ ...SAFE_CONFIG, ...place?.config });
+    const config = Object.entries({ ...SAFE_CONFIG, ...(isHostile && HOSTILE_CONFIG), ...place?.config });
+    const limits = { ...(isHostile ? hostile : OWNER_LIMITS), outputBytes: maxBytes };
     const argv = [
       'git',
       '--no-replace-objects',
@@ -95,17 +100,21 @@ export function createGit({ ownerEnv, uid = process.getuid?.() ?? 0 }: { ownerEn
         (path) => path !== undefined,
       ),
       writable: [...(place?.writable ?? []), ...(options.writable ?? [])],
-      limits: { ...(isHostile ? HOSTILE_LIMITS : OWNER_LIMITS), outputBytes: maxBytes },
+      limits,
     };
-    await withDeadline(task, MAX_RUN_MS, (until) =>
+    const run = (until: Task) =>
       runConfined(until, argv, walls, {
         env: { ...ENVIRONMENT, ...placeEnvironment(place), ...(isHostile && HOSTILE_ENV) },
         stdout: stdout ?? collected,
         ...(stdin !== undefined && { stdin: stdin instanceof Readable ? stdin : Readable.from([Buffer.from(stdin)]) }),
         ...(cwd !== undefined && { cwd }),
         ...(acceptCodes && { acceptCodes }),
-      }),
-    );
+      });
+    try {
+      await withDeadline(task, MAX_RUN_MS, run);
+    } catch (fault) {
+      throw fault instanceof ProcessFailure ? namingMemory(fault, limits.memoryBytes) : fault;
+    }
     return collected.all();
   }
 
@@ -173,8 +182,16 @@ async function withDeadline<Value>(task: Task, ms: number, work: (until: Task) =
 export function gitWords(fault: unknown): string | null {
   if (!(fault instanceof ProcessFailure)) return null;
   if (fault.overLimit !== null) return `git ${fault.overLimit}`;
-  const words = fault.stderr.trim().split('\n').slice(-3).join('; ').slice(0, 600);
-  return OUT_OF_MEMORY.test(words) ? `git needed more memory than it may have (${words})` : words;
+  return fault.stderr.trim().split('\n').slice(-3).join('; ').slice(0, 600);
+}
+
+/** The kernel refuses it memory, and only git's own words tell. */
+function namingMemory(fault: ProcessFailure, maxBytes = 0): ProcessFailure {
+  if (fault.overLimit !== null || !OUT_OF_MEMORY.test(fault.stderr)) return fault;
+  return new ProcessFailure(['git'], {
+    stderr: fault.stderr,
+    overLimit: `needed more than ${formatSize(maxBytes)} of memory`,
+  });
 }
 
 const OUT_OF_MEMORY = /out of memory|over limit|cannot allocate memory|cannot be mapped|mmap failed|create thread/i;

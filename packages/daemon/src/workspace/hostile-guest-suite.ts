@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex, type Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
+import { deflateSync } from 'node:zlib';
 import { encodeChunks, encodeFrame, FRAME } from '@banger/contract/guest/frames.ts';
 import type { ExecStart } from '@banger/contract/guest/messages.ts';
 import type { Guest } from '../guest/guest.ts';
@@ -22,13 +23,15 @@ import { Task } from '../platform/task.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
 import { createVmFolders } from '../store/vm-folders.ts';
 import { createWorkspaces } from './workspace.ts';
-import { WORKSPACE_LIMITS } from './workspace-parts.ts';
+import { WORKSPACE_LIMITS, type WorkspaceLimits } from './workspace-parts.ts';
 
 export const ENV = { PATH: process.env.PATH ?? '', HOME: '/nonexistent', GIT_CONFIG_NOSYSTEM: '1' };
 export const WHO = ['-c', 'user.name=x', '-c', 'user.email=x@x'];
 export const BRANCH = 'branch';
 
-export async function setUp(t: TestContext, { limits = WORKSPACE_LIMITS, hasGit = true } = {}) {
+type Options = { limits?: WorkspaceLimits; hasGit?: boolean; hostile?: { cpuSeconds?: number; memoryBytes?: number } };
+
+export async function setUp(t: TestContext, { limits = WORKSPACE_LIMITS, hasGit = true, hostile = {} }: Options = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'banger-hostile-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const repo = join(folder, 'repo');
@@ -59,6 +62,7 @@ export async function setUp(t: TestContext, { limits = WORKSPACE_LIMITS, hasGit 
     log: { info: () => {}, warn: () => {} },
     now: () => new Date(0),
     limits,
+    hostile,
   });
   const request = { repo, includeUntracked: false, skipSubmodules: false, history: 'shallow', force: false } as const;
   await workspaces.importInto(Task.background(), 'web', request);
@@ -70,6 +74,7 @@ export async function setUp(t: TestContext, { limits = WORKSPACE_LIMITS, hasGit 
   const base = inGuest('rev-parse', 'HEAD');
   const importedTree = inGuest('rev-parse', 'HEAD^{tree}');
   return {
+    folder,
     repo,
     received,
     evil,
@@ -159,6 +164,45 @@ export function runGit(cwd: string, args: string[]): string {
   return execFileSync('git', args, { cwd, env: ENV, stdio: ['ignore', 'pipe', 'pipe'] })
     .toString()
     .trim();
+}
+
+type Packed = { type: 'commit' | 'tree' | 'blob'; content: Buffer } | { base: string; delta: Buffer };
+
+/** A pack of just these, written by hand: git itself would not make one that claims so much. */
+export function packOf(objects: readonly Packed[]): Buffer {
+  const head = Buffer.from('PACK\0\0\0\x02\0\0\0\0', 'latin1');
+  head.writeUInt32BE(objects.length, 8);
+  const parts = objects.flatMap((each) => {
+    const body = 'delta' in each ? each.delta : each.content;
+    const type = 'delta' in each ? 7 : { commit: 1, tree: 2, blob: 3 }[each.type];
+    const base = 'delta' in each ? [Buffer.from(each.base, 'hex')] : [];
+    return [packedSize(type, body.length), ...base, deflateSync(body)];
+  });
+  const pack = Buffer.concat([head, ...parts]);
+  return Buffer.concat([pack, createHash('sha1').update(pack).digest()]);
+}
+
+function packedSize(type: number, sizeBytes: number): Buffer {
+  const rest = sizeBytes >> 4;
+  const first = (type << 4) | (sizeBytes & 15);
+  return rest === 0 ? Buffer.from([first]) : Buffer.concat([Buffer.from([first | 0x80]), varint(rest)]);
+}
+
+function varint(value: number): Buffer {
+  const bytes: number[] = [];
+  for (let rest = value; ; rest = Math.floor(rest / 128)) {
+    if (rest < 128) return Buffer.from([...bytes, rest]);
+    bytes.push((rest % 128) | 0x80);
+  }
+}
+
+/** A delta that repeats the first 64 KiB of its base: one byte for each time. */
+export function repeating(baseBytes: number, times: number): Buffer {
+  return Buffer.concat([varint(baseBytes), varint(times * 65_536), Buffer.alloc(times, 0x80)]);
+}
+
+export function idOf(type: string, content: Buffer): string {
+  return createHash('sha1').update(`${type} ${content.length}\0`).update(content).digest('hex');
 }
 
 /** Every file of the repository, .git included */

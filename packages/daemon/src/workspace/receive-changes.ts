@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { BangerError } from '@banger/contract/errors.ts';
 import { vmHost } from '@banger/contract/names.ts';
 import { listFolder, makePrivateFolder, removeTree } from '../platform/files.ts';
@@ -9,12 +10,12 @@ import type { Task } from '../platform/task.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
 import { findObjection, isSpecial, type Known, keyOf } from './check-changes.ts';
 import { findRepository, type Repository } from './find-repository.ts';
-import { type Git, type GitPlace, gitWords } from './git.ts';
+import type { Git, GitPlace } from './git.ts';
 import type { GuestHeader } from './guest-header.ts';
 import { guestScripts } from './guest-scripts.ts';
 import { makeBareRepository } from './lens.ts';
 import { readBlobs } from './read-links.ts';
-import { listReceived, type ReceivedObject, receivePack, refused } from './receive-pack.ts';
+import { explained, listReceived, type ReceivedObjects, receivePack, refused } from './receive-pack.ts';
 import { type Change, parseChanges, parseTree, SYMLINK, showName, type TreeEntry } from './tree-entries.ts';
 import { lensFolder, type WorkspaceParts, workspacesFolder } from './workspace-parts.ts';
 
@@ -146,22 +147,35 @@ async function expectWhole(
   place: GitPlace,
   { baseCommit, tree }: WorkspaceRecord,
   tips: string[],
-  objects: Map<string, ReceivedObject>,
+  objects: ReceivedObjects,
 ): Promise<void> {
   const known = [tree, ...(baseCommit === null ? [] : [baseCommit])];
-  const listed = await listObjects([...tips, ...known.map((id) => `^${id}`)]);
-  let foreign = listed.filter((id) => !objects.has(id));
-  if (foreign.length === 0) return;
+  const listing = ['rev-list', '--objects', '--no-object-names', '--stdin'];
+  const text = await git.text(task, place, listing, {
+    stdin: [...tips, ...known.map((id) => `^${id}`)].map((id) => `${id}\n`).join(''),
+    isHostile: true,
+  });
+  const foreign = new Set(text.split('\n').filter((id) => id !== '' && !objects.has(id)));
+  if (foreign.size === 0) return;
   // With its whole history brought in, a guest may have gone back to an older file.
-  const all = new Set(await listObjects(known));
-  foreign = foreign.filter((id) => !all.has(id));
-  if (foreign.length > 0) throw refused(`it names the object ${foreign[0]?.slice(0, 12)}, which it did not send`);
+  await git.run(task, place, listing, {
+    stdin: known.map((id) => `${id}\n`).join(''),
+    stdout: eachLine((id) => foreign.delete(id)),
+    maxBytes: Number.POSITIVE_INFINITY, // of the owner's own history, and none of it is kept
+  });
+  for (const id of foreign) throw refused(`it names the object ${id.slice(0, 12)}, which it did not send`);
+}
 
-  async function listObjects(revisions: string[]): Promise<string[]> {
-    const args = ['rev-list', '--objects', '--no-object-names', '--stdin'];
-    const text = await git.text(task, place, args, { stdin: `${revisions.join('\n')}\n`, isHostile: true });
-    return text === '' ? [] : text.split('\n');
-  }
+function eachLine(take: (line: string) => void): Writable {
+  let partial = '';
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      const lines = (partial + chunk.toString('latin1')).split('\n');
+      partial = lines.pop() as string;
+      for (const line of lines) take(line);
+      done();
+    },
+  });
 }
 
 /** Each commit against each of its parents: what is undone later is in the branch nevertheless. */
@@ -215,17 +229,9 @@ function readNewLinks(
   git: Git,
   place: GitPlace,
   changes: readonly Change[],
-  objects: Map<string, ReceivedObject>,
+  objects: ReceivedObjects,
 ): Promise<Map<string, string>> {
   const ids = changes.filter(({ mode }) => mode === SYMLINK).map(({ id }) => id);
-  const short = ids.filter((id) => (objects.get(id)?.sizeBytes ?? 0) <= MAX_LINK_BYTES);
+  const short = ids.filter((id) => (objects.get(id) ?? 0) <= MAX_LINK_BYTES);
   return readBlobs(task, git, place, short);
-}
-
-async function explained<Value>(work: () => Promise<Value>): Promise<Value> {
-  try {
-    return await work();
-  } catch (fault) {
-    throw gitWords(fault) === null ? fault : refused(gitWords(fault) as string, fault);
-  }
 }

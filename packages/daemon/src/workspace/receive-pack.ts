@@ -73,20 +73,24 @@ function checkPackHeader(head: Buffer, { objects }: WorkspaceLimits): void {
   if (count > objects) throw refused(`it announced ${count} objects; at most ${objects} are taken`);
 }
 
-export type ReceivedObject = { id: string; type: string; sizeBytes: number };
+/** Sizes in bytes, unpacked, by id */
+export type ReceivedObjects = ReadonlyMap<string, number>;
 
-/** What is in the quarantine itself, by id. Throws WORKSPACE_REFUSED when it unpacks to too much. */
+/** What is in the quarantine itself. Throws WORKSPACE_REFUSED when it unpacks to too much. */
 export async function listReceived(
   task: Task,
   git: Git,
   quarantine: GitPlace,
   limits: WorkspaceLimits,
-): Promise<Map<string, ReceivedObject>> {
+): Promise<ReceivedObjects> {
   const folder = join(quarantine.gitDir, 'objects/pack');
   const index = (await readdir(folder)).find((name) => name.endsWith('.idx'));
-  const received = new Map<string, ReceivedObject>();
+  const received = new Map<string, number>();
   if (index === undefined) return received;
-  const listed = await git.text(task, quarantine, ['show-index'], { stdin: createReadStream(join(folder, index)) });
+  const listed = await git.text(task, quarantine, ['show-index'], {
+    stdin: createReadStream(join(folder, index)),
+    isHostile: true,
+  });
   const ids = listed.split('\n').flatMap((line) => line.split(' ')[1] ?? []);
   if (ids.length === 0) return received;
   const sizes = await git.text(task, quarantine, ['cat-file', '--batch-check'], {
@@ -95,10 +99,10 @@ export async function listReceived(
   });
   let sumBytes = 0;
   for (const line of sizes.split('\n')) {
-    const [id = '', type = '', size] = line.split(' ');
+    const [id = '', , size] = line.split(' ');
     const sizeBytes = Number(size);
     sumBytes += sizeBytes;
-    if (id !== '') received.set(id, { id, type, sizeBytes });
+    if (id !== '') received.set(id, sizeBytes);
   }
   if (sumBytes <= limits.unpackedBytes) return received;
   throw refused(`its objects unpack to more than ${formatSize(limits.unpackedBytes)}`);
@@ -110,4 +114,13 @@ export function refused(why: string, cause?: unknown): BangerError {
     hint: '"banger vm exec" enters the vm to see; "banger vm cp" brings single files out.',
     cause,
   });
+}
+
+/** What git says of a guest's objects, or what it wanted too much of, refuses them. */
+export async function explained<Value>(work: () => Promise<Value>): Promise<Value> {
+  try {
+    return await work();
+  } catch (fault) {
+    throw gitWords(fault) === null ? fault : refused(gitWords(fault) as string, fault);
+  }
 }

@@ -33,13 +33,16 @@ export type WorkspaceLimits = {
   unpackedBytes: number;
   objects: number;
   commits: number;
+  /** Of a diff or a patch, as text */
+  diffBytes: number;
 };
 
 export const WORKSPACE_LIMITS: WorkspaceLimits = {
   packBytes: 4 * 1024 ** 3,
   unpackedBytes: 16 * 1024 ** 3,
-  objects: 2_000_000,
+  objects: 500_000,
   commits: 20_000,
+  diffBytes: 256 * 1024 ** 2,
 };
 
 /** The lens of a workspace lasts as long as its vm: it holds what was uncommitted when it was brought in. */

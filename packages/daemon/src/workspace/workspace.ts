@@ -18,7 +18,7 @@ import type { Task } from '../platform/task.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
 import { diffWorkspace } from './diff-workspace.ts';
 import { exportBranch as exportOne } from './export-workspace.ts';
-import { createGit } from './git.ts';
+import { createGit, HOSTILE_LIMITS } from './git.ts';
 import { parseGuestPath } from './guest-path.ts';
 import { importWorkspace } from './import-workspace.ts';
 import { planWorkspace } from './plan-workspace.ts';
@@ -28,11 +28,14 @@ export type Workspaces = ReturnType<typeof createWorkspaces>;
 
 type Given = Omit<WorkspaceParts, 'git' | 'limits'> & {
   limits?: WorkspaceParts['limits'];
+  /** Of git where it reads what a guest sent */
+  hostile?: Partial<typeof HOSTILE_LIMITS>;
   ownerEnv: Readonly<Record<string, string>>;
 };
 
-export function createWorkspaces({ ownerEnv, limits = WORKSPACE_LIMITS, ...given }: Given) {
-  const parts: WorkspaceParts = { ...given, git: createGit({ ownerEnv }), limits };
+export function createWorkspaces({ ownerEnv, limits = WORKSPACE_LIMITS, hostile, ...given }: Given) {
+  const git = createGit({ ownerEnv, hostile: { ...HOSTILE_LIMITS, ...hostile } });
+  const parts: WorkspaceParts = { ...given, git, limits };
   const oneAtATime = createOneAtATime();
   return { plan, importInto, diff, exportBranch, sweep };
 

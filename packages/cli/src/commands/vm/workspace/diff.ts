@@ -1,12 +1,16 @@
 import { once } from 'node:events';
+import { BangerError } from '@banger/contract/errors.ts';
+import { formatSize } from '@banger/contract/sizes.ts';
 import type { Run } from '../../../load-command.ts';
 import { cleanConsole } from '../../../output/clean-text.ts';
+
+const MAX_JSON_BYTES = 32 * 1024 * 1024;
 
 /** To a terminal without control characters of the guest's; to a file or a pipe as it is. */
 export const run: Run<'vm workspace diff'> = async (cli, { arguments: { vm }, flags }) => {
   const diff = await cli.client.workspaceDiff({ vm, ...(flags.at !== undefined && { at: flags.at }) });
   if (cli.isJson) {
-    cli.printJson({ vm, diff: Buffer.concat(await Array.fromAsync(diff)).toString('utf8') });
+    cli.printJson({ vm, diff: await collectText(diff) });
     return 0;
   }
   const decoder = new TextDecoder();
@@ -16,3 +20,20 @@ export const run: Run<'vm workspace diff'> = async (cli, { arguments: { vm }, fl
   }
   return 0;
 };
+
+/** One string of JSON has to fit in memory, several times over. */
+async function collectText(diff: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for await (const bytes of diff) {
+    sizeBytes += bytes.length;
+    if (sizeBytes > MAX_JSON_BYTES) {
+      throw new BangerError('USAGE', {
+        message: `The diff has more than the ${formatSize(MAX_JSON_BYTES)} that --json takes.`,
+        hint: 'Leave --json out, and write it to a file or a pipe.',
+      });
+    }
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
