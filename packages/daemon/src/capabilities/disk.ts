@@ -4,6 +4,7 @@
  */
 import { stat, truncate, writeFile } from 'node:fs/promises';
 import { BangerError } from '@banger/contract/errors.ts';
+import type { VmId } from '@banger/contract/names.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import { runConfined } from '../platform/confine.ts';
 import { freeBytes, isNoSpace, makePrivateFolder, removeTree } from '../platform/files.ts';
@@ -25,7 +26,7 @@ const MKFS_OPTIONS =
 export function createDiskCapability({ folders }: { folders: VmFolders }): Capability {
   return { name: 'disk', create, remove, prepare, resize };
 
-  async function create(task: Task, { id, diskBytes }: { id: string; diskBytes: number }): Promise<void> {
+  async function create(task: Task, { id, diskBytes }: { id: VmId; diskBytes: number }): Promise<void> {
     const { data, disk } = folders.of(id);
     try {
       await makePrivateFolder(data);
@@ -43,15 +44,15 @@ export function createDiskCapability({ folders }: { folders: VmFolders }): Capab
     }
   }
 
-  async function remove({ id }: { id: string }): Promise<void> {
+  async function remove({ id }: { id: VmId }): Promise<void> {
     await removeTree(folders.of(id).data);
   }
 
-  async function prepare(_task: Task, { id }: { id: string }) {
+  async function prepare(_task: Task, { id }: { id: VmId }) {
     return { drives: [{ path: folders.of(id).disk, readOnly: false }] };
   }
 
-  async function resize(_task: Task, { id, diskBytes }: { id: string; diskBytes: number }): Promise<void> {
+  async function resize(_task: Task, { id, diskBytes }: { id: VmId; diskBytes: number }): Promise<void> {
     const { disk } = folders.of(id);
     const { size } = await stat(disk);
     if (diskBytes < size) {

@@ -7,6 +7,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { VmId } from '@banger/contract/names.ts';
 import { findByArgument, isAlive } from '../platform/processes.ts';
 import { Task } from '../platform/task.ts';
 import type { Driver, Machine, MachinePlan } from './hypervisor.ts';
@@ -145,7 +146,7 @@ async function makePlan(t: TestContext, { plan }: DriverHarness): Promise<Machin
   });
   return {
     ...plan,
-    vmId: '0123456789ab',
+    vmId: '0123456789ab' as VmId,
     runtimeFolder,
     drives: [],
     networkSocket: null,

@@ -6,6 +6,7 @@
  * `launch` recorded. driver-suite.ts holds every driver to this.
  */
 import type { Duplex } from 'node:stream';
+import type { VmId } from '@banger/contract/names.ts';
 import { z } from 'zod';
 import type { ProcessRef } from '../platform/processes.ts';
 import type { Task } from '../platform/task.ts';
@@ -13,7 +14,7 @@ import type { Task } from '../platform/task.ts';
 export type Drive = { path: string; readOnly: boolean };
 
 export type MachinePlan = {
-  vmId: string;
+  vmId: VmId;
   /** Holds the sockets and pid files of this run; short, since socket paths are limited to 107 bytes */
   runtimeFolder: string;
   cpus: number;

@@ -1,5 +1,6 @@
 /** Where a vm's files are. One folder for what lasts, one for the sockets of the present run. */
 import { join } from 'node:path';
+import type { VmId } from '@banger/contract/names.ts';
 
 export type VmFolders = ReturnType<typeof createVmFolders>;
 
@@ -10,7 +11,7 @@ export function createVmFolders({ dataFolder, runtimeFolder }: { dataFolder: str
     /** The parents, whose entries are vm ids */
     data,
     runtime,
-    of(id: string) {
+    of(id: VmId) {
       return {
         data: join(data, id),
         disk: join(data, id, 'disk.ext4'),

@@ -5,6 +5,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
+import type { VmId } from '@banger/contract/names.ts';
 import { z } from 'zod';
 import { readSmallFile, removePartials, writeFileDurably } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
@@ -27,7 +28,7 @@ export type VmManifest = z.infer<typeof manifestSchema>;
 
 export type VmManifests = ReturnType<typeof createVmManifests>;
 
-type ManifestsParts = { folders: VmFolders; workspaces: { list(vmId: string): WorkspaceRecord[] }; log: Log };
+type ManifestsParts = { folders: VmFolders; workspaces: { list(vmId: VmId): WorkspaceRecord[] }; log: Log };
 
 export function createVmManifests({ folders, workspaces, log }: ManifestsParts) {
   return { write, writeWhenPossible, refresh, remove };
@@ -71,7 +72,7 @@ export function createVmManifests({ folders, workspaces, log }: ManifestsParts) 
 }
 
 /** Null when there is none, when it is not understood, or when it is of another vm, as in a folder that was copied. */
-export function readVmManifest(folders: VmFolders, id: string): VmManifest | null {
+export function readVmManifest(folders: VmFolders, id: VmId): VmManifest | null {
   try {
     const manifest = manifestSchema.parse(JSON.parse(readSmallFile(folders.of(id).manifest)));
     return manifest.vm.id === id ? manifest : null;

@@ -14,6 +14,7 @@
  * and does not keep the others, or the daemon, from coming up.
  */
 import { join } from 'node:path';
+import { isVmId } from '@banger/contract/names.ts';
 import { listFolder, removeTree } from '../platform/files.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import { adoptVm, isRunning } from './adopt-vm.ts';
@@ -60,9 +61,9 @@ async function reconcileVm(parts: VmParts, vm: VmRecord, found: Found): Promise<
 async function sweepHost(parts: VmParts): Promise<void> {
   const { records, running, folders, log } = parts;
   const lasting = new Set(await listFolder(folders.data));
-  for (const id of await listFolder(folders.runtime)) {
+  for (const id of (await listFolder(folders.runtime)).filter(isVmId)) {
     const isUnrecorded = lasting.has(id) && !records.findById(id); // its machine may run
-    if (isUnrecorded || running.has(id as VmRecord['id'])) continue;
+    if (isUnrecorded || running.has(id)) continue;
     log.info(`removing what a run of ${id} left`);
     await killRun(parts, id);
     await removeTree(join(folders.runtime, id));

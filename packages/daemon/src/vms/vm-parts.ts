@@ -1,6 +1,6 @@
 /** What the stories of a vm's life are told with. */
-
 import type { VmDefaults } from '@banger/contract/api/config.ts';
+import type { VmId } from '@banger/contract/names.ts';
 import type { Capability } from '../capabilities/capability.ts';
 import type { Driver } from '../hypervisor/hypervisor.ts';
 import type { Images } from '../images/images.ts';
@@ -53,7 +53,7 @@ export function moveVm(
 }
 
 /** Ends all of its processes, whoever started them: they carry the vm's runtime folder in their arguments. */
-export async function killRun({ folders }: Pick<VmParts, 'folders'>, id: string): Promise<void> {
+export async function killRun({ folders }: Pick<VmParts, 'folders'>, id: VmId): Promise<void> {
   await Promise.all(findByArgument(`${folders.of(id).runtime}/`).map(killProcess));
 }
 

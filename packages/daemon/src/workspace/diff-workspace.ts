@@ -7,7 +7,7 @@ import type { Task } from '../platform/task.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
 import { receiveChanges } from './receive-changes.ts';
 import { explained } from './receive-pack.ts';
-import type { WorkspaceParts } from './workspace-parts.ts';
+import type { WorkspaceParts, WorkspaceVm } from './workspace-parts.ts';
 
 const OPTIONS = '-r -p --binary --full-index --no-renames --no-ext-diff --no-textconv --no-color'.split(' ');
 
@@ -15,7 +15,7 @@ const OPTIONS = '-r -p --binary --full-index --no-renames --no-ext-diff --no-tex
 export async function diffWorkspace(
   task: Task,
   parts: WorkspaceParts,
-  vm: { id: string; name: string },
+  vm: WorkspaceVm,
   record: WorkspaceRecord,
   isPatch: boolean,
 ): Promise<ReadableStream<Uint8Array>> {

@@ -1,5 +1,4 @@
 /** A guest's changes become a branch of the owner's repository. Its files, index and HEAD are not touched. */
-
 import { chmod, copyFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { WorkspaceExport, workspaceExportSchema } from '@banger/contract/api/workspaces.ts';
@@ -13,16 +12,15 @@ import { type Git, type GitPlace, gitWords } from './git.ts';
 import { newCommits, receiveChanges } from './receive-changes.ts';
 import { explained } from './receive-pack.ts';
 import { splitNames } from './tree-entries.ts';
-import type { WorkspaceParts } from './workspace-parts.ts';
+import type { WorkspaceParts, WorkspaceVm } from './workspace-parts.ts';
 
-type Vm = { id: string; name: string };
 type Request = z.output<typeof workspaceExportSchema>;
 
 /** Throws BRANCH_EXISTS, BAD_NAME, and what receiving throws; the repository is as it was then. */
 export async function exportBranch(
   task: Task,
   parts: WorkspaceParts,
-  vm: Vm,
+  vm: WorkspaceVm,
   record: WorkspaceRecord,
   { branch, force }: Request,
 ): Promise<WorkspaceExport> {

@@ -18,6 +18,7 @@ import type { TestContext } from 'node:test';
 import { deflateSync } from 'node:zlib';
 import { encodeChunks, encodeFrame, FRAME } from '@banger/contract/guest/frames.ts';
 import type { ExecStart } from '@banger/contract/guest/messages.ts';
+import { parseVmName, type VmId } from '@banger/contract/names.ts';
 import type { Guest } from '../guest/guest.ts';
 import { Task } from '../platform/task.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
@@ -56,7 +57,7 @@ export async function setUp(t: TestContext, { limits = WORKSPACE_LIMITS, hasGit 
   const workspaces = createWorkspaces({
     records: { list: () => records, put: async (record) => void records.splice(0, 1, record) },
     folders: createVmFolders({ dataFolder: join(folder, 'data'), runtimeFolder: join(folder, 'run') }),
-    vms: { find: () => ({ id: '0123456789ab', name: 'web' }), guest: async () => guest },
+    vms: { find: () => ({ id: '0123456789ab' as VmId, name: parseVmName('web') }), guest: async () => guest },
     ownerEnv: ENV,
     scratchFolder: join(folder, 'scratch'),
     log: { info: () => {}, warn: () => {} },

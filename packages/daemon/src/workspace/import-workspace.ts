@@ -1,5 +1,4 @@
 /** A repository goes into a guest: with git there as a repository of its own, else as files. */
-
 import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PassThrough, Transform } from 'node:stream';
@@ -21,16 +20,20 @@ import { guestScripts } from './guest-scripts.ts';
 import { makeLens, readShallow } from './lens.ts';
 import { readObjects } from './read-objects.ts';
 import { type Snapshot, snapshotRepository } from './snapshot-repository.ts';
-import { lensFolder, type WorkspaceParts } from './workspace-parts.ts';
+import { lensFolder, type WorkspaceParts, type WorkspaceVm } from './workspace-parts.ts';
 
 type Request = z.output<typeof workspaceImportSchema>;
-type Vm = { id: string; name: string };
 type Found = { hasGit: boolean; is: 'new' | 'there' };
 
 /** More would not fit in the command that the guest gets */
 const MAX_SHALLOW_COMMITS = 500;
 
-export async function importWorkspace(task: Task, parts: WorkspaceParts, vm: Vm, request: Request): Promise<Workspace> {
+export async function importWorkspace(
+  task: Task,
+  parts: WorkspaceParts,
+  vm: WorkspaceVm,
+  request: Request,
+): Promise<Workspace> {
   const { git } = parts;
   const repository = await findRepository(task, git, request.repo);
   const path = parseGuestPath(request.at ?? `/root/${repository.name}`);
@@ -85,7 +88,7 @@ async function probe(task: Task, guest: Guest, path: string): Promise<Found> {
 async function refuseToOverwrite(
   task: Task,
   guest: Guest,
-  vm: Vm,
+  vm: WorkspaceVm,
   path: string,
   { hasGit, is }: Found,
   before: WorkspaceRecord | null,
@@ -116,7 +119,7 @@ async function isUnchanged(task: Task, guest: Guest, { path, baseCommit, tree }:
 }
 
 type History = {
-  vm: Vm;
+  vm: WorkspaceVm;
   path: string;
   is: Found['is'];
   repository: Repository;
@@ -203,7 +206,7 @@ function countBytes(task: Task): Transform {
 
 function recordOf(
   { now }: WorkspaceParts,
-  vm: Vm,
+  vm: WorkspaceVm,
   path: string,
   repository: Repository,
   { base, tree }: Snapshot,

@@ -17,11 +17,10 @@ import { makeBareRepository } from './lens.ts';
 import { readBlobs } from './read-links.ts';
 import { explained, listReceived, type ReceivedObjects, receivePack, refused } from './receive-pack.ts';
 import { type Change, parseChanges, parseTree, SYMLINK, showName, type TreeEntry } from './tree-entries.ts';
-import { lensFolder, type WorkspaceParts, workspacesFolder } from './workspace-parts.ts';
+import { lensFolder, type WorkspaceParts, type WorkspaceVm, workspacesFolder } from './workspace-parts.ts';
 
 export type Received = GuestHeader & { quarantine: GitPlace; repository: Repository; folder: string };
 
-type Vm = { id: string; name: string };
 /** `diff` is shown and may hold anything; `patch` and `export` are going to be files of the owner's */
 type Purpose = 'diff' | 'patch' | 'export';
 
@@ -30,7 +29,7 @@ const MAX_LINK_BYTES = 4096;
 export async function receiveChanges(
   task: Task,
   parts: WorkspaceParts,
-  vm: Vm,
+  vm: WorkspaceVm,
   record: WorkspaceRecord,
   purpose: Purpose,
 ): Promise<Received & AsyncDisposable> {
@@ -56,7 +55,7 @@ export async function receiveChanges(
   }
 }
 
-function identity({ name }: Vm): Record<string, string> {
+function identity({ name }: WorkspaceVm): Record<string, string> {
   const who = { NAME: 'banger', EMAIL: `root@${vmHost(name)}` };
   return {
     GIT_AUTHOR_NAME: who.NAME,
@@ -67,7 +66,7 @@ function identity({ name }: Vm): Record<string, string> {
 }
 
 /** What a daemon that was killed left goes first. */
-async function makeQuarantineFolder(parts: WorkspaceParts, vm: Vm): Promise<string> {
+async function makeQuarantineFolder(parts: WorkspaceParts, vm: WorkspaceVm): Promise<string> {
   const all = workspacesFolder(parts, vm.id);
   for (const name of await listFolder(all)) if (name.startsWith('quarantine-')) await removeTree(join(all, name));
   const folder = join(all, `quarantine-${randomBytes(6).toString('hex')}`);

@@ -1,12 +1,15 @@
 /** What the stories of a workspace are told with. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import type { VmId, VmName } from '@banger/contract/names.ts';
 import type { Guest } from '../guest/guest.ts';
 import type { Log } from '../platform/log.ts';
 import type { Task } from '../platform/task.ts';
 import type { WorkspaceRecord, WorkspaceRecords } from '../store/records/workspaces.ts';
 import type { VmFolders } from '../store/vm-folders.ts';
 import type { Git } from './git.ts';
+
+export type WorkspaceVm = { id: VmId; name: VmName };
 
 export type WorkspaceParts = {
   git: Git;
@@ -16,7 +19,7 @@ export type WorkspaceParts = {
   };
   folders: VmFolders;
   vms: {
-    find(nameOrId: string): { id: string; name: string };
+    find(nameOrId: string): WorkspaceVm;
     guest(task: Task, nameOrId: string): Promise<Guest>;
   };
   /** Where a plan without a vm is made, and removed again */
@@ -46,12 +49,12 @@ export const WORKSPACE_LIMITS: WorkspaceLimits = {
 };
 
 /** The lens of a workspace lasts as long as its vm: it holds what was uncommitted when it was brought in. */
-export function lensFolder({ folders }: Pick<WorkspaceParts, 'folders'>, vmId: string, path: string): string {
+export function lensFolder({ folders }: Pick<WorkspaceParts, 'folders'>, vmId: VmId, path: string): string {
   const name = createHash('sha256').update(path).digest('hex').slice(0, 16);
   return join(workspacesFolder({ folders }, vmId), name);
 }
 
 /** Goes with the vm's other files. */
-export function workspacesFolder({ folders }: Pick<WorkspaceParts, 'folders'>, vmId: string): string {
+export function workspacesFolder({ folders }: Pick<WorkspaceParts, 'folders'>, vmId: VmId): string {
   return join(folders.of(vmId).data, 'workspaces');
 }

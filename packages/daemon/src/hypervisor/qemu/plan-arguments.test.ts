@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { VmId } from '@banger/contract/names.ts';
 import type { MachinePlan } from '../hypervisor.ts';
 import { planArguments } from './plan-arguments.ts';
 
 const PLAN: MachinePlan = {
-  vmId: '0123456789ab',
+  vmId: '0123456789ab' as VmId,
   runtimeFolder: '/run/vm',
   cpus: 3,
   memoryBytes: 2 ** 30,

@@ -1,4 +1,5 @@
 /** Decides what QEMU is told: a finished plan and an accelerator in, arguments out. */
+import type { VmId } from '@banger/contract/names.ts';
 import type { Accel, Drive, MachinePlan } from '../hypervisor.ts';
 
 /** The id of the agent's port in QEMU's events */
@@ -61,7 +62,7 @@ function kernelCommandLine({ kernelArguments }: MachinePlan, accel: Accel): stri
   return [...kernelArguments, ...(accel === 'tcg' ? ['no_timer_check'] : [])].join(' ');
 }
 
-function uuid(vmId: string): string[] {
+function uuid(vmId: VmId): string[] {
   return /^[0-9a-f]{12}$/.test(vmId) ? ['-uuid', `00000000-0000-4000-8000-${vmId}`] : [];
 }
 

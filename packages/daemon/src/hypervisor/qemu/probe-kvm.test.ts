@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { VmId } from '@banger/contract/names.ts';
 import { greetAgent } from '../../guest/handshake.ts';
 import { createLog } from '../../platform/log.ts';
 import { findByArgument } from '../../platform/processes.ts';
@@ -72,7 +73,14 @@ async function makeProbe(t: TestContext, { kvmDevice, greet }: ProbeOptions) {
     },
   });
   const plan: MachinePlan = {
-    ...{ vmId: '0123456789ab', runtimeFolder: folder, cpus: 1, memoryBytes: 2 ** 28, networkSocket: null, drives: [] },
+    ...{
+      vmId: '0123456789ab' as VmId,
+      runtimeFolder: folder,
+      cpus: 1,
+      memoryBytes: 2 ** 28,
+      networkSocket: null,
+      drives: [],
+    },
     ...{ kernelPath: '/kernel', initramfsPath: '/initramfs', kernelArguments: [] },
     ...{ consolePath: join(folder, 'console.txt'), logPath: join(folder, 'log.txt') },
   };

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { VmId } from '@banger/contract/names.ts';
 import { type FakeFaults, writeFakeFaults } from '../../../../../test/support/fake-faults.ts';
 import { connectGuest } from '../../guest/guest.ts';
 import { createLog } from '../../platform/log.ts';
@@ -64,7 +65,7 @@ async function makeFaulty(t: TestContext, faults: Partial<FakeFaults>) {
   const driver = createQemuDriver({ qemuPath, log: createLog(() => {}), accel: async () => 'tcg' });
   const plan: MachinePlan = {
     ...FAKE_PLAN,
-    ...{ vmId: '0123456789ab', runtimeFolder: folder, drives: [], networkSocket: null },
+    ...{ vmId: '0123456789ab' as VmId, runtimeFolder: folder, drives: [], networkSocket: null },
     ...{ consolePath: join(folder, 'console.txt'), logPath: join(folder, 'log.txt') },
   };
   return { plan, launch: () => driver.launch(task, plan) };

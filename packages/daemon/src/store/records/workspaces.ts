@@ -1,6 +1,6 @@
 /** What was brought into which vm: what its changes are told against. A vm's rows go with the vm. */
 import type { DatabaseSync } from 'node:sqlite';
-import { isVmId } from '@banger/contract/names.ts';
+import { isVmId, type VmId } from '@banger/contract/names.ts';
 import { z } from 'zod';
 import { createTable } from '../table.ts';
 import type { Writes } from '../writes.ts';
@@ -8,7 +8,7 @@ import type { Writes } from '../writes.ts';
 const gitId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'it is no id of git');
 
 export const workspaceRecordSchema = z.object({
-  vmId: z.string().refine((text): boolean => isVmId(text)),
+  vmId: z.string().refine(isVmId, 'it is no id of a vm'),
   /** In the guest */
   path: z.string().startsWith('/'),
   repoPath: z.string().startsWith('/'),
@@ -28,14 +28,14 @@ export function createWorkspaceRecords(database: DatabaseSync, writes: Writes) {
     flags: ['hasGit'],
   });
   return {
-    list: (vmId: string): WorkspaceRecord[] =>
+    list: (vmId: VmId): WorkspaceRecord[] =>
       table
         .list()
         .filter((row) => row.vmId === vmId)
         .sort((a, b) => (a.path < b.path ? -1 : 1)),
     put: table.put,
     /** The database removes them with the vm's row */
-    forget: (vmId: string) => table.forgetWhere((row) => row.vmId === vmId),
+    forget: (vmId: VmId) => table.forgetWhere((row) => row.vmId === vmId),
     damaged: table.damaged,
   };
 }
