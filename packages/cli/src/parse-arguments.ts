@@ -9,6 +9,7 @@ import {
   type CommandName,
   type CommandSpec,
   type FlagSpec,
+  type FlagType,
   GROUPS,
   specOf,
 } from './commands.ts';
@@ -124,6 +125,10 @@ function readFlagValue(rawName: string, { type, placeholder }: FlagSpec, text: s
     throw usage(`${rawName} takes no value, but "${text}" was given.`);
   }
   if (text === undefined || text === '') throw usage(`${rawName} needs a value: ${rawName} <${placeholder}>.`);
+  return readFlagText(rawName, type, text);
+}
+
+function readFlagText(rawName: string, type: Exclude<FlagType, 'switch'>, text: string): unknown {
   switch (type) {
     case 'text':
       return text;
