@@ -11,6 +11,7 @@ import { findRepository, placeOf, type Repository } from './find-repository.ts';
 import { type Git, type GitPlace, gitWords } from './git.ts';
 import { newCommits, receiveChanges } from './receive-changes.ts';
 import { explained } from './receive-pack.ts';
+import { restoreParents } from './restore-parents.ts';
 import { splitNames } from './tree-entries.ts';
 import type { WorkspaceParts, WorkspaceVm } from './workspace-parts.ts';
 
@@ -29,17 +30,20 @@ export async function exportBranch(
   const before = await checkBranch(task, git, repository, branch, force);
 
   await using received = await receiveChanges(task, parts, vm, record, 'export');
-  const { commit, head, tree, quarantine } = received;
+  const { head, tree, quarantine } = received;
   const isUnchanged = head === record.baseCommit && tree === record.tree;
   const nothing = { branch, commit: null, commits: 0, files: 0, repo: repository.path };
-  if (commit === null || isUnchanged) return nothing;
+  if (received.commit === null || isUnchanged) return nothing;
+  const { baseCommit } = record;
+  const commit =
+    baseCommit === null ? received.commit : await restoreParents(task, git, quarantine, baseCommit, received.commit);
 
-  const commits = await newCommits(task, git, quarantine, record.baseCommit, commit);
+  const commits = await newCommits(task, git, quarantine, baseCommit, commit);
   const files = splitNames(
     await git.run(task, quarantine, ['diff-tree', '-r', '-z', '--name-only', record.tree, tree], { isHostile: true }),
   );
   task.step(`make the branch ${branch}`);
-  await moveObjects(task, git, quarantine, repository, record.baseCommit, commit);
+  await moveObjects(task, git, quarantine, repository, baseCommit, commit);
   await moveBranch(task, git, repository, { branch, commit, before, reason: `banger: export from the vm ${vm.name}` });
   return { branch, commit, commits: commits.length, files: files.length, repo: repository.path };
 }

@@ -1,4 +1,4 @@
-/** What a config of git's says, and what of it decides what a file is. Pure. */
+/** What a config of git's says, and what of it decides what a file is. */
 import { join, resolve } from 'node:path';
 
 /** Keys are in lower case */
