@@ -2,13 +2,14 @@
  * One command in a guest, from its start to its exit: bytes both ways, signals, the terminal. What `vm run`, `vm exec`
  * and `vm attach` have in common.
  */
+
+import { cleanLine } from '@banger/contract/clean-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { meaningOf } from '@banger/contract/guest/agent-codes.ts';
 import type { AgentFailure, ExecExit, ExecStarted } from '@banger/contract/guest/command-messages.ts';
 import type { ExecStart } from '@banger/contract/guest/messages.ts';
 import type { FrameStream } from '@banger/sdk/frame-stream.ts';
 import { openGuestOutput } from './guest-output.ts';
-import { cleanLine } from './output/clean-text.ts';
 import { EXIT_BROKEN_PIPE } from './output/terminal.ts';
 
 export type GuestCommand = {

@@ -1,10 +1,10 @@
 /** What a vm gets when nobody says, for the help of the commands that make one. */
 import type { Resolved } from '@banger/contract/api/config.ts';
+import { cleanLine } from '@banger/contract/clean-text.ts';
 import { toBangerError } from '@banger/contract/errors.ts';
 import { formatMib, formatSize } from '@banger/contract/sizes.ts';
 import type { Client } from '@banger/sdk/connect.ts';
 import type { FlagNotes } from './help.ts';
-import { cleanLine } from './output/clean-text.ts';
 import { readConfig } from './read-config.ts';
 
 export function hasDefaults(words: readonly string[]): boolean {

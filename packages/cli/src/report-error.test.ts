@@ -7,6 +7,7 @@ test('an error is its message, its code, its hint and its exit code', () => {
   const error = new BangerError('VM_NOT_FOUND', { message: 'No vm "web".', hint: 'See "banger vm ls".' });
   assert.deepEqual(reportError(error), {
     text: 'banger: No vm "web". (VM_NOT_FOUND)\n  hint: See "banger vm ls".\n',
+    code: 'VM_NOT_FOUND',
     exitCode: 66,
   });
 });
@@ -14,10 +15,7 @@ test('an error is its message, its code, its hint and its exit code', () => {
 test('the last lines of a console are shown, and cannot drive the terminal', () => {
   const console = 'Kernel panic\u001b]0;owned\u0007\nnot \u001b[2Jsyncing\r\n';
   const error = new BangerError('VM_BOOT_FAILED', { message: 'It \u001b[31mpanicked.', details: { console } });
-  assert.equal(
-    reportError(error).text,
-    'banger: It  [31mpanicked. (VM_BOOT_FAILED)\n  | Kernel panic\n  | not syncing\n',
-  );
+  assert.equal(reportError(error).text, 'banger: It panicked. (VM_BOOT_FAILED)\n  | Kernel panic\n  | not syncing\n');
 });
 
 test('what is not one of ours is a fault of banger', () => {

@@ -1,8 +1,9 @@
 /** A failure in words: what happened, its code, what to do next. */
-import { type BangerError, ERRORS, toBangerError } from '@banger/contract/errors.ts';
-import { cleanConsole, cleanLine } from './output/clean-text.ts';
 
-type Report = { text: string; exitCode: number };
+import { cleanJson, cleanLine, cleanLines } from '@banger/contract/clean-text.ts';
+import { type BangerError, ERRORS, type ErrorCode, toBangerError } from '@banger/contract/errors.ts';
+
+type Report = { text: string; code: ErrorCode; exitCode: number };
 
 export function reportError(thrown: unknown): Report {
   const error = toBangerError(thrown);
@@ -13,16 +14,17 @@ export function reportError(thrown: unknown): Report {
     // A fault of ours: the place is what a bug report needs
     for (const line of error.cause.stack?.split('\n').slice(1, 5) ?? []) lines.push(`  ${cleanLine(line.trim())}`);
   }
-  return { text: `${lines.join('\n')}\n`, exitCode: ERRORS[error.code].exit };
+  return { text: `${lines.join('\n')}\n`, code: error.code, exitCode: ERRORS[error.code].exit };
+}
+
+/** What --json prints of it. */
+export function errorDocument(thrown: unknown, indent: number): string {
+  return cleanJson({ error: toBangerError(thrown).toWire() }, indent);
 }
 
 /** `details.console`: the last lines of the guest's console or of a tool's output, as one text or a list of lines. */
 function consoleOf({ details }: BangerError): string[] {
   const found = details?.console;
   const text = Array.isArray(found) ? found.join('\n') : typeof found === 'string' ? found : '';
-  if (text.trim() === '') return [];
-  return cleanConsole(text)
-    .trimEnd()
-    .split('\n')
-    .map((line) => cleanLine(line).trimEnd());
+  return cleanLines(text);
 }

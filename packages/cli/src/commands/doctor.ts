@@ -1,10 +1,10 @@
 import type { Check, TimedCheck } from '@banger/contract/api/doctor.ts';
+import { cleanLine } from '@banger/contract/clean-text.ts';
 import { BangerError, ERRORS, toBangerError } from '@banger/contract/errors.ts';
 import { formatDuration } from '@banger/contract/sizes.ts';
 import type { Cli } from '../cli.ts';
 import { inspectHost } from '../inspect-host.ts';
 import type { Run } from '../load-command.ts';
-import { cleanLine } from '../output/clean-text.ts';
 import { watchOperation } from '../watch-operation.ts';
 
 export const run: Run<'doctor'> = async (cli, { flags }) => {

@@ -3,8 +3,8 @@
  * step that is done), elsewhere a plain line for each step.
  */
 import type { OperationEvent } from '@banger/contract/api/operations.ts';
+import { cleanLine } from '@banger/contract/clean-text.ts';
 import { formatDuration, formatSize } from '@banger/contract/sizes.ts';
-import { cleanLine } from './clean-text.ts';
 
 export type ProgressStyle = {
   view: 'live' | 'plain' | 'none';

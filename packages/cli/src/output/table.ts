@@ -1,5 +1,5 @@
 /** Rows under headings, as wide as what is in them. */
-import { cleanLine } from './clean-text.ts';
+import { cleanLine } from '@banger/contract/clean-text.ts';
 
 export function renderTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [headings, ...rows].map((row) => row.map(cleanLine));

@@ -1,14 +1,14 @@
 /** What the agent refuses, in our words. Its own message is shown, cleaned; nothing else of it is believed. */
+import { cleanQuote } from '@banger/contract/clean-text.ts';
 import { BangerError, type ErrorCode } from '@banger/contract/errors.ts';
 import { meaningOf } from '@banger/contract/guest/agent-codes.ts';
 import { type AgentFailure, readFailure } from '@banger/contract/guest/command-messages.ts';
-import { cleanText } from './clean-text.ts';
 
 /** `notFound` is what NOT_FOUND means for this request. */
 export function agentRefusal({ code, message }: AgentFailure, notFound?: ErrorCode): BangerError {
   return new BangerError(meaningOf(code, notFound), {
-    message: `In the guest: ${cleanText(message) || 'the request was refused without a reason'}`,
-    details: { guestCode: cleanText(code) },
+    message: `In the guest: ${cleanQuote(message) || 'the request was refused without a reason'}`,
+    details: { guestCode: cleanQuote(code) },
   });
 }
 

@@ -7,6 +7,7 @@
  */
 import { type ClientHttp2Stream, constants } from 'node:http2';
 import type { Duplex, Readable } from 'node:stream';
+import { cleanQuote } from '@banger/contract/clean-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { encodeFrame, FRAME, MAX_FRAME_PAYLOAD_BYTES } from '@banger/contract/guest/frames.ts';
 import {
@@ -23,7 +24,6 @@ import { z } from 'zod';
 import type { Task } from '../platform/task.ts';
 import { agentLost } from './agent-errors.ts';
 import { AgentSession, ANSWER_DEADLINE_MS } from './agent-session.ts';
-import { cleanText } from './clean-text.ts';
 import { greetAgent } from './handshake.ts';
 import { type CommandOutput, collectOutput, type RunOptions } from './run-command.ts';
 
@@ -186,7 +186,7 @@ export class Guest {
 }
 
 function cleanPort({ address, process }: GuestPorts['ports'][number]) {
-  return { address: cleanText(address), process: process === null ? null : cleanText(process) };
+  return { address: cleanQuote(address), process: process === null ? null : cleanQuote(process) };
 }
 
 function sessionPath(id: string): string {

@@ -7,11 +7,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
+import { cleanQuote } from '@banger/contract/clean-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { toFailure } from '@banger/contract/guest/command-messages.ts';
 import { AGENT_PROTOCOL_VERSION, type AgentInfo, agentInfoSchema } from '@banger/contract/guest/messages.ts';
 import type { Task } from '../platform/task.ts';
-import { cleanText } from './clean-text.ts';
 
 const RETRY_MS = 1000;
 const MAX_LINE_BYTES = 2048;
@@ -103,8 +103,8 @@ function parseAnswer(is: Answer, line: Buffer): AgentInfo {
   if (is === 'FAIL') {
     const failure = toFailure(Object(json));
     throw new BangerError('VM_BOOT_FAILED', {
-      message: `The guest could not finish its boot: ${failure ? cleanText(failure.message) : 'it does not say why'}.`,
-      details: { guestCode: failure ? cleanText(failure.code) : 'UNKNOWN' },
+      message: `The guest could not finish its boot: ${failure ? cleanQuote(failure.message) : 'it does not say why'}.`,
+      details: { guestCode: failure ? cleanQuote(failure.code) : 'UNKNOWN' },
     });
   }
   const info = agentInfoSchema.safeParse(json).data;

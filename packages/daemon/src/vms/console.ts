@@ -1,6 +1,6 @@
 /** The guest's serial console, as the host recorded it. Hostile bytes: what a terminal would obey is taken out. */
 import { open } from 'node:fs/promises';
-import { stripVTControlCharacters } from 'node:util';
+import { cleanLines } from '@banger/contract/clean-text.ts';
 
 const TAIL_BYTES = 64 * 1024;
 
@@ -16,16 +16,6 @@ export async function readConsoleTail(path: string): Promise<string[]> {
     if ((fault as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw fault;
   }
-}
-
-export function cleanLines(text: string): string[] {
-  return (
-    stripVTControlCharacters(text)
-      .split(/\r*\n/)
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this removes
-      .map((line) => line.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '').trimEnd())
-      .filter((line) => line !== '')
-  );
 }
 
 /** The line in which a kernel, or an agent that was PID 1, said that it cannot go on; a reset follows it. */

@@ -1,7 +1,7 @@
 import type { Recovery } from '@banger/contract/api/recovery.ts';
+import { cleanLine } from '@banger/contract/clean-text.ts';
 import { recoverState } from '../../inspect-host.ts';
 import type { Run } from '../../load-command.ts';
-import { cleanLine } from '../../output/clean-text.ts';
 import { renderTable } from '../../output/table.ts';
 
 export const run: Run<'system recover'> = async (cli, { flags }) => {

@@ -1,3 +1,4 @@
+import { cleanJson } from '@banger/contract/clean-text.ts';
 import { BangerError, toBangerError } from '@banger/contract/errors.ts';
 import type { Cli } from '../../cli.ts';
 import { followInVm } from '../../follow-in-vm.ts';
@@ -20,7 +21,7 @@ export const run: Run<'vm attach'> = async (cli, input) => {
       if (droppedBytes > 0) cli.note(`(${droppedBytes} bytes of earlier output are no longer kept)`);
     },
   });
-  if (cli.isJson) cli.complain(JSON.stringify({ vm, session: id, exit }));
+  if (cli.isJson) cli.complain(cleanJson({ vm, session: id, exit }));
   return exitCode;
 };
 

@@ -1,3 +1,4 @@
+import { cleanJson } from '@banger/contract/clean-text.ts';
 import { planExec } from '../../exec-request.ts';
 import { followInVm } from '../../follow-in-vm.ts';
 import { startDetached, terminalSize } from '../../guest-command.ts';
@@ -17,7 +18,7 @@ export const run: Run<'vm exec'> = async (cli, { arguments: { vm }, flags, comma
     hasTty: start.tty !== null,
     hasStdin: start.stdin,
   });
-  if (cli.isJson) cli.complain(JSON.stringify({ vm, exit }));
+  if (cli.isJson) cli.complain(cleanJson({ vm, exit }));
   if (command === null && start.tty !== null) await remindOfRunning(cli, vm);
   return exitCode;
 };

@@ -1,7 +1,7 @@
 import { StringDecoder } from 'node:string_decoder';
+import { cleanConsole } from '@banger/contract/clean-text.ts';
 import { openGuestOutput } from '../../guest-output.ts';
 import type { Run } from '../../load-command.ts';
-import { cleanConsole } from '../../output/clean-text.ts';
 import { EXIT_BROKEN_PIPE } from '../../output/terminal.ts';
 
 export const run: Run<'vm logs'> = async (cli, { arguments: { vm }, flags }) => {

@@ -1,6 +1,8 @@
 /** Create and start a vm, run one command or a shell in it, give its exit code; with --rm leave nothing behind. */
+
 import type { Vm } from '@banger/contract/api/vms.ts';
 import type { Workspace, WorkspaceImportRequest } from '@banger/contract/api/workspaces.ts';
+import { cleanJson } from '@banger/contract/clean-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Cli } from '../../cli.ts';
 import type { Input } from '../../commands.ts';
@@ -53,7 +55,7 @@ export const run: Run<'vm run'> = async (cli, input) => {
       hasStdin: start.stdin,
     });
     if (!flags.rm) await remindOfRunning(cli, vm.name);
-    if (cli.isJson) cli.complain(JSON.stringify({ vm: vm.name, exit: outcome.exit }));
+    if (cli.isJson) cli.complain(cleanJson({ vm: vm.name, exit: outcome.exit }));
     return outcome.exitCode;
   } finally {
     if (flags.rm && name !== null) await removeQuietly(cli, name);

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
+import { cleanConsole } from '@banger/contract/clean-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import type { Run } from '../../../load-command.ts';
-import { cleanConsole } from '../../../output/clean-text.ts';
 
 const MAX_JSON_BYTES = 32 * 1024 * 1024;
 
