@@ -1,4 +1,7 @@
-/** What every command is handed: the daemon, the terminal, and where to print. */
+/**
+ * What every command is handed: the daemon, the terminal, and where to print. What can be wrong on a host (the folders,
+ * the socket, the working folder) is looked at when a command asks for it, and throws then.
+ */
 import type { BangerPaths } from '@banger/contract/paths.ts';
 import type { Client } from '@banger/sdk/connect.ts';
 import type { Terminal } from './output/terminal.ts';
@@ -8,13 +11,14 @@ export type Cli = {
   client: Client;
   /** The daemon as it is: a call fails with DAEMON_UNREACHABLE when it does not run */
   runningClient: Client;
-  paths: BangerPaths;
-  socketPath: string;
+  /** Throws HOME_INVALID and FOLDER_UNUSABLE. */
+  findPaths: () => BangerPaths;
   terminal: Terminal;
   env: Readonly<Record<string, string | undefined>>;
-  cwd: string;
-  /** The user's home folder */
-  home: string;
+  /** What the user wrote as an absolute path. Throws FILE_NOT_FOUND when the working folder is gone. */
+  absolutePath: (path: string) => string;
+  /** The user's home folder. Throws HOME_INVALID. */
+  findHome: () => string;
   isJson: boolean;
   isQuiet: boolean;
   /** To stdout */

@@ -1,12 +1,11 @@
 /** The command as its users start it, from `bin/banger`, against a daemon that stands in for the real one. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { encodeFrame, FRAME, type FrameType } from '@banger/contract/guest/frames.ts';
 import {
   answerError,
@@ -19,32 +18,7 @@ import {
   writeEvent,
 } from '@banger/sdk/testing/fake-daemon.ts';
 import { packFiles } from './copy/pack-files.ts';
-
-const BANGER = fileURLToPath(new URL('../../../bin/banger', import.meta.url));
-
-type Result = { code: number | null; stdout: string; stderr: string };
-
-function start(env: Record<string, string>, args: string[], cwd = '/'): ChildProcess {
-  return spawn(BANGER, args, { env, cwd, stdio: 'pipe' });
-}
-
-async function finish(child: ChildProcess, input: string | Buffer = ''): Promise<Result> {
-  let stdout = '';
-  let stderr = '';
-  child.stdout?.on('data', (bytes) => {
-    stdout += bytes;
-  });
-  child.stderr?.on('data', (bytes) => {
-    stderr += bytes;
-  });
-  child.stdin?.on('error', () => {}); // it may end without reading
-  child.stdin?.end(input);
-  const [code] = await once(child, 'close');
-  return { code, stdout, stderr };
-}
-
-const run = (daemon: FakeDaemon, line: string, input?: string | Buffer) =>
-  finish(start(daemon.env, line.split(' ')), input);
+import { BANGER, finish, run, start } from './testing/run-banger.ts';
 
 /** A create that boots in two steps, and a remove; gives what happened, in order. */
 function answerRuns(daemon: FakeDaemon, { isEphemeral = false } = {}): string[] {

@@ -28,6 +28,8 @@ export type CommandSpec = {
   arguments?: readonly ArgumentSpec[];
   /** What comes after `--`: a command for the guest */
   command?: 'optional' | 'required';
+  /** When stdout has what somebody else says, as it is: then errors of --json go to stderr */
+  foreignStdout?: 'always' | 'unless --detach' | 'with -';
   flags?: Readonly<Record<string, FlagSpec>>;
   examples: readonly { does: string; line: string }[];
   /** Words that people try for this command; used for suggestions only */
@@ -103,6 +105,7 @@ export const COMMANDS = {
     ],
     arguments: [{ name: 'repo', summary: 'A git repository to bring in', optional: true }],
     command: 'optional',
+    foreignStdout: 'unless --detach',
     flags: {
       ...create,
       rm: { type: 'switch', summary: 'Remove the vm when the command has ended or banger is gone' },
@@ -198,6 +201,7 @@ export const COMMANDS = {
     ],
     arguments: [vm],
     command: 'optional',
+    foreignStdout: 'unless --detach',
     flags: { detach: { type: 'switch', short: 'd', summary: 'Start it and leave; print its session' }, ...exec },
     examples: [
       { does: 'A command', line: 'banger vm exec web -- ls -la /etc' },
@@ -226,6 +230,7 @@ export const COMMANDS = {
         '(SIGQUIT) or end banger; Ctrl-C reaches the command.',
     ],
     arguments: [vm, { name: 'session', summary: 'Its id; see "banger vm sessions"' }],
+    foreignStdout: 'always',
     examples: [{ does: 'Join again', line: 'banger vm attach web 3f9c' }],
     alsoTried: ['attach'],
   },
@@ -242,6 +247,7 @@ export const COMMANDS = {
       { name: 'source', summary: '<vm>:<path>, a path, or -' },
       { name: 'destination', summary: '<vm>:<path>, a path, or -' },
     ],
+    foreignStdout: 'with -',
     examples: [
       { does: 'Into a vm', line: 'banger vm cp ./src web:/root/' },
       { does: 'Out of one', line: 'banger vm cp web:/var/log/syslog .' },
@@ -252,6 +258,7 @@ export const COMMANDS = {
   'vm logs': {
     summary: "Show a vm's console",
     arguments: [vm],
+    foreignStdout: 'always',
     flags: {
       follow: { type: 'switch', short: 'f', summary: 'Go on with what comes' },
       tail: { type: 'lines', short: 'n', placeholder: 'n', summary: 'Only the last n lines' },
@@ -269,6 +276,7 @@ export const COMMANDS = {
     ],
     arguments: [vm],
     command: 'optional',
+    foreignStdout: 'always',
     flags: {
       user: { type: 'text', short: 'u', placeholder: 'name', summary: 'User inside the vm; else root' },
       tty: { type: 'switch', short: 't', summary: 'Give the command a terminal' },
@@ -300,6 +308,7 @@ export const COMMANDS = {
     summary: 'Join stdin and stdout to a port or to the ssh server of a vm',
     details: ['What ssh calls as its ProxyCommand; see "ssh-config". It ends when the program in the vm closes.'],
     arguments: [vm, { name: 'port', summary: 'A TCP port in the vm; else an ssh server', optional: true }],
+    foreignStdout: 'always',
     examples: [{ does: 'Talk to a web server by hand', line: 'banger vm proxy web 80' }],
     alsoTried: ['vm nc', 'vm netcat', 'proxy'],
   },
@@ -347,6 +356,7 @@ export const COMMANDS = {
         'in them) is refused.',
     ],
     arguments: [vm],
+    foreignStdout: 'with -',
     flags: {
       branch: { type: 'text', placeholder: 'name', summary: 'Make this branch in your repository' },
       patch: { type: 'text', placeholder: 'file', summary: 'Write a patch for "git apply"; - is stdout' },

@@ -1,12 +1,16 @@
 /** Reach the daemon, or start it; when neither works, say precisely why. */
+import { BangerError } from '@banger/contract/errors.ts';
+import { checkOwnFolder, type FolderOwner } from '@banger/contract/own-folder.ts';
 import { type BangerPaths, daemonSocketPath } from '@banger/contract/paths.ts';
 import { VERSION } from '@banger/contract/version.ts';
 import { type Client, connect } from '@banger/sdk/connect.ts';
 
-type ConnectParts = { paths: BangerPaths; warn: (text: string) => void };
+type ConnectParts = { findPaths: () => BangerPaths; owner: FolderOwner; warn: (text: string) => void };
 
-export function connectToDaemon({ paths, warn }: ConnectParts): CliDaemon {
-  const socketPath = daemonSocketPath(paths);
+export type CliDaemon = { client: Client; runningClient: Client };
+
+export function connectToDaemon({ findPaths, owner, warn }: ConnectParts): CliDaemon {
+  const socketPath = () => ownSocket(findPaths(), owner);
   let hasWarned = false;
   const onDaemonVersion = (version: string) => {
     if (version === VERSION || hasWarned) return;
@@ -17,13 +21,26 @@ export function connectToDaemon({ paths, warn }: ConnectParts): CliDaemon {
   };
   const startDaemon = async () => {
     const { startDaemon: start } = await import('./start-daemon.ts');
-    await start({ paths, socketPath });
+    await start({ paths: findPaths(), owner, socketPath: socketPath() });
   };
   return {
-    socketPath,
     client: connect({ socketPath, onDaemonVersion, startDaemon }),
     runningClient: connect({ socketPath, onDaemonVersion }),
   };
 }
 
-export type CliDaemon = { socketPath: string; client: Client; runningClient: Client };
+/**
+ * Whoever serves the socket gets the user's files and secrets, and what it says is done here: so it is one that the user
+ * made, in a folder where nobody else can put another. Throws FOLDER_UNSAFE.
+ */
+function ownSocket(paths: BangerPaths, owner: FolderOwner): string {
+  checkOwnFolder(paths.runtime, owner);
+  const socketPath = daemonSocketPath(paths);
+  const found = owner.files.lstatSync(socketPath, { throwIfNoEntry: false });
+  if (found === undefined || found.uid === owner.uid) return socketPath;
+  throw new BangerError('FOLDER_UNSAFE', {
+    message: `The socket ${socketPath} belongs to uid ${found.uid}, and is not talked to.`,
+    hint: 'Remove it; the next command starts a daemon of yours.',
+    details: { path: socketPath },
+  });
+}

@@ -9,7 +9,7 @@ import type { Writable } from 'node:stream';
 export type GuestOutput = {
   /** Resolves when more can be taken */
   write: (bytes: Uint8Array) => Promise<void>;
-  /** Resolves when everything has been handed to the system, or the reader is gone */
+  /** Resolves when everything has been handed to the system, or is lost */
   flush: () => Promise<void>;
   /** Resolves when the reader is gone */
   broken: Promise<void>;
@@ -20,11 +20,18 @@ export function openGuestOutput(fd: 1 | 2): GuestOutput {
   const gone = Promise.withResolvers<void>();
   let isGone = false;
   let written = Promise.resolve();
-  const onGone = () => {
+  const lost = Promise.withResolvers<void>();
+  const onLost = () => {
     isGone = true;
+    lost.resolve();
+  };
+  const onGone = () => {
+    onLost();
     gone.resolve();
   };
-  if (stream !== process.stdout && stream !== process.stderr) stream.on('error', onGone);
+  // What is lost on our own stdout and stderr is told by standard-streams.ts; here nobody waits for it any more.
+  const isOurs = stream === process.stdout || stream === process.stderr;
+  stream.on('error', isOurs ? onLost : onGone);
   return { write, flush, broken: gone.promise };
 
   async function write(bytes: Uint8Array): Promise<void> {
@@ -33,12 +40,12 @@ export function openGuestOutput(fd: 1 | 2): GuestOutput {
     written = new Promise((resolve) => {
       hasRoom = stream.write(bytes, () => resolve());
     });
-    if (!hasRoom) await Promise.race([new Promise((resolve) => stream.once('drain', resolve)), gone.promise]);
+    if (!hasRoom) await Promise.race([new Promise((resolve) => stream.once('drain', resolve)), lost.promise]);
   }
 
   // Not by 'drain', which comes only to a writer who was told to wait.
   async function flush(): Promise<void> {
-    await Promise.race([written, gone.promise]);
+    await Promise.race([written, lost.promise]);
   }
 }
 

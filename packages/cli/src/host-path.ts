@@ -1,10 +1,10 @@
 /** A path on the host, as the daemon needs it: whole, since the daemon runs in another folder. Told here if missing. */
 import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
+import type { Cli } from './cli.ts';
 
-export function hostPath(cwd: string, path: string): string {
-  const whole = resolve(cwd, path);
+export function hostPath(cli: Cli, path: string): string {
+  const whole = cli.absolutePath(path);
   try {
     statSync(whole);
     return whole;

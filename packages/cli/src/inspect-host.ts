@@ -26,6 +26,7 @@ export async function recoverState({ dryRun }: { dryRun: boolean }): Promise<Rec
 
 async function* answersOf<Answer extends object>(argv: string[], timeoutMs: number): AsyncGenerator<Answer, void> {
   const program = spawn(process.execPath, argv, {
+    cwd: '/', // the one that we are in may be gone
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: timeoutMs,
     killSignal: 'SIGKILL',

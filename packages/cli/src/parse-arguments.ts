@@ -29,15 +29,17 @@ export type Parsed =
 type Token = ReturnType<typeof tokensOf>[number];
 
 export function parseArguments(argv: readonly string[]): Parsed {
-  const end = argv.indexOf('--');
-  const words = end < 0 ? argv : argv.slice(0, end);
-  const command = end < 0 ? null : argv.slice(end + 1);
+  const { words, command } = splitWords(argv);
+  const names = words.filter(isName);
+  const versionFlag = names.length === 0 ? words.findIndex((word) => word === '--version' || word === '-V') : -1;
+  if (versionFlag >= 0) return parseArguments(['version', ...words.toSpliced(versionFlag, 1)]);
 
-  if (words.length === 0 || isHelp(words[0])) return { is: 'help', words: [] };
-  if (words[0] === '--version' || words[0] === '-V') return parseArguments(['version', ...words.slice(1)]);
-  const { name, rest } = findCommand(words);
-  if (name === null) return { is: 'help', words: [words[0] as string, ...rest] };
-  if (name === 'help') return { is: 'help', words: rest.filter((word) => !word.startsWith('-')) };
+  const { name, rest } = findCommand(words, names);
+  if (name === null || name === 'help') {
+    const tokens = tokensOf(rest, COMMON_FLAGS);
+    readFlags(name ?? names.join(' '), COMMON_FLAGS, tokens);
+    return { is: 'help', words: name === null ? names : rest.filter(isName) };
+  }
 
   const spec = specOf(name);
   const allFlags: Record<string, FlagSpec> = { ...COMMON_FLAGS, ...spec.flags };
@@ -54,22 +56,65 @@ export function parseArguments(argv: readonly string[]): Parsed {
   };
 }
 
-/** `name` null: only a group was given, and `rest` is what of it comes after the first word. */
-function findCommand(words: readonly string[]): { name: CommandName | null; rest: readonly string[] } {
-  const [first = '', second] = words;
-  if (Object.hasOwn(COMMANDS, first)) return { name: first as CommandName, rest: words.slice(1) };
-  if (first.startsWith('-')) throw usage(`There is no flag ${first} before a command.`, 'See "banger help".');
+/** How a failure is to be told, read from argv itself: that it is not understood may be the failure. */
+export function readReportStyle(argv: readonly string[]): { isJson: boolean; isStdoutForeign: boolean } {
+  const { words } = splitWords(argv);
+  return { isJson: words.includes('--json'), isStdoutForeign: isStdoutForeign(words) };
+}
+
+function isStdoutForeign(words: readonly string[]): boolean {
+  const names = words.filter(isName);
+  const count = [3, 2, 1].find((length) => Object.hasOwn(COMMANDS, names.slice(0, length).join(' ')));
+  if (count === undefined) return false;
+  const { foreignStdout, flags = {} } = specOf(names.slice(0, count).join(' ') as CommandName);
+  if (foreignStdout === 'with -') return words.includes('-');
+  if (foreignStdout !== 'unless --detach') return foreignStdout === 'always';
+  return !tokensOf(words, flags).some((token) => token.kind === 'option' && token.name === 'detach');
+}
+
+/** What is ours, and what comes after `--` */
+function splitWords(argv: readonly string[]): { words: readonly string[]; command: string[] | null } {
+  const end = argv.indexOf('--');
+  return end < 0 ? { words: argv, command: null } : { words: argv.slice(0, end), command: argv.slice(end + 1) };
+}
+
+/**
+ * Flags may stand before the words of the command: they go to `rest`, with all that is not the command's name. `name`
+ * null: nothing, or only what several commands begin with, was given.
+ */
+function findCommand(
+  words: readonly string[],
+  names: readonly string[],
+): { name: CommandName | null; rest: readonly string[] } {
+  const [first, second, third] = names;
+  const found = (name: CommandName | null) => ({ name, rest: withoutNames(words, name?.split(' ').length ?? 3) });
+  if (first === undefined) return found(null);
+  if (Object.hasOwn(COMMANDS, first)) return found(first as CommandName);
   if (!Object.hasOwn(GROUPS, first)) throw usage(`There is no command "${first}".`, suggestCommand(first, second));
-  if (second === undefined || isHelp(second)) return { name: null, rest: [] };
+  if (second === undefined) return found(null);
   const both = `${first} ${second}`;
-  const all = `${both} ${words[2]}`;
-  if (Object.hasOwn(COMMANDS, all)) return { name: all as CommandName, rest: words.slice(3) };
+  const all = `${both} ${third}`;
+  if (Object.hasOwn(COMMANDS, all)) return found(all as CommandName);
   if (isFamily(both)) {
-    if (words[2] === undefined || isHelp(words[2])) return { name: null, rest: [second] };
+    if (third === undefined) return found(null);
     throw usage(`There is no command "${all}".`, suggestCommand(all));
   }
-  if (Object.hasOwn(COMMANDS, both)) return { name: both as CommandName, rest: words.slice(2) };
+  if (Object.hasOwn(COMMANDS, both)) return found(both as CommandName);
   throw usage(`There is no command "${both}".`, suggestCommand(both));
+}
+
+function withoutNames(words: readonly string[], count: number): string[] {
+  let left = count;
+  return words.filter((word) => {
+    if (left === 0 || !isName(word)) return true;
+    left -= 1;
+    return false;
+  });
+}
+
+/** A flag, or a lone hyphen, is none */
+function isName(word: string): boolean {
+  return !word.startsWith('-');
 }
 
 /** "vm workspace": words that commands of three words begin with */
@@ -102,7 +147,7 @@ function tokensOf(words: readonly string[], flags: Record<string, FlagSpec>) {
   return parseArgs({ args: [...words], options, strict: false, allowPositionals: true, tokens: true }).tokens;
 }
 
-function readFlags(command: CommandName, specs: Record<string, FlagSpec>, tokens: Token[]): Record<string, unknown> {
+function readFlags(command: string, specs: Record<string, FlagSpec>, tokens: Token[]): Record<string, unknown> {
   const flags: Record<string, unknown> = {};
   for (const [name, { type, many }] of Object.entries(specs))
     flags[name] = many ? [] : type === 'switch' ? false : undefined;
@@ -188,20 +233,16 @@ function checkCommand(name: CommandName, spec: CommandSpec, command: string[] | 
   return command;
 }
 
-function unknownFlag(command: CommandName, rawName: string, specs: Record<string, FlagSpec>): BangerError {
+function unknownFlag(command: string, rawName: string, specs: Record<string, FlagSpec>): BangerError {
   const found = rawName.startsWith('--') ? nearest(rawName.slice(2), Object.keys(specs)) : null;
   return usage(
-    `"banger ${command}" has no flag ${rawName}.`,
+    `"${['banger', command].filter(Boolean).join(' ')}" has no flag ${rawName}.`,
     found === null ? usageHint(command) : `Did you mean --${found}?`,
   );
 }
 
-function usageHint(command: CommandName): string {
-  return `See "banger ${command} --help".`;
-}
-
-function isHelp(word: string | undefined): boolean {
-  return word === '--help' || word === '-h';
+function usageHint(command: string): string {
+  return command === '' ? 'See "banger help".' : `See "banger ${command} --help".`;
 }
 
 function lowerFirst(text: string): string {

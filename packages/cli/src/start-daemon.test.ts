@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import * as files from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,7 +22,8 @@ function daemonOf(t: TestContext, script: string) {
     cache: within('cache'),
     runtime: within('run'),
   };
-  return { paths, socketPath: within('daemon.sock'), daemonMain };
+  const owner = { uid: process.getuid?.() ?? 0, files };
+  return { paths, owner, socketPath: within('daemon.sock'), daemonMain };
 }
 
 const say = (message: unknown) => `writeSync(3, ${JSON.stringify(`${JSON.stringify(message)}\n`)});`;
@@ -60,3 +63,25 @@ test('nonsense instead of an answer is told as it is', async (t) => {
     message: /what\?/,
   });
 });
+
+test('a daemon that is not ready in time is ended', async (t) => {
+  const parts = daemonOf(t, `console.log(process.pid); setInterval(() => {}, 1000);`);
+  await assert.rejects(startDaemon({ ...parts, limitMs: 2000 }), { code: 'DAEMON_UNREACHABLE', message: /was ended/ });
+  const pid = Number(readFileSync(join(parts.paths.state, 'daemon.log'), 'utf8'));
+  while (isAlive(pid)) await new Promise((resolve) => setImmediate(resolve));
+});
+
+test('a log that is no file keeps nobody waiting', async (t) => {
+  const parts = daemonOf(t, say({ ready: true }));
+  mkdirSync(parts.paths.state, { recursive: true, mode: 0o700 });
+  execFileSync('mkfifo', [join(parts.paths.state, 'daemon.log')]);
+  await assert.rejects(startDaemon(parts), { code: 'DAEMON_UNREACHABLE', message: /daemon.log/ });
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

@@ -3,12 +3,13 @@
  * `{"error":…}`. Its output goes to daemon.log in the state folder.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, renameSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { BangerError, type WireError } from '@banger/contract/errors.ts';
+import { type FolderOwner, makeOwnFolder } from '@banger/contract/own-folder.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
 
 const DAEMON_MAIN = fileURLToPath(new URL('../../daemon/src/main.ts', import.meta.url));
@@ -17,19 +18,40 @@ const DAEMON_MAIN = fileURLToPath(new URL('../../daemon/src/main.ts', import.met
 const START_LIMIT_MS = 120_000;
 /** How long another starter's daemon may take to listen */
 const OTHER_STARTER_LIMIT_MS = 10_000;
+const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants;
 const MAX_LINE_BYTES = 65_536;
 const LOG_LINES = 10;
 /** Above it a new log is begun, and the one before the last goes */
 const MAX_LOG_BYTES = 4 * 2 ** 20;
 
-type StartParts = { paths: BangerPaths; socketPath: string; daemonMain?: string };
+type StartParts = {
+  paths: BangerPaths;
+  owner: FolderOwner;
+  socketPath: string;
+  daemonMain?: string;
+  limitMs?: number;
+};
 
-export async function startDaemon({ paths, socketPath, daemonMain = DAEMON_MAIN }: StartParts): Promise<void> {
+/** Throws what the daemon says against starting, FOLDER_UNSAFE, FOLDER_UNUSABLE, and else DAEMON_UNREACHABLE. */
+export async function startDaemon({
+  paths,
+  owner,
+  socketPath,
+  daemonMain = DAEMON_MAIN,
+  limitMs = START_LIMIT_MS,
+}: StartParts): Promise<void> {
   const logPath = `${paths.state}/daemon.log`;
-  const log = openLog(paths.state, logPath);
+  const umask = process.umask(0o077); // back before anything is made for the user
+  let log: number;
+  try {
+    makeOwnFolder(paths.state, owner);
+    log = openLog(logPath);
+  } finally {
+    process.umask(umask);
+  }
   const logStartBytes = fstatSync(log).size;
   try {
-    const answer = await firstLine(spawnDaemon(daemonMain, log));
+    const answer = await firstLine(spawnDaemon(daemonMain, log), limitMs);
     if (answer === null) throw diedSilently(logPath, readFrom(logPath, logStartBytes));
     const said = readAnswer(answer);
     if (said.is === 'ready') return;
@@ -40,12 +62,12 @@ export async function startDaemon({ paths, socketPath, daemonMain = DAEMON_MAIN 
   }
 }
 
-function openLog(stateFolder: string, logPath: string): number {
+function openLog(logPath: string): number {
   try {
-    mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
     if ((statSync(logPath, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES)
       renameSync(logPath, `${logPath}.old`);
-    return openSync(logPath, 'a', 0o600);
+    // A named pipe would keep us waiting for its reader.
+    return openSync(logPath, O_APPEND | O_CREAT | O_WRONLY | O_NONBLOCK, 0o600);
   } catch (cause) {
     throw new BangerError('DAEMON_UNREACHABLE', {
       message: `The daemon cannot be started: its log ${logPath} cannot be written (${(cause as Error).message}).`,
@@ -67,8 +89,11 @@ function spawnDaemon(daemonMain: string, log: number): ChildProcess {
   });
 }
 
-/** Null when the daemon ended, or closed the descriptor, before it said anything. */
-async function firstLine(daemon: ChildProcess): Promise<string | null> {
+/**
+ * Null when the daemon ended, or closed the descriptor, before it said anything. One that says nothing in time is ended:
+ * nobody would know of it, and the next start would meet its lock.
+ */
+async function firstLine(daemon: ChildProcess, limitMs: number): Promise<string | null> {
   const pipe = daemon.stdio[3] as Readable;
   const failure = new Promise<never>((_, reject) => {
     daemon.once('error', (cause) =>
@@ -78,9 +103,10 @@ async function firstLine(daemon: ChildProcess): Promise<string | null> {
     );
   });
   const limit = new AbortController();
-  const tooLate = delay(START_LIMIT_MS, undefined, { signal: limit.signal }).then(() => {
+  const tooLate = delay(limitMs, undefined, { signal: limit.signal }).then(() => {
+    daemon.kill('SIGKILL'); // what it began is finished or undone by the next one, as after any crash
     throw new BangerError('DAEMON_UNREACHABLE', {
-      message: `The daemon was started, but was not ready after ${START_LIMIT_MS / 1000} s.`,
+      message: `The daemon was started, but was not ready after ${limitMs / 1000} s, and was ended.`,
       hint: 'Its log is daemon.log in the state folder.',
     });
   });

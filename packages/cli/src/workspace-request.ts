@@ -16,9 +16,9 @@ export type SourceFlags = {
   'dry-run': boolean;
 };
 
-export function planRequest({ cwd }: Cli, repo: string, flags: SourceFlags): WorkspacePlanRequest {
+export function planRequest(cli: Cli, repo: string, flags: SourceFlags): WorkspacePlanRequest {
   return {
-    repo: repoPath(cwd, repo),
+    repo: repoPath(cli, repo),
     includeUntracked: flags['include-untracked'],
     skipSubmodules: flags['skip-submodules'],
     ...(flags.ref !== undefined && { ref: flags.ref }),
@@ -37,9 +37,9 @@ export function importRequest(cli: Cli, repo: string, flags: SourceFlags): Works
 }
 
 /** Somebody who leaves "--" out names a command where the repository goes. */
-function repoPath(cwd: string, repo: string): string {
+function repoPath(cli: Cli, repo: string): string {
   try {
-    return hostPath(cwd, repo);
+    return hostPath(cli, repo);
   } catch (fault) {
     const { code, message, details } = fault as BangerError;
     const hint = `This is taken for a repository; a command for the guest comes after "--": … -- ${repo}`;

@@ -57,6 +57,15 @@ export const ERRORS = {
   },
   HYPERVISOR_FAILED: { status: 500, exit: 70, meaning: 'The hypervisor could not be started or controlled.' },
   NETWORK_FAILED: { status: 500, exit: 70, meaning: "The vm's network could not be set up." },
+  TOO_MANY_FILES: { status: 503, exit: 71, meaning: 'The system allows this program no more open files.' },
+  OUTPUT_LOST: { status: 500, exit: 74, meaning: 'What the command printed could not be written.' },
+  FOLDER_UNSAFE: {
+    status: 500,
+    exit: 77,
+    meaning: 'A folder that banger uses belongs to another user, or others can change it.',
+  },
+  FOLDER_UNUSABLE: { status: 500, exit: 73, meaning: 'A folder that banger uses cannot be made or written to.' },
+  HOME_INVALID: { status: 500, exit: 78, meaning: 'The home folder is not known: HOME is empty or not absolute.' },
   PATH_TOO_LONG: { status: 500, exit: 78, meaning: 'A socket path would be longer than the system allows.' },
   FILE_SYNC_REFUSED: {
     status: 400,

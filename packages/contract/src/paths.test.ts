@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bangerPaths, checkSocketPath, daemonSocketPath } from './paths.ts';
 
-const parts = { env: {}, uid: 1000, home: '/home/ada', isOwnFolder: () => false };
+const parts = { env: {}, uid: 1000, home: '/home/ada', ownerOf: () => null };
 
 test('every folder follows its XDG variable', () => {
   const env = {
@@ -38,8 +38,19 @@ test('a relative or empty variable is ignored', () => {
 });
 
 test("without XDG_RUNTIME_DIR the user's own /run/user folder is used when it is there", () => {
-  const isOwnFolder = (path: string) => path === '/run/user/1000';
-  assert.equal(daemonSocketPath(bangerPaths({ ...parts, isOwnFolder })), '/run/user/1000/banger/daemon.sock');
+  const ownerOf = (path: string) => (path === '/run/user/1000' ? 1000 : null);
+  assert.equal(daemonSocketPath(bangerPaths({ ...parts, ownerOf })), '/run/user/1000/banger/daemon.sock');
+});
+
+test("after su the other user's XDG_RUNTIME_DIR is not used", () => {
+  const env = { XDG_RUNTIME_DIR: '/run/user/7' };
+  const ownerOf = (path: string) => (path === '/run/user/7' ? 7 : null);
+  assert.equal(bangerPaths({ ...parts, env, ownerOf }).runtime, '/home/ada/.local/state/banger/run');
+});
+
+test('a home that is empty or relative is refused', () => {
+  for (const home of ['', 'ada', './ada'])
+    assert.throws(() => bangerPaths({ ...parts, home }), { code: 'HOME_INVALID' }, home);
 });
 
 test('a socket path that the kernel would refuse is refused with the reason', () => {

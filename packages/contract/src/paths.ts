@@ -21,11 +21,13 @@ type PathParts = {
   uid: number;
   /** The user's home folder, for variables that are not set */
   home: string;
-  /** Whether a folder exists and belongs to this user */
-  isOwnFolder: (path: string) => boolean;
+  /** The uid of whoever owns a folder; null when there is none */
+  ownerOf: (path: string) => number | null;
 };
 
-export function bangerPaths({ env, uid, home, isOwnFolder }: PathParts): BangerPaths {
+/** Throws HOME_INVALID. */
+export function bangerPaths({ env, uid, home: givenHome, ownerOf }: PathParts): BangerPaths {
+  const home = checkHome(givenHome);
   const state = `${folder('XDG_STATE_HOME') ?? `${home}/.local/state`}/banger`;
   return {
     config: `${folder('XDG_CONFIG_HOME') ?? `${home}/.config`}/banger`,
@@ -43,11 +45,21 @@ export function bangerPaths({ env, uid, home, isOwnFolder }: PathParts): BangerP
 
   function runtimeFolder(): string {
     const given = folder('XDG_RUNTIME_DIR');
-    if (given !== null) return `${given}/banger`;
+    // After su it is still the other user's, which the specification forbids to use.
+    if (given !== null && [uid, null].includes(ownerOf(given))) return `${given}/banger`;
     // A login by su or from cron has no variable, but systemd's folder may be there: daemon and CLI must agree on it.
     const usual = `/run/user/${uid}`;
-    return isOwnFolder(usual) ? `${usual}/banger` : `${state}/run`;
+    return ownerOf(usual) === uid ? `${usual}/banger` : `${state}/run`;
   }
+}
+
+/** Gives the path back, or throws HOME_INVALID: what is kept would go to wherever the command happens to run. */
+export function checkHome(home: string): string {
+  if (home.startsWith('/')) return home;
+  throw new BangerError('HOME_INVALID', {
+    message: `HOME is ${home === '' ? 'empty' : `"${home}"`}, so there is no home folder to keep anything in.`,
+    hint: 'Set HOME to the absolute path of your home folder, or unset it: then the one of your account is used.',
+  });
 }
 
 export function daemonSocketPath(paths: BangerPaths): string {

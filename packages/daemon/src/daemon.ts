@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { DaemonStatus } from '@banger/contract/api/system.ts';
 import type { Digest } from '@banger/contract/digest.ts';
+import { makeOwnFolder } from '@banger/contract/own-folder.ts';
 import { VERSION } from '@banger/contract/version.ts';
 import { listen } from './api/api-server.ts';
 import { createApp } from './api/app.ts';
@@ -34,9 +35,9 @@ import { createImages } from './images/images.ts';
 import { createKernels } from './kernels/kernels.ts';
 import { createUserNetwork } from './network/passt.ts';
 import { createOperations } from './operations/operations.ts';
-import { makePrivateFolder } from './platform/files.ts';
 import { readHost } from './platform/host.ts';
 import type { Log } from './platform/log.ts';
+import { OWNER } from './platform/own-files.ts';
 import { takeSingleInstanceLock } from './platform/single-instance.ts';
 import { Task } from './platform/task.ts';
 import { findUnrecorded, unrecordedUsersOf } from './recover/unrecorded.ts';
@@ -54,12 +55,15 @@ const CANCEL_TIMEOUT_MS = 15_000;
 
 export type Daemon = { stop(): Promise<void> };
 
-/** Throws DAEMON_ALREADY_RUNNING, STATE_TOO_NEW or STATE_UNREADABLE; nothing was changed then. */
+/**
+ * Throws FOLDER_UNSAFE, FOLDER_UNUSABLE, DAEMON_ALREADY_RUNNING, STATE_TOO_NEW or STATE_UNREADABLE; nothing was changed
+ * then.
+ */
 export async function startDaemon(settings: Settings, log: Log, requestStop: () => void): Promise<Daemon> {
   const { paths, tools } = settings;
   const now = () => new Date();
   const startedAt = now().toISOString();
-  for (const folder of [paths.state, paths.data, paths.cache, paths.runtime]) await makePrivateFolder(folder);
+  for (const folder of [paths.state, paths.data, paths.cache, paths.runtime]) makeOwnFolder(folder, OWNER);
   const lock = takeSingleInstanceLock(join(paths.state, 'lock.sqlite'));
   const store = openStore(join(paths.state, 'state.sqlite'), { log, now });
 

@@ -8,6 +8,9 @@ import { startDaemon } from './daemon.ts';
 import { createLog } from './platform/log.ts';
 import { readSettings, withSbin } from './read-settings.ts';
 
+// Nothing of ours depends on it: our folders are closed to others. Programs that write for others, such as git and those
+// that make an image, expect this one.
+process.umask(0o022);
 process.env.PATH = withSbin(process.env.PATH); // the programs that are started inherit it
 
 const log = createLog((line) => process.stderr.write(line));

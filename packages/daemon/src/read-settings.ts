@@ -1,18 +1,19 @@
 /** The environment as one value; called by the programs' entries, which alone read `process.env`. */
-import { statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { folderOwner } from '@banger/contract/own-folder.ts';
 import { bangerPaths, daemonSocketPath } from '@banger/contract/paths.ts';
+import { OWNER } from './platform/own-files.ts';
 import type { Settings } from './settings.ts';
 
 const CHECKOUT = join(import.meta.dirname, '../../..');
 const DEFAULT_BOOT_TIMEOUT_MS = 60_000;
 
-/** Throws PATH_TOO_LONG. */
+/** Throws HOME_INVALID, FOLDER_UNUSABLE and PATH_TOO_LONG. */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
-  const uid = process.getuid?.() ?? 0;
+  const { uid, files } = OWNER;
   const home = homedir();
-  const paths = bangerPaths({ env, uid, home, isOwnFolder: (path) => isOwnFolder(path, uid) });
+  const paths = bangerPaths({ env, uid, home, ownerOf: (path) => folderOwner(path, files) });
   return {
     paths,
     home,
@@ -38,9 +39,4 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
 /** An ordinary user's PATH on Debian has no sbin, where mkfs.ext4 is. */
 export function withSbin(searchPath = '/usr/local/bin:/usr/bin:/bin'): string {
   return `${searchPath}:/usr/local/sbin:/usr/sbin:/sbin`;
-}
-
-function isOwnFolder(path: string, uid: number): boolean {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found?.isDirectory() === true && found.uid === uid;
 }

@@ -19,7 +19,8 @@ import { type HttpAnswer, type HttpRequest, readText, requestHttp } from './http
 import { OperationStream, readLines } from './operation-stream.ts';
 
 export type ConnectParts = {
-  socketPath: string;
+  /** A function is asked before each call, and may refuse it: nothing has been sent then */
+  socketPath: string | (() => string);
   /** Called with what the daemon says its version is, at every answer */
   onDaemonVersion?: (version: string) => void;
   /** Called when nobody listens on the socket; after it the call is made again, once */
@@ -90,10 +91,11 @@ export function connect({ socketPath, onDaemonVersion, startDaemon }: ConnectPar
 
   /** Sends, waits for the head of the answer, and throws what an answer that is not a success says. */
   async function callDaemon(request: HttpRequest): Promise<HttpAnswer> {
-    const answer = await requestHttp(socketPath, request).catch(async (error) => {
+    const send = () => requestHttp(typeof socketPath === 'string' ? socketPath : socketPath(), request);
+    const answer = await send().catch(async (error) => {
       if (startDaemon === undefined || !isNobodyThere(error)) throw error;
       await startDaemon();
-      return requestHttp(socketPath, request);
+      return send();
     });
     const version = answer.headers.get(VERSION_HEADER);
     if (version !== undefined) onDaemonVersion?.(version);

@@ -8,7 +8,7 @@ export const run: Run<'ssh-config'> = async (cli, { flags }) => {
   if (flags.install && flags.uninstall) {
     throw new BangerError('USAGE', { message: '--install and --uninstall exclude each other.' });
   }
-  const userConfigPath = `${cli.home}/.ssh/config`;
+  const userConfigPath = `${cli.findHome()}/.ssh/config`;
   if (flags.uninstall) {
     const hasChanged = await uninstallInclude(userConfigPath);
     if (cli.isJson) cli.printJson({ userConfigPath, hasChanged });

@@ -5,6 +5,8 @@
 import { constants, open } from 'node:fs/promises';
 import type { FileSync } from '@banger/contract/api/config.ts';
 import { BangerError } from '@banger/contract/errors.ts';
+import { checkTrustedPath } from '@banger/contract/own-folder.ts';
+import { OWNER } from '../platform/own-files.ts';
 import { findLine, type KeyPath } from './find-line.ts';
 import { parseConfig } from './parse-config.ts';
 
@@ -31,8 +33,9 @@ export function createConfig({ folder, home }: ConfigParts) {
   let known: { mark: string; outcome: Config | BangerError } | null = null;
   return { path, read };
 
-  /** What the file says now. Throws CONFIG_INVALID. */
+  /** What the file says now. Throws CONFIG_INVALID and FOLDER_UNSAFE. */
   async function read(): Promise<Config> {
+    checkTrustedPath(path, OWNER); // it names files that go into a guest
     const { mark, text } = await readText(path, known?.mark ?? null);
     if (known === null || known.mark !== mark) known = { mark, outcome: understand(text ?? '', mark !== ABSENT) };
     if (known.outcome instanceof BangerError) throw known.outcome;

@@ -2,8 +2,11 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Check } from '@banger/contract/api/doctor.ts';
+import { toBangerError } from '@banger/contract/errors.ts';
+import { checkOwnFolder } from '@banger/contract/own-folder.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
+import { OWNER } from '../platform/own-files.ts';
 import { fail, pass, warn } from './check.ts';
 
 /** Below it no disk is made; below the other an image and a day's work may not fit */
@@ -15,8 +18,14 @@ export function checkStorage(paths: BangerPaths): Check[] {
 }
 
 function checkFolders({ state, data, cache, runtime }: BangerPaths): Check {
+  try {
+    for (const path of [state, data, cache, runtime]) checkOwnFolder(path, OWNER);
+  } catch (thrown) {
+    const { message, details } = toBangerError(thrown);
+    return fail('folders', message.replace(/\.$/, ''), `ls -ld ${details?.at ?? details?.path}`);
+  }
   const closed = [state, data, cache, runtime].filter((path) => !isWritable(existing(path)));
-  if (closed.length === 0) return pass('folders', 'state, data, cache and sockets can be written');
+  if (closed.length === 0) return pass('folders', 'state, data, cache and sockets are yours alone, and can be written');
   return fail('folders', `${closed.join(', ')} cannot be written`, `ls -ld ${existing(closed[0] as string)}`);
 }
 

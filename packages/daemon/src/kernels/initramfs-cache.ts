@@ -10,6 +10,7 @@ import { type Digest, hexOf } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { diskFull } from '../platform/disk-full.ts';
 import { freeBytes, isNoSpace, listFolder, makePrivateFolder } from '../platform/files.ts';
+import { isOwnFile } from '../platform/own-files.ts';
 import { buildInitramfs, INITRAMFS_LAYOUT, type InitramfsModule } from './initramfs.ts';
 
 /** A little more than an initramfs takes */
@@ -27,7 +28,7 @@ export function createInitramfsCache({ cacheFolder, agentPath }: InitramfsParts)
   /** The path of the initramfs; whoever asks at the same time waits for the same one. */
   async function get(kernel: KernelModules): Promise<string> {
     const path = join(folder, fileName(kernel.digest, await agentDigest()));
-    if (existsSync(path)) return path;
+    if (isOwnFile(path)) return path;
     const making = underWay.get(path) ?? make(path, kernel).finally(() => underWay.delete(path));
     underWay.set(path, making);
     return making;

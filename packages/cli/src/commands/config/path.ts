@@ -1,7 +1,7 @@
 import type { Run } from '../../load-command.ts';
 
 export const run: Run<'config path'> = async (cli) => {
-  const path = `${cli.paths.config}/config.toml`;
+  const path = `${cli.findPaths().config}/config.toml`;
   if (cli.isJson) cli.printJson({ path });
   else cli.print(`${path}\n`);
   return 0;

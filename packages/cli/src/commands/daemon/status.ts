@@ -1,4 +1,5 @@
 import { ERRORS } from '@banger/contract/errors.ts';
+import { daemonSocketPath } from '@banger/contract/paths.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import { isNobodyThere } from '@banger/sdk/connect.ts';
 import type { Run } from '../../load-command.ts';
@@ -21,7 +22,7 @@ export const run: Run<'daemon status'> = async (cli) => {
       ['started', formatAge(status.startedAt, Date.now())],
       ['memory', formatSize(status.memoryBytes)],
       ['vms', `${status.vms.running} running of ${status.vms.total}`],
-      ['socket', cli.socketPath],
+      ['socket', daemonSocketPath(cli.findPaths())],
       ...Object.entries(status.paths),
     ]),
   );

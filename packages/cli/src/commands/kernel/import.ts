@@ -6,9 +6,9 @@ import { watchOperation } from '../../watch-operation.ts';
 
 export const run: Run<'kernel import'> = async (cli, input) => {
   const name = parseCatalogName(input.arguments.kernel);
-  const path = hostPath(cli.cwd, input.arguments.file);
+  const path = hostPath(cli, input.arguments.file);
   const { modules } = input.flags;
-  const modulesPath = modules === undefined ? {} : { modulesPath: hostPath(cli.cwd, modules) };
+  const modulesPath = modules === undefined ? {} : { modulesPath: hostPath(cli, modules) };
   const kernel = await watchOperation(cli, cli.client.kernelImport({ name, path, ...modulesPath }));
   if (cli.isJson) cli.printJson(kernel);
   else cli.print(`${kernel.name}: ${kernel.digest} ${formatSize(kernel.sizeBytes ?? 0)}\n`);

@@ -41,7 +41,7 @@ export const run: Run<'vm cp'> = async (cli, input) => {
 };
 
 async function copyIn({ cli, signal, count }: Copy, sourcePath: string, to: GuestSide): Promise<void> {
-  const path = resolve(cli.cwd, sourcePath);
+  const path = cli.absolutePath(sourcePath);
   const kind = hostKind(path);
   if (kind === null) throw missing(path);
   const { folder, name } = planCopy({
@@ -58,7 +58,7 @@ async function copyIn({ cli, signal, count }: Copy, sourcePath: string, to: Gues
 async function copyOut({ cli, signal, count }: Copy, from: GuestSide, destinationPath: string): Promise<void> {
   const kind = await guestKind(cli, from.vm, from.path);
   if (kind === null) throw new BangerError('GUEST_PATH', { message: `${from.vm} has no ${from.path}.` });
-  const path = resolve(cli.cwd, destinationPath);
+  const path = cli.absolutePath(destinationPath);
   const { folder, name } = planCopy({
     source: from.path === '/' ? { path: '/.', kind } : { path: from.path, kind },
     destination: { path: withEnding(path, destinationPath), kind: hostKind(path), parentKind: hostKind(dirname(path)) },

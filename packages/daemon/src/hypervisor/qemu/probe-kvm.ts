@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileDurably } from '../../platform/files.ts';
 import type { Log } from '../../platform/log.ts';
+import { isOwnFile } from '../../platform/own-files.ts';
 import type { Task } from '../../platform/task.ts';
 import type { Accel, Machine, MachinePlan } from '../hypervisor.ts';
 import { launchQemu } from './launch-qemu.ts';
@@ -120,9 +121,10 @@ async function canOpen(device: string): Promise<boolean> {
 
 /** What was found out last, for whichever boot, QEMU and kernel that was. */
 export async function readKvmVerdict(path: string): Promise<Verdict | null> {
+  if (!isOwnFile(path)) return null; // not probed yet, or somebody else's word
   try {
     return verdictSchema.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch {
-    return null; // not probed yet
+    return null; // cut off, or of another banger
   }
 }

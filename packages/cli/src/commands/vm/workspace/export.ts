@@ -1,5 +1,4 @@
 import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Cli } from '../../../cli.ts';
 import type { Run } from '../../../load-command.ts';
@@ -16,7 +15,7 @@ export const run: Run<'vm workspace export'> = async (cli, { arguments: { vm }, 
     });
   }
   if (patch !== undefined) {
-    await writePatch(cli, patch, force, await cli.client.workspaceDiff({ vm, ...at, patch: true }));
+    await writePatch(cli, patch, force, () => cli.client.workspaceDiff({ vm, ...at, patch: true }));
     return 0;
   }
   const made = await watchOperation(cli, cli.client.workspaceExport({ vm, ...at, branch: branch as string, force }));
@@ -29,12 +28,15 @@ export const run: Run<'vm workspace export'> = async (cli, { arguments: { vm }, 
   return 0;
 };
 
-async function writePatch(cli: Cli, file: string, force: boolean, diff: AsyncIterable<Buffer>): Promise<void> {
+type OpenDiff = () => Promise<AsyncIterable<Buffer>>;
+
+async function writePatch(cli: Cli, file: string, force: boolean, openDiff: OpenDiff): Promise<void> {
   if (file === '-') {
-    for await (const bytes of diff) process.stdout.write(bytes);
+    for await (const bytes of await openDiff()) process.stdout.write(bytes);
     return;
   }
-  const path = resolve(cli.cwd, file);
+  const path = cli.absolutePath(file);
+  const diff = await openDiff();
   try {
     await writeFile(path, diff, { flag: force ? 'w' : 'wx' });
   } catch (cause) {
