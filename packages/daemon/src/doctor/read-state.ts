@@ -6,6 +6,8 @@ import { existsSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import type { Check } from '@banger/contract/api/doctor.ts';
+import { checkTrustedPath } from '@banger/contract/own-folder.ts';
+import { OWNER } from '../platform/own-files.ts';
 import { MIGRATIONS } from '../store/migrations.ts';
 import type { ImageRecord } from '../store/records/images.ts';
 import type { KernelRecord } from '../store/records/kernels.ts';
@@ -27,6 +29,7 @@ export function readState(path: string): State {
     return { check: pass('state', 'there is none yet; the first command makes it'), records: empty };
   }
   try {
+    checkTrustedPath(path, OWNER); // a database of somebody else's may be made to harm who reads it
     using database = openReadOnly(path);
     return examine(database, path);
   } catch (fault) {
