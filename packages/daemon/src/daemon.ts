@@ -130,6 +130,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     now,
     monotonicMs: () => performance.now(),
     readHost,
+    mayOvercommit: async () => (await config.read()).mayOvercommit ?? true,
     readIdleLimitMs: async () => (await config.read()).idleStopAfterMs,
     readDefaults: async () => resolve((await config.read()).vmDefaults),
     bootTimeoutMs: settings.bootTimeoutMs,

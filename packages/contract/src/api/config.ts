@@ -30,6 +30,7 @@ export const configShownSchema = z.object({
   sshKey: resolved(z.string().nullable()),
   /** Null is never */
   idleStopAfterMs: resolved(z.number().nullable()),
+  overcommitMemory: resolved(z.boolean()),
   fileSync: z.array(fileSync.extend({ line: z.int().nullable() })),
 });
 

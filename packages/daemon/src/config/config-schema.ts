@@ -23,7 +23,7 @@ export function configSchema(home: string) {
         disk_size: size(VM_LIMITS.diskBytes).optional(),
       })
       .optional(),
-    vm: z.strictObject({ idle_stop_after: duration().optional() }).optional(),
+    vm: z.strictObject({ idle_stop_after: duration().optional(), overcommit_memory: yesOrNo().optional() }).optional(),
     file_sync: z
       .array(z.strictObject({ from: hostPath(home), to: guestPath(), mode: mode().optional() }))
       .max(MAX_FILE_SYNCS, `at most ${MAX_FILE_SYNCS} of them are allowed`)
@@ -66,6 +66,10 @@ function size({ min, max }: { min: number; max: number }) {
     if (bytes >= min && bytes <= max) return bytes;
     throw new Error(`it must be between ${formatSize(min)} and ${formatSize(max)}`);
   });
+}
+
+function yesOrNo() {
+  return z.boolean({ error: 'it must be true or false' });
 }
 
 function duration() {

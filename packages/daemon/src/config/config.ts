@@ -19,6 +19,8 @@ export type Config = {
   vmDefaults: { cpus: number | null; memoryBytes: number | null; diskBytes: number | null };
   /** Null is never */
   idleStopAfterMs: number | null;
+  /** Whether the vms that run may be promised more memory than there is; null where the user has not said */
+  mayOvercommit: boolean | null;
   fileSync: FileSync[];
   /** Where a key stands in the file */
   lineOf: (path: KeyPath) => number | null;
@@ -54,6 +56,7 @@ export function createConfig({ folder, home }: ConfigParts) {
           diskBytes: vm_defaults.disk_size ?? null,
         },
         idleStopAfterMs: vm.idle_stop_after ?? null,
+        mayOvercommit: vm.overcommit_memory ?? null,
         fileSync: file_sync.map(({ from, to, mode = null }) => ({ from, to, mode })),
         lineOf: (keys) => findLine(text, keys),
       };

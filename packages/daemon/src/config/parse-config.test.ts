@@ -11,6 +11,7 @@ test('every key is understood', () => {
     vm_defaults = { cpus = 2, memory = "1.5G", disk_size = "20G" }
     [vm]
     idle_stop_after = "30m"
+    overcommit_memory = false
     [[file_sync]]
     from = "~/.gitconfig"
     to = "~/.gitconfig"
@@ -22,7 +23,7 @@ test('every key is understood', () => {
   assert.deepEqual(parse(text), {
     ssh_key: '/home/mia/.ssh/id_ed25519',
     vm_defaults: { cpus: 2, memory: 1.5 * GIB, disk_size: 20 * GIB },
-    vm: { idle_stop_after: 1_800_000 },
+    vm: { idle_stop_after: 1_800_000, overcommit_memory: false },
     file_sync: [
       { from: '/home/mia/.gitconfig', to: '/root/.gitconfig', mode: 0o600 },
       { from: '/home/mia/notes', to: '/srv/notes' },

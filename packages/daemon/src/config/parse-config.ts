@@ -9,7 +9,7 @@ import { findLine, type KeyPath } from './find-line.ts';
 const KNOWN_KEYS: Record<string, readonly string[]> = {
   '': ['ssh_key', 'vm_defaults', 'vm', 'file_sync'],
   vm_defaults: ['cpus', 'memory', 'disk_size'],
-  vm: ['idle_stop_after'],
+  vm: ['idle_stop_after', 'overcommit_memory'],
   file_sync: ['from', 'to', 'mode'],
 };
 

@@ -21,6 +21,10 @@ export async function showConfig(
     },
     sshKey: configured(config.sshKey, ['ssh_key'], 'a key that banger makes'),
     idleStopAfterMs: configured(config.idleStopAfterMs, ['vm', 'idle_stop_after'], 'never'),
+    overcommitMemory: {
+      ...configured(config.mayOvercommit, ['vm', 'overcommit_memory'], 'with a word when it happens'),
+      value: config.mayOvercommit ?? true,
+    },
     fileSync: fileSync.map((entry, index) => ({ ...entry, line: lineOf(['file_sync', index]) })),
   };
 

@@ -21,7 +21,7 @@ export async function createVm(task: Task, parts: VmParts, request: NamedVmCreat
   const host = parts.readHost();
   const size = { ...sizeOf(await parts.readDefaults()), ...definedSizes(request) };
   task.note(`spec: ${size.cpus} vcpu · ${formatMib(size.memoryBytes)} · ${formatSize(size.diskBytes)} disk`);
-  checkMemory(size.memoryBytes, host.memoryBytes, 'has');
+  checkMemory(size.memoryBytes, host);
   const image = await parts.images.findOrPull(task, request.image);
   const kernel = await parts.kernels.findOrPull(task, request.kernel);
 

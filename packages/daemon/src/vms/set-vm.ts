@@ -14,7 +14,7 @@ export async function setVm(task: Task, parts: VmParts, vm: VmRecord, sizes: VmS
     memoryBytes: sizes.memoryBytes ?? vm.memoryBytes,
     diskBytes: sizes.diskBytes ?? vm.diskBytes,
   };
-  checkMemory(changed.memoryBytes, parts.readHost().memoryBytes, 'has');
+  checkMemory(changed.memoryBytes, parts.readHost());
   // A disk that is larger than its record says is harmless, one that is smaller is not: the file goes first.
   for (const capability of parts.capabilities) await capability.resize?.(task, changed, vm);
   parts.records.update(changed);

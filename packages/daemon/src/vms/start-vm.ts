@@ -9,7 +9,7 @@ import { makePrivateFolder, removeTree } from '../platform/files.ts';
 import type { Task } from '../platform/task.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
 import type { VmRecord } from '../store/records/vms.ts';
-import { checkMemory } from './check-memory.ts';
+import { checkFreeMemory } from './check-memory.ts';
 import { readConsoleTail } from './console.ts';
 import { planBoot } from './plan-boot.ts';
 import { createRunningVm } from './running-vms.ts';
@@ -22,7 +22,9 @@ const CONSOLE_LINES = 12;
 
 export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Promise<VmRecord> {
   expectState(stopped, 'stopped', 'started');
-  checkMemory(stopped.memoryBytes, parts.readHost().memoryAvailableBytes, 'has free');
+  const mayOvercommit = await parts.mayOvercommit();
+  // No wait between this and the new state: of two that start at once, the second counts the first.
+  checkFreeMemory(task, stopped, { host: parts.readHost(), all: parts.records.list(), mayOvercommit });
   const folders = parts.folders.of(stopped.id);
   const before = stopped.state;
   const starting = moveVm(parts, stopped, { is: 'starting' }, null);

@@ -27,6 +27,8 @@ export type VmParts = {
   /** Milliseconds since some moment, by a clock that nobody sets */
   monotonicMs: () => number;
   readHost: () => Host;
+  /** Whether the running vms may be promised more memory than the host has. Throws CONFIG_INVALID. */
+  mayOvercommit: () => Promise<boolean>;
   /** How long nobody may use a vm before it is stopped; null is forever. Throws CONFIG_INVALID. */
   readIdleLimitMs: () => Promise<number | null>;
   /** What a vm gets when nobody says. Throws CONFIG_INVALID. */

@@ -14,7 +14,7 @@ export const run: Run<'config show'> = async (cli) => {
 
 const HEADINGS = ['KEY', 'VALUE', 'FROM'];
 
-function rowsOf({ vmDefaults, sshKey, idleStopAfterMs, fileSync }: ConfigShown): string[][] {
+function rowsOf({ vmDefaults, sshKey, idleStopAfterMs, overcommitMemory, fileSync }: ConfigShown): string[][] {
   return [
     ['vm_defaults.cpus', String(vmDefaults.cpus.value), describeOrigin(vmDefaults.cpus)],
     ['vm_defaults.memory', formatMib(vmDefaults.memoryBytes.value), describeOrigin(vmDefaults.memoryBytes)],
@@ -25,6 +25,7 @@ function rowsOf({ vmDefaults, sshKey, idleStopAfterMs, fileSync }: ConfigShown):
       idleStopAfterMs.value === null ? '-' : formatSpan(idleStopAfterMs.value),
       describeOrigin(idleStopAfterMs),
     ],
+    ['vm.overcommit_memory', String(overcommitMemory.value), describeOrigin(overcommitMemory)],
     ...fileSync.map(({ from, to, mode, line }) => [
       'file_sync',
       `${from} to ${to}${mode === null ? '' : ` (${mode.toString(8).padStart(4, '0')})`}`,

@@ -25,6 +25,8 @@ export function planArguments(plan: MachinePlan, accel: Accel): string[] {
     ...['-device', `virtio-serial-${bus},id=ports,max_ports=2`],
     ...['-device', `virtserialport,bus=ports.0,chardev=agent,name=banger.agent,id=${AGENT_PORT}`],
     ...['-device', `virtio-rng-${bus}`],
+    // The guest tells of pages that it has freed, and they are the host's again.
+    ...['-device', `virtio-balloon-${bus},free-page-reporting=on`],
     ...plan.drives.flatMap((drive, index) => block(drive, index, bus)),
     ...(plan.networkSocket === null ? [] : network(plan.networkSocket, accel, bus)),
     ...socketChardev('qmp', sockets.qmp),
