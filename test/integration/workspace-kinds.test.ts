@@ -7,6 +7,7 @@ import type { WorkspacePlan } from '@banger/contract/api/workspaces.ts';
 import { createRepository } from '../support/sample-repository.ts';
 import { createWorkspaceHome } from '../support/workspace-home.ts';
 
+const EXPORT = ['vm', 'workspace', 'export', 'web', '--branch'];
 const POINTER = `version https://git-lfs.github.com/spec/v1\noid sha256:${'a'.repeat(64)}\nsize 12345\n`;
 
 test('repositories of many kinds', async (t) => {
@@ -110,6 +111,36 @@ test('repositories of many kinds', async (t) => {
     const { notes, entries } = await plan(nested.path, '--include-untracked');
     assert.match(notes.join(), /repositories of their own: inner/);
     assert.ok(!entries?.some(({ path }) => path.startsWith('inner')));
+  });
+
+  await t.test('repositories and worktrees inside of it are left out on the way back, with a word', async () => {
+    const holder = make('holder');
+    await bring(holder.path);
+    const git = (...args: string[]) => guestGit('root/holder', ...args);
+    const nest = (name: string) => createRepository(inside(`root/holder/${name}`));
+    writeFileSync(inside('root/holder/new'), 'new\n');
+    nest('inner');
+    git('worktree', 'add', '--quiet', 'tree');
+    const first = await home.run([...EXPORT, 'with-commits', '--at', '/root/holder']);
+    assert.match(first.stderr, /repositories of their own: inner, tree\. A line in the \.gitignore/);
+    assert.equal(holder.git('diff', '--name-only', 'trunk', 'with-commits'), 'new');
+
+    createRepository(inside('root/holder/no "commit"\tyet'), { isEmpty: true });
+    rmSync(inside('root/holder/tool.sh'));
+    const second = await home.run([...EXPORT, 'without', '--at', '/root/holder']);
+    assert.match(second.stderr, /repositories of their own: .*no \\\\?"commit\\\\?"/, second.stderr);
+    assert.equal(holder.git('diff', '--name-only', 'trunk', 'without'), 'new\ntool.sh');
+    const { stdout } = await home.run(['vm', 'workspace', 'diff', 'web', '--at', '/root/holder']);
+    assert.doesNotMatch(stdout, /Subproject|inner/);
+
+    rmSync(inside('root/holder/no "commit"\tyet'), { recursive: true });
+    git('add', 'inner');
+    await exportBranch('staged', '--at', '/root/holder');
+    assert.equal(holder.git('diff', '--name-only', 'trunk', 'staged'), 'new\ntool.sh');
+
+    git('commit', '--quiet', '-m', 'with what is no file');
+    const words = await refuse('WORKSPACE_REFUSED', ...EXPORT, 'committed', '--at', '/root/holder');
+    assert.match(words, /inner: a commit has it[\s\S]*git rm --cached[\s\S]*\.gitignore/);
   });
 
   await t.test('which workspace is meant has to be clear', async () => {

@@ -5,7 +5,7 @@
 import { leadsOut } from '@banger/contract/link-target.ts';
 import { type Change, SUBMODULE, SYMLINK } from './tree-entries.ts';
 
-export type Objection = { why: string; name: string };
+export type Objection = { why: string; name: string; hint?: string };
 
 /** What was brought in: what is special of it, as `keyOf` names it, and where its links lead. */
 export type Known = { keys: ReadonlySet<string>; links: readonly { name: string; target: string }[] };
@@ -27,7 +27,8 @@ export function findObjection(
     const { name, mode, id } = change;
     if (!isPlainName(name)) return { why: 'its name reaches into .git, or out of the repository', name };
     if (known.keys.has(keyOf(change))) continue;
-    if (mode === SUBMODULE) return { why: 'it is a repository inside of the repository', name };
+    if (mode === SUBMODULE)
+      return { why: 'a commit has it as a repository inside of the repository', name, hint: TAKE_OUT };
     if (isGitModules(name)) return { why: 'it says where submodules come from', name };
     if (mode !== SYMLINK) continue;
     const target = targetOf(id);
@@ -36,6 +37,10 @@ export function findObjection(
   }
   return null;
 }
+
+const TAKE_OUT =
+  'In the vm: "git rm --cached" it, commit that into the commit that added it, and name it in .gitignore. ' +
+  'What is not committed is left out by itself.';
 
 /** Ordinary files need not be known: only what is special is compared. */
 export function isSpecial({ mode, name }: { mode: string; name: string }): boolean {

@@ -1,6 +1,6 @@
-/** The first line of a snapshot that a guest makes: three object ids, and nothing else is believed. */
+/** How a snapshot that a guest makes begins: three object ids, and names of what it left out. Nothing else is believed. */
 import { BangerError } from '@banger/contract/errors.ts';
-import { HEADER_WORD } from './guest-scripts.ts';
+import { HEADER_WORD, MAX_LEFT_OUT_NAMES } from './guest-scripts.ts';
 
 export type GuestHeader = {
   /** What is checked out; null while nothing was committed */
@@ -8,39 +8,58 @@ export type GuestHeader = {
   /** With a commit for what is uncommitted, when that was asked for */
   commit: string | null;
   tree: string;
+  /** Repositories inside of this one: how many, and some of their names as git quotes them */
+  leftOut: { count: number; names: string[] };
 };
 
-const MAX_HEADER_BYTES = 256;
+const MAX_LINE_BYTES = 1024;
+const MAX_COUNT_DIGITS = 7;
 const HEADER = new RegExp(
-  `^${HEADER_WORD} (none|[0-9a-f]{40}|[0-9a-f]{64}) (none|[0-9a-f]{40}|[0-9a-f]{64}) ([0-9a-f]{40}|[0-9a-f]{64})$`,
+  `^${HEADER_WORD} (none|[0-9a-f]{40}|[0-9a-f]{64}) (none|[0-9a-f]{40}|[0-9a-f]{64}) ([0-9a-f]{40}|[0-9a-f]{64})` +
+    ` (\\d{1,${MAX_COUNT_DIGITS}})$`,
 );
 
-/** Takes a stream's bytes until the line is whole; gives the rest on. */
+/** Takes a stream's bytes until the lines are whole; gives the rest on. */
 export class HeaderReader {
-  #line: Buffer = Buffer.alloc(0);
-  header: GuestHeader | null = null;
+  #pending: Buffer = Buffer.alloc(0);
+  #header: GuestHeader | null = null;
 
-  /** What comes after the line. Throws WORKSPACE_REFUSED. */
+  /** What comes after the header. Throws WORKSPACE_REFUSED. */
   push(bytes: Buffer): Buffer {
-    if (this.header) return bytes;
-    this.#line = Buffer.concat([this.#line, bytes]);
-    const end = this.#line.indexOf(10);
-    if (end > MAX_HEADER_BYTES || (end < 0 && this.#line.length > MAX_HEADER_BYTES)) throw notUnderstood();
-    if (end < 0) return Buffer.alloc(0);
-    this.header = parseHeader(this.#line.toString('latin1', 0, end));
-    return this.#line.subarray(end + 1);
+    if (this.#isWhole()) return bytes;
+    this.#pending = Buffer.concat([this.#pending, bytes]);
+    while (!this.#isWhole()) {
+      const end = this.#pending.indexOf(10);
+      if (end > MAX_LINE_BYTES || (end < 0 && this.#pending.length > MAX_LINE_BYTES)) throw notUnderstood();
+      if (end < 0) return Buffer.alloc(0);
+      this.#takeLine(this.#pending.toString('latin1', 0, end));
+      this.#pending = this.#pending.subarray(end + 1);
+    }
+    return this.#pending;
   }
 
   whole(): GuestHeader {
-    if (this.header) return this.header;
+    if (this.#header && this.#isWhole()) return this.#header;
     throw notUnderstood();
+  }
+
+  #isWhole(): boolean {
+    if (this.#header === null) return false;
+    const { count, names } = this.#header.leftOut;
+    return names.length === Math.min(count, MAX_LEFT_OUT_NAMES);
+  }
+
+  #takeLine(line: string): void {
+    if (this.#header === null) this.#header = parseHeader(line);
+    else this.#header.leftOut.names.push(line);
   }
 }
 
 function parseHeader(line: string): GuestHeader {
-  const [, head, commit, tree] = HEADER.exec(line) ?? [];
+  const [, head, commit, tree, count] = HEADER.exec(line) ?? [];
   if (!head || !commit || !tree) throw notUnderstood();
-  return { head: head === 'none' ? null : head, commit: commit === 'none' ? null : commit, tree };
+  const idOrNull = (word: string) => (word === 'none' ? null : word);
+  return { head: idOrNull(head), commit: idOrNull(commit), tree, leftOut: { count: Number(count), names: [] } };
 }
 
 function notUnderstood(): BangerError {

@@ -6,30 +6,56 @@
 /** First line of what a snapshot prints: who is checked out, the commit with all changes, and the tree of the files. */
 export const HEADER_WORD = 'banger-workspace';
 
+/** More are counted, and not named */
+export const MAX_LEFT_OUT_NAMES = 10;
+
 const COMMON = `
 set -eu
 export GIT_TERMINAL_PROMPT=0 GIT_OPTIONAL_LOCKS=0 GIT_CEILING_DIRECTORIES="\${PWD%/*}"
-snapshot() {
-  index=$(mktemp)
-  cp -p "$(git rev-parse --git-path index)" "$index" 2>/dev/null || rm -f "$index"
-  tree=$(GIT_INDEX_FILE="$index" git -c advice.addEmbeddedRepo=false add --all >&2 && GIT_INDEX_FILE="$index" git write-tree)
-  rm -f "$index" "$index.lock"
-  head=$(git rev-parse --verify --quiet 'HEAD^{commit}') || head=none
-}
+`;
+
+// Repositories inside of this one stay out, as on the way in. One that has a commit comes to be an entry of its own in
+// the index, which is what it was before, or nothing; one without any makes "git add" fail, and ls-files ends its name
+// with a slash. Both print names as git quotes them, so that a line is a name.
+const SNAPSHOT_INDEX = `
+tab=$(printf '\\t')
+index=$(mktemp)
+names=$(mktemp)
+trap 'rm -f "$index" "$index.lock" "$names"' EXIT
+in_index() { GIT_INDEX_FILE="$index" git -c core.quotePath=false -c advice.addEmbeddedRepo=false "$@"; }
+cp -p "$(git rev-parse --git-path index)" "$index" 2>/dev/null || rm -f "$index"
+left=
+if ! in_index add --all >/dev/null 2>&1; then
+  in_index add --update >&2
+  in_index ls-files --others --exclude-standard >"$names"
+  left=$(sed -n 's/\\/\\("\\{0,1\\}\\)$/\\1/p' "$names")
+  sed '/\\/"\\{0,1\\}$/d' "$names" | in_index update-index --add --stdin >&2
+fi
+in_index diff-index --cached --no-renames --ignore-submodules=none "$imported" >"$names"
+links=$(sed -n "s/^:\\([0-7]*\\) 160000 \\([0-9a-f]*\\) [0-9a-f]* [A-Z][0-9]*\\($tab.*\\)/\\1 \\2\\3/p" "$names")
+if [ -n "$links" ]; then
+  printf '%s\\n' "$links" | in_index update-index --index-info
+  left=$(printf '%s\\n%s' "$left" "$links" | sed "s/^.*$tab//; /^$/d")
+fi
+tree=$(in_index write-tree)
+head=$(git rev-parse --verify --quiet 'HEAD^{commit}') || head=none
+count=0
+[ -z "$left" ] || count=$(printf '%s\\n' "$left" | grep -c .)
 `;
 
 /** Arguments: what to do (check, diff or export), the import's base and tree, the message of a commit to make */
 const SNAPSHOT = `${COMMON}
 what=$1 base=$2 imported=$3 message=$4
 git rev-parse --git-dir >/dev/null
-snapshot
+${SNAPSHOT_INDEX}
 commit=$head
 if [ "$what" = export ] && { [ "$tree" != "$imported" ] || [ "$head" != "$base" ]; }; then
   if [ "$head" = none ]; then commit=$(git commit-tree "$tree" -m "$message")
   elif [ "$(git rev-parse "$head^{tree}")" != "$tree" ]; then commit=$(git commit-tree "$tree" -p "$head" -m "$message")
   fi
 fi
-printf '${HEADER_WORD} %s %s %s\\n' "$head" "$commit" "$tree"
+printf '${HEADER_WORD} %s %s %s %s\\n' "$head" "$commit" "$tree" "$count"
+[ -z "$left" ] || printf '%s\\n' "$left" | head -n ${MAX_LEFT_OUT_NAMES} | cut -c 1-200
 [ "$what" = check ] && exit 0
 {
   echo "$tree"
@@ -37,7 +63,7 @@ printf '${HEADER_WORD} %s %s %s\\n' "$head" "$commit" "$tree"
   for known in "$base" "$imported"; do
     if [ "$known" != none ] && git cat-file -e "$known" 2>/dev/null; then echo "^$known"; fi
   done
-} | git -c pack.threads=2 pack-objects --revs --stdout --quiet --delta-base-offset
+} | git -c pack.threads=2 -c core.bigFileThreshold=16m pack-objects --revs --stdout --quiet --delta-base-offset
 `;
 
 /**

@@ -27,7 +27,7 @@ test('a diff that would fill the disk is ended at its bound, whatever was sent f
     { type: 'tree', content: treeOf('100644', many) },
   ]);
   assert.ok(pack.length < 1500, `${pack.length} bytes`);
-  offerBytes(() => [Buffer.from(`banger-workspace ${base} none ${large}\n`), pack]);
+  offerBytes(() => [Buffer.from(`banger-workspace ${base} none ${large} 0\n`), pack]);
   for (const isPatch of [false, true]) {
     await assert.rejects(diffed(isPatch), { code: 'WORKSPACE_REFUSED', message: /printed more than 5M/ });
   }
@@ -45,7 +45,7 @@ test('a diff that would fill the disk is ended at its bound, whatever was sent f
       return { type: 'tree' as const, content: next === undefined ? treeOf('100644', blob) : treeOf('40000', next) };
     }),
   ]);
-  offerBytes(() => [Buffer.from(`banger-workspace ${base} none ${levels[0]}\n`), bomb]);
+  offerBytes(() => [Buffer.from(`banger-workspace ${base} none ${levels[0]} 0\n`), bomb]);
   for (const isPatch of [false, true]) {
     await assert.rejects(diffed(isPatch), { code: 'WORKSPACE_REFUSED', message: /more than 300M of memory/ });
   }
@@ -71,7 +71,7 @@ test('objects that claim much memory are refused at its bound', async (t) => {
     { base: idOf('blob', large), delta: repeating(large.length, 3201) },
   ]);
   assert.ok(pack.length < 901, `${pack.length} bytes`);
-  offerBytes(() => [Buffer.from(`banger-workspace ${base} ${base} ${'1'.repeat(40)}\n`), pack]);
+  offerBytes(() => [Buffer.from(`banger-workspace ${base} ${base} ${'1'.repeat(40)} 0\n`), pack]);
   await assert.rejects(exported(), { code: 'WORKSPACE_REFUSED', message: /more than 300M of memory/ });
   await assert.rejects(diffed(false), { code: 'WORKSPACE_REFUSED', message: /more than 300M of memory/ });
   assert.equal(fingerprint(repo), before);
@@ -83,7 +83,7 @@ test('and those that claim one object of more than git may ask for, with the usu
     { type: 'blob', content: PAGE },
     { base: idOf('blob', PAGE), delta: repeating(PAGE.length, 32_767) }, // 2 GB
   ]);
-  offerBytes(() => [Buffer.from(`banger-workspace ${base} ${base} ${'1'.repeat(40)}\n`), pack]);
+  offerBytes(() => [Buffer.from(`banger-workspace ${base} ${base} ${'1'.repeat(40)} 0\n`), pack]);
   await assert.rejects(exported(), { code: 'WORKSPACE_REFUSED', message: /more than 1.5G of memory/ });
 });
 
@@ -99,6 +99,6 @@ test('trees that take for ever to walk are refused at the bound of the processor
     id = tree(...letters.map((name) => ['40000', name, id] as [string, string, string]));
   }
   const pack = packOf(contents.map((content) => ({ type: 'tree', content })));
-  offerBytes(() => [Buffer.from(`banger-workspace ${base} none ${id}\n`), pack]);
+  offerBytes(() => [Buffer.from(`banger-workspace ${base} none ${id} 0\n`), pack]);
   await assert.rejects(diffed(false), { code: 'WORKSPACE_REFUSED', message: /more than 1 s of the processor/ });
 });

@@ -108,7 +108,7 @@ export async function setUp(t: TestContext, { limits = WORKSPACE_LIMITS, hasGit 
   function offerCommit(id: string, treeId: string): void {
     const input = `${id}\n${treeId}\n^${base}\n`;
     const { stdout } = spawnSync('git', ['pack-objects', '--revs', '--stdout', '-q'], { cwd: evil, env: ENV, input });
-    answer = () => [Buffer.from(`banger-workspace ${id} ${id} ${treeId}\n`), stdout];
+    answer = () => [Buffer.from(`banger-workspace ${id} ${id} ${treeId} 0\n`), stdout];
   }
 
   function object(type: string, content: string | Buffer): string {

@@ -80,7 +80,7 @@ test('what a good guest sends becomes a branch, and links that were there may st
 test('streams that lie are refused, and nothing changes on the host', async (t) => {
   const limits = { ...WORKSPACE_LIMITS, packBytes: 200_000, objects: 50, unpackedBytes: 1_000_000 };
   const { repo, evil, inGuest, offerBytes, exported, object, tree, base, importedTree } = await setUp(t, { limits });
-  const header = (commit: string, treeId: string) => Buffer.from(`banger-workspace ${base} ${commit} ${treeId}\n`);
+  const header = (commit: string, treeId: string) => Buffer.from(`banger-workspace ${base} ${commit} ${treeId} 0\n`);
   const packOf = (...ids: string[]) =>
     spawnSync('git', ['pack-objects', '--stdout', '-q'], { cwd: evil, env: ENV, input: `${ids.join('\n')}\n` }).stdout;
   const blob = object('blob', 'text');

@@ -46,6 +46,7 @@ export async function receiveChanges(
     const env = { ...identity(vm) };
     const header = await receivePack(task, git, quarantine, { guest, argv, cwd: record.path, env, limits });
     task.step('check what the guest sent');
+    if (header.leftOut.count > 0) task.note(leftOut(header));
     const received = { ...header, quarantine, repository, folder };
     await explained(() => checkReceived(task, parts, record, received, purpose));
     return { ...received, [Symbol.asyncDispose]: leave };
@@ -53,6 +54,14 @@ export async function receiveChanges(
     await leave();
     throw fault;
   }
+}
+
+function leftOut({ leftOut: { count, names } }: GuestHeader): string {
+  const more = count > names.length ? ` and ${count - names.length} more` : '';
+  return (
+    `Left out, since they are repositories of their own: ${names.map(showName).join(', ')}${more}. ` +
+    'A line in the .gitignore of the workspace says so for good.'
+  );
 }
 
 function identity({ name }: WorkspaceVm): Record<string, string> {
@@ -126,7 +135,7 @@ async function checkReceived(
   const known = await listKnown(task, git, quarantine, record);
   const targets = await readNewLinks(task, git, quarantine, changes, objects);
   const objection = findObjection(changes, known, (id) => targets.get(id) ?? null);
-  if (objection) throw refused(`${showName(objection.name)}: ${objection.why}`);
+  if (objection) throw refused(`${showName(objection.name)}: ${objection.why}`, undefined, objection.hint);
 }
 
 const RAW = ['diff-tree', '-r', '-z', '--raw', '--no-renames', '--no-abbrev', '--ignore-submodules=none'];

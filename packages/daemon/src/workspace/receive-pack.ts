@@ -108,10 +108,12 @@ export async function listReceived(
   throw refused(`its objects unpack to more than ${formatSize(limits.unpackedBytes)}`);
 }
 
-export function refused(why: string, cause?: unknown): BangerError {
+const LOOK = '"banger vm exec" enters the vm to see; "banger vm cp" brings single files out.';
+
+export function refused(why: string, cause?: unknown, hint = LOOK): BangerError {
   return new BangerError('WORKSPACE_REFUSED', {
     message: `What the guest offers was refused, and nothing was changed on the host: ${showName(why)}.`,
-    hint: '"banger vm exec" enters the vm to see; "banger vm cp" brings single files out.',
+    hint,
     cause,
   });
 }
