@@ -1,16 +1,13 @@
 /**
  * The door to the vms. Two commands on one vm queue; different vms run side by side; `list` and `show` wait for nobody.
  *
- * Each method that takes a Task is one story, told in the file of its name. This file looks vms up, queues, and watches
- * for machines that end unasked.
+ * Each method that takes a Task is one story, told in the file of its name. This file looks vms up, and queues.
  */
-
 import { EventEmitter, once } from 'node:events';
 import type { StopResult, Vm, VmSet, WaitFor } from '@banger/contract/api/vms.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { isVmId } from '@banger/contract/names.ts';
 import type { Guest } from '../guest/guest.ts';
-import type { MachineExit, MachineStall } from '../hypervisor/hypervisor.ts';
 import { createOneAtATime } from '../platform/one-at-a-time.ts';
 import { Task } from '../platform/task.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
@@ -18,19 +15,18 @@ import type { VmRecord } from '../store/records/vms.ts';
 import { createActivity } from './activity.ts';
 import { adoptWhenItAnswers } from './adopt-vm.ts';
 import { awaitSystem } from './await-system.ts';
-import { findPanic, readConsoleTail } from './console.ts';
 import { chooseName, createVm, type NamedVmCreate } from './create-vm.ts';
 import { createIdleStop } from './idle-stop.ts';
-import { createRebootLimit, REBOOTS } from './reboot-limit.ts';
 import { reconcile } from './reconcile.ts';
 import { removeVm } from './remove-vm.ts';
 import { createRunningVms } from './running-vms.ts';
 import { setVm } from './set-vm.ts';
 import { showVm } from './show-vm.ts';
 import { startVm } from './start-vm.ts';
-import { finishStop, stopVm } from './stop-vm.ts';
+import { stopVm } from './stop-vm.ts';
 import type { VmParts } from './vm-parts.ts';
 import { expectState } from './vm-states.ts';
+import { createWatch } from './watch-machine.ts';
 
 export type Vms = ReturnType<typeof createVms>;
 
@@ -51,7 +47,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     now: parts.now,
     log,
   });
-  const rebootLimit = createRebootLimit(parts);
+  const watching = createWatch({ parts, oneAtATime, startAgain: (vm) => start1(untilEnd(), vm) });
   /** Emits the id of each vm that is gone */
   const removals = new EventEmitter();
   return {
@@ -73,7 +69,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     untilStopped,
     consolePath: (name: string) => folders.of(find(name).id).console,
     reconcile: async () => {
-      await reconcile(parts, { adopted: watch, silent: (vm) => void awaitAnswer(vm) });
+      await reconcile(parts, { adopted: watching.watch, silent: (vm) => void awaitAnswer(vm) });
       idleStop.begin();
     },
     releaseAll: () => {
@@ -158,7 +154,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     const { id } = find(nameOrId);
     await queue(task, id, (vm) => removeVm(task, parts, vm, force));
     activity.forget(id);
-    rebootLimit.forget(id);
+    watching.forget(id);
     removals.emit(id);
   }
 
@@ -205,82 +201,22 @@ export function createVms(given: Omit<VmParts, 'running'>) {
 
   async function start1(task: Task, vm: VmRecord): Promise<VmRecord> {
     const started = await startVm(task, parts, vm);
-    watch(started);
+    watching.watch(started);
     activity.touch(started.id);
     return started;
   }
 
+  /** For what the daemon does by itself. */
+  function untilEnd(): Task {
+    return Task.background().withSignal(ending.signal);
+  }
+
   /** Of a machine that did not answer when the daemon started. */
   async function awaitAnswer(vm: VmRecord): Promise<void> {
-    const task = Task.background().withSignal(ending.signal);
     try {
-      await adoptWhenItAnswers(task, parts, vm, { oneAtATime, watch });
+      await adoptWhenItAnswers(untilEnd(), parts, vm, { oneAtATime, watch: watching.watch });
     } catch (fault) {
       if (!ending.signal.aborted) log.warn(`vm ${vm.name} could not be adopted`, fault);
     }
-  }
-
-  /** When the machine ends and nobody asked it to, the record follows. */
-  function watch({ id, name, state }: VmRecord): void {
-    if (state.is !== 'running') return;
-    const { pid } = state.machine;
-    const vm = running.find(id);
-    const machine = vm?.machine;
-    machine?.onStall((stall) => noteStall(id, stall));
-    vm?.onAgentLost((isLost) => noteAgent(id, isLost));
-    void machine?.exited.then(async (exit) => {
-      try {
-        await oneAtATime.run(Task.background(), id, async () => {
-          const vm = records.findById(id);
-          if (vm?.state.is === 'running' && vm.state.machine.pid === pid) await endedUnasked(vm, exit);
-        });
-      } catch (fault) {
-        log.warn(`vm ${name} ended, and its record could not follow`, fault);
-      }
-    });
-  }
-
-  /** The guest waits while the host's disk is full, and its record says so; nothing is lost. */
-  function noteStall(id: VmRecord['id'], stall: MachineStall | null): void {
-    const vm = records.findById(id);
-    if (vm?.state.is !== 'running') return;
-    const message = 'It waits, since the filesystem of its disk on the host is full; it goes on once there is space.';
-    log.info(`vm ${vm.name} ${stall ? `waits: ${stall}` : 'goes on'}`);
-    records.note({ ...vm, fault: stall && { code: 'DISK_FULL', message, at: parts.now().toISOString() } });
-  }
-
-  /** A machine whose agent is gone runs on, and nobody reaches it. */
-  function noteAgent(id: VmRecord['id'], isLost: boolean): void {
-    const vm = records.findById(id);
-    const isToldOtherwise = isLost ? vm?.fault?.code === 'DISK_FULL' : vm?.fault?.code !== 'VM_LOST';
-    if (vm?.state.is !== 'running' || isToldOtherwise) return;
-    log.info(`vm ${vm.name}: its agent ${isLost ? 'does not answer' : 'answers again'}`);
-    const message = `Its agent does not answer, so nothing can be asked of it; "banger vm kill ${vm.name}" ends it.`;
-    records.note({ ...vm, fault: isLost ? { code: 'VM_LOST', message, at: parts.now().toISOString() } : null });
-  }
-
-  async function endedUnasked(vm: VmRecord, exit: MachineExit): Promise<void> {
-    log.info(`vm ${vm.name} ended by itself: ${exit.detail}`);
-    const lines = await readConsoleTail(folders.of(vm.id).console);
-    const panic = findPanic(lines);
-    if (exit.by === 'guest' && !panic) {
-      const stopped = await finishStop(parts, vm, 'guest', null);
-      if (exit.how === 'reset' && !vm.ephemeral) await comeBack(stopped);
-      return;
-    }
-    const what = panic ? 'Its kernel or its agent panicked.' : `It ended unasked: ${exit.detail}.`;
-    const message = [`${what} The last lines of its console:`, ...lines.slice(-12)].join('\n  ');
-    await finishStop(parts, vm, 'crashed', { code: 'VM_LOST', message, at: parts.now().toISOString() });
-  }
-
-  /** A guest that rebooted: its machine ended, and is started like any other. */
-  async function comeBack(vm: VmRecord): Promise<void> {
-    if (!rebootLimit.mayComeBack(vm.id)) {
-      const message = `It rebooted ${REBOOTS.max + 1} times within ${REBOOTS.withinMs / 60_000} min, so it stays off.`;
-      records.note({ ...vm, fault: { code: 'VM_LOST', message, at: parts.now().toISOString() } });
-      return;
-    }
-    log.info(`vm ${vm.name} rebooted and is started again`);
-    await start1(Task.background().withSignal(ending.signal), vm);
   }
 }
