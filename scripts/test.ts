@@ -20,8 +20,8 @@ const SUITES = {
   host: { files: ['test/host/**/*.test.ts'], concurrency: 1 },
 } as const;
 
-type SuiteName = keyof typeof SUITES | 'agent';
-const ALL: SuiteName[] = ['agent', 'unit', 'integration', 'smoke', 'alone', 'host'];
+type SuiteName = keyof typeof SUITES | 'rust';
+const ALL: SuiteName[] = ['rust', 'unit', 'integration', 'smoke', 'alone', 'host'];
 const OUTPUT = 'build/test';
 const COVERAGE = 'build/coverage';
 
@@ -32,7 +32,7 @@ mkdirSync(OUTPUT, { recursive: true });
 const total: Counts = { passed: 0, failed: 0, skipped: [] };
 for (const name of asked.length > 0 ? asked : ALL) {
   const beganMs = performance.now();
-  const counts = name === 'agent' ? runCargo() : runNode(name);
+  const counts = name === 'rust' ? runCargo() : runNode(name);
   total.passed += counts.passed;
   total.failed += counts.failed;
   total.skipped.push(...counts.skipped);
@@ -45,7 +45,7 @@ if (globSync(`${COVERAGE}/tmp/*.json`).length > 0) printCoverage();
 console.log(describe(total));
 process.exit(total.failed > 0 || unexpected.length > 0 || total.passed === 0 ? 1 : 0);
 
-function runNode(name: Exclude<SuiteName, 'agent'>): Counts {
+function runNode(name: Exclude<SuiteName, 'rust'>): Counts {
   const { files, concurrency } = SUITES[name];
   const countsPath = join(OUTPUT, `${name}.json`);
   rmSync(countsPath, { force: true });
@@ -68,20 +68,24 @@ function runNode(name: Exclude<SuiteName, 'agent'>): Counts {
 }
 
 function runCargo(): Counts {
-  // Cargo reads its settings, which make the agent static, from the folder that it is called in.
-  const { status, stdout } = spawnSync('cargo', ['test', '--quiet', '--locked', '--release'], {
-    cwd: 'guest/agent',
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-  });
-  process.stdout.write(stdout);
   const counts: Counts = { passed: 0, failed: 0, skipped: [] };
-  for (const [, passed, failed, ignored] of stdout.matchAll(/(\d+) passed; (\d+) failed; (\d+) ignored/g)) {
-    counts.passed += Number(passed);
-    counts.failed += Number(failed);
-    if (Number(ignored) > 0) counts.skipped.push({ title: 'cargo test', why: `${ignored} ignored` });
+  for (const crate of ['guest/agent', 'host/link']) {
+    // Cargo reads its settings, which make the program static, from the folder that it is called in.
+    const { status, stdout } = spawnSync('cargo', ['test', '--quiet', '--locked', '--release'], {
+      cwd: crate,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      encoding: 'utf8',
+    });
+    process.stdout.write(stdout);
+    const failedBefore = counts.failed;
+    for (const [, passed, failed, ignored] of stdout.matchAll(/(\d+) passed; (\d+) failed; (\d+) ignored/g)) {
+      counts.passed += Number(passed);
+      counts.failed += Number(failed);
+      if (Number(ignored) > 0) counts.skipped.push({ title: `cargo test of ${crate}`, why: `${ignored} ignored` });
+    }
+    if (status !== 0 && counts.failed === failedBefore) counts.failed += 1;
   }
-  return status !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+  return counts;
 }
 
 function printCoverage(): void {

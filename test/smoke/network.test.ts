@@ -49,4 +49,23 @@ test('the network of a machine', async (t) => {
       assert.ok(!stdout.includes(token), `the host's loopback answers at ${address}`);
     }
   });
+
+  await t.test('nobody answers a guest where clouds have their metadata, whatever routes its root makes', async () => {
+    // By a route of its own, and from an address that the host never gave it
+    const script = `
+      ip address add 169.254.1.1/32 dev eth0; ip route replace 169.254.169.254/32 via 10.0.2.2 dev eth0 onlink
+      for from in 10.0.2.15 169.254.1.1; do
+        curl -s -m 5 --interface "$from" -o /dev/null http://169.254.169.254/; echo "$?"
+      done`;
+    const { stdout } = await home.run(['vm', 'exec', 'net', '--', 'bash', '-c', script]);
+    assert.match(stdout, /^(7|28)\n(7|28)\n$/); // curl's: no connection, or no answer
+  });
+
+  await t.test('names have no addresses that the machine cannot reach, and the host has one', async () => {
+    const script = 'getent ahosts host.banger; getent ahostsv6 host.banger; cat /etc/resolv.conf';
+    const { stdout } = await home.run(['vm', 'exec', 'net', '--', 'sh', '-c', script]);
+    assert.match(stdout, /^10\.0\.2\.2 +STREAM host\.banger$/m);
+    assert.doesNotMatch(stdout, /^[0-9a-f]*:[0-9a-f:]+ /m);
+    assert.match(stdout, /^nameserver 10\.0\.2\.3$/m);
+  });
 });

@@ -31,6 +31,7 @@ const MIA: User = { name: 'mia', home: '/home/mia', path: '/usr/local/bin:/usr/b
 const NEEDED_TO_RUN = [
   ...['bin', 'catalog', 'packages', 'package.json', 'node_modules', 'build/test-data'],
   'guest/agent/target/x86_64-unknown-linux-gnu/release/banger-agent',
+  'host/link/target/x86_64-unknown-linux-gnu/release/banger-link',
 ];
 const NOT_NEEDED_TO_RUN = ['@biomejs', '@typescript', 'typescript', 'node/node_modules'];
 

@@ -34,6 +34,8 @@ pub struct NetworkConfig {
     pub prefix: u8,
     pub gateway: Ipv4Addr,
     pub dns: Vec<Ipv4Addr>,
+    /// Domains that complete a name
+    pub search: Vec<String>,
 }
 
 impl CommandLine {
@@ -68,6 +70,10 @@ impl BootConfig {
         let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let is_drive =
             |name: &str| !name.is_empty() && name.len() <= 16 && name.bytes().all(|b| b.is_ascii_alphanumeric());
+        let is_domain = |name: &str| {
+            (1..=253).contains(&name.len())
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+        };
         if self.v != 1 {
             return Err(format!("version {} of banger.boot is not known to this agent", self.v));
         }
@@ -83,6 +89,9 @@ impl BootConfig {
         }
         match &self.network {
             Some(network) if network.prefix > 32 => Err("network.prefix is above 32".to_owned()),
+            Some(network) if !network.search.iter().all(|domain| is_domain(domain)) => {
+                Err("network.search has what is no domain".to_owned())
+            }
             _ => Ok(()),
         }
     }

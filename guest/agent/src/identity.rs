@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 use crate::boot_failure::{BootFailure, ToBootFailure};
-use crate::command_line::{BootConfig, is_host_name};
+use crate::command_line::{BootConfig, NetworkConfig, is_host_name};
 
 /// Ends our line in `/etc/hosts`, which says under which names this machine knew itself at its last boot: the host name,
 /// and the vm's
@@ -21,8 +21,7 @@ pub fn write(config: &BootConfig) -> Result<(), BootFailure> {
     replace("/etc/machine-id", &format!("{}\n", config.machine_id)).or_fail(CODE, "/etc/machine-id")?;
     replace("/etc/hosts", &hosts_with(&hosts, hostname, &config.hostname)).or_fail(CODE, "/etc/hosts")?;
     if let Some(network) = &config.network {
-        let servers: String = network.dns.iter().map(|server| format!("nameserver {server}\n")).collect();
-        replace("/etc/resolv.conf", &servers).or_fail(CODE, "/etc/resolv.conf")?;
+        replace("/etc/resolv.conf", &resolv_conf(network)).or_fail(CODE, "/etc/resolv.conf")?;
     }
     Ok(())
 }
@@ -33,6 +32,14 @@ fn host_name<'a>(hosts: &str, set_inside: &'a str, vm_name: &'a str) -> &'a str 
     let set_inside = set_inside.trim();
     let is_ours = known_as == Some(vm_name);
     if is_ours && is_host_name(set_inside) { set_inside } else { vm_name }
+}
+
+fn resolv_conf(network: &NetworkConfig) -> String {
+    let mut lines: Vec<String> = network.dns.iter().map(|server| format!("nameserver {server}\n")).collect();
+    if !network.search.is_empty() {
+        lines.push(format!("search {}\n", network.search.join(" ")));
+    }
+    lines.concat()
 }
 
 /// The image's hosts, with `localhost` and exactly one line of ours.
@@ -73,6 +80,20 @@ mod tests {
         assert_eq!(once, "127.0.0.1 localhost\n10.1.2.3 db\n127.0.1.1 web # banger\n");
         let renamed = hosts_with(&once, "shop", "web");
         assert_eq!(renamed, "127.0.0.1 localhost\n10.1.2.3 db\n127.0.1.1 shop web # banger\n");
+    }
+
+    #[test]
+    fn names_are_asked_of_the_servers_and_completed_with_the_domains() {
+        let mut network = NetworkConfig {
+            address: [10, 0, 2, 15].into(),
+            prefix: 24,
+            gateway: [10, 0, 2, 2].into(),
+            dns: vec![[10, 0, 2, 3].into()],
+            search: vec![],
+        };
+        assert_eq!(resolv_conf(&network), "nameserver 10.0.2.3\n");
+        network.search = vec!["corp.example".to_owned(), "lan".to_owned()];
+        assert_eq!(resolv_conf(&network), "nameserver 10.0.2.3\nsearch corp.example lan\n");
     }
 
     #[test]

@@ -65,7 +65,13 @@ mod tests {
     use super::*;
 
     fn network(address: &str, prefix: u8, gateway: &str) -> NetworkConfig {
-        NetworkConfig { address: address.parse().unwrap(), prefix, gateway: gateway.parse().unwrap(), dns: vec![] }
+        NetworkConfig {
+            address: address.parse().unwrap(),
+            prefix,
+            gateway: gateway.parse().unwrap(),
+            dns: vec![],
+            search: vec![],
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ import { OWNER } from './platform/own-files.ts';
 import { takeSingleInstanceLock } from './platform/single-instance.ts';
 import { Task } from './platform/task.ts';
 import { findUnrecorded, unrecordedUsersOf } from './recover/unrecorded.ts';
-import type { Settings } from './settings.ts';
+import { networkTools, type Settings } from './settings.ts';
 import { createSsh } from './ssh/ssh.ts';
 import { openStore } from './store/store.ts';
 import { createVmFolders } from './store/vm-folders.ts';
@@ -102,19 +102,20 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   });
   const folders = createVmFolders({ dataFolder: paths.data, runtimeFolder: paths.runtime });
   const manifests = createVmManifests({ folders, workspaces: store.workspaces, log });
-  const userNetwork = createUserNetwork({ passtPath: tools.passt, pastaPath: tools.pasta, isRoot: settings.isRoot });
+  const userNetwork = createUserNetwork(networkTools(settings));
   const accel = createKvmProbe({
     qemuPath: tools.qemu,
     log,
     verdictPath: join(paths.cache, 'kvm.json'),
     greet: async (task, machine) => greetAgent(task, await machine.openAgentStream()),
   });
+  const readReach = async () => ({ isPrivateOpen: (await config.read()).isPrivateOpen !== false });
   const driver = createQemuDriver({ qemuPath: tools.qemu, log, accel });
   const sshKey = async () => (await config.read()).sshKey;
   const ssh = createSsh({ paths, folders, commandPath: settings.commandPath, sshKey });
   const capabilities = [
     createDiskCapability({ folders }),
-    createNetworkCapability({ folders, userNetwork }),
+    createNetworkCapability({ folders, userNetwork, readReach }),
     createFileSyncCapability({ home: settings.home, readWanted: async () => (await config.read()).fileSync, now }),
     createSshCapability({ ssh }),
     createManifestCapability({ manifests }),

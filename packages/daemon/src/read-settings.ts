@@ -19,6 +19,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     home,
     socketPath: daemonSocketPath(paths),
     agentPath: join(CHECKOUT, 'guest/agent/target/x86_64-unknown-linux-gnu/release/banger-agent'),
+    linkPath: join(CHECKOUT, 'host/link/target/x86_64-unknown-linux-gnu/release/banger-link'),
     catalogFolder: join(CHECKOUT, 'catalog'),
     tools: {
       qemu: env.BANGER_QEMU ?? 'qemu-system-x86_64',

@@ -6,8 +6,9 @@ export type Settings = {
   /** The owner's home folder */
   home: string;
   socketPath: string;
-  /** The static guest agent, and the catalogs, as they come with this banger */
+  /** The static guest agent, the program that holds a vm's network, and the catalogs, as they come with this banger */
   agentPath: string;
+  linkPath: string;
   catalogFolder: string;
   tools: { qemu: string; passt: string; pasta: string };
   /** What the owner's own git would see: PATH, HOME, XDG_CONFIG_HOME */
@@ -18,3 +19,8 @@ export type Settings = {
   /** The command `banger`, for programs that call it to reach a vm */
   commandPath: string;
 };
+
+/** What a vm's network is made with. */
+export function networkTools({ tools, linkPath, isRoot }: Settings) {
+  return { linkPath, passtPath: tools.passt, pastaPath: tools.pasta, isRoot };
+}

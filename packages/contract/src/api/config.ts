@@ -31,6 +31,8 @@ export const configShownSchema = z.object({
   /** Null is never */
   idleStopAfterMs: resolved(z.number().nullable()),
   overcommitMemory: resolved(z.boolean()),
+  /** Whether vms reach private networks */
+  networkPrivate: resolved(z.boolean()),
   fileSync: z.array(fileSync.extend({ line: z.int().nullable() })),
 });
 

@@ -72,6 +72,6 @@ export type BootConfig = {
   imageDrive: string;
   diskDrive: string;
   modulesDrive: string | null;
-  network: { address: string; prefix: number; gateway: string; dns: string[] } | null;
+  network: { address: string; prefix: number; gateway: string; dns: string[]; search: string[] } | null;
   unixMs: number;
 };

@@ -1,14 +1,21 @@
 /** User-mode network: a peer process of its own for each run of a vm. */
 import type { UserNetwork } from '../network/passt.ts';
+import type { Reach } from '../network/reach.ts';
 import type { VmFolders } from '../store/vm-folders.ts';
 import type { Capability } from './capability.ts';
 
-export function createNetworkCapability(parts: { folders: VmFolders; userNetwork: UserNetwork }): Capability {
-  const { folders, userNetwork } = parts;
+type NetworkParts = {
+  folders: VmFolders;
+  userNetwork: UserNetwork;
+  /** What the config says now. Throws CONFIG_INVALID. */
+  readReach: () => Promise<Reach>;
+};
+
+export function createNetworkCapability({ folders, userNetwork, readReach }: NetworkParts): Capability {
   return {
     name: 'network',
     async prepare(task, { id }) {
-      const link = await userNetwork.connect(task, folders.of(id).runtime);
+      const link = await userNetwork.connect(task, folders.of(id).runtime, await readReach());
       return link ? { networkSocket: link.socketPath, network: link.network } : {};
     },
     async release({ id }) {

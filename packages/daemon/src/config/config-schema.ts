@@ -24,6 +24,7 @@ export function configSchema(home: string) {
       })
       .optional(),
     vm: z.strictObject({ idle_stop_after: duration().optional(), overcommit_memory: yesOrNo().optional() }).optional(),
+    network: z.strictObject({ private: yesOrNo().optional() }).optional(),
     file_sync: z
       .array(z.strictObject({ from: hostPath(home), to: guestPath(), mode: mode().optional() }))
       .max(MAX_FILE_SYNCS, `at most ${MAX_FILE_SYNCS} of them are allowed`)

@@ -21,6 +21,8 @@ export type Config = {
   idleStopAfterMs: number | null;
   /** Whether the vms that run may be promised more memory than there is; null where the user has not said */
   mayOvercommit: boolean | null;
+  /** Whether vms reach private networks; null leaves it open */
+  isPrivateOpen: boolean | null;
   fileSync: FileSync[];
   /** Where a key stands in the file */
   lineOf: (path: KeyPath) => number | null;
@@ -46,7 +48,7 @@ export function createConfig({ folder, home }: ConfigParts) {
 
   function understand(text: string, isThere: boolean): Config | BangerError {
     try {
-      const { ssh_key, vm_defaults = {}, vm = {}, file_sync = [] } = parseConfig({ text, path, home });
+      const { ssh_key, vm_defaults = {}, vm = {}, network = {}, file_sync = [] } = parseConfig({ text, path, home });
       return {
         isThere,
         sshKey: ssh_key ?? null,
@@ -57,6 +59,7 @@ export function createConfig({ folder, home }: ConfigParts) {
         },
         idleStopAfterMs: vm.idle_stop_after ?? null,
         mayOvercommit: vm.overcommit_memory ?? null,
+        isPrivateOpen: network.private ?? null,
         fileSync: file_sync.map(({ from, to, mode = null }) => ({ from, to, mode })),
         lineOf: (keys) => findLine(text, keys),
       };

@@ -12,6 +12,8 @@ test('every key is understood', () => {
     [vm]
     idle_stop_after = "30m"
     overcommit_memory = false
+    [network]
+    private = false
     [[file_sync]]
     from = "~/.gitconfig"
     to = "~/.gitconfig"
@@ -24,6 +26,7 @@ test('every key is understood', () => {
     ssh_key: '/home/mia/.ssh/id_ed25519',
     vm_defaults: { cpus: 2, memory: 1.5 * GIB, disk_size: 20 * GIB },
     vm: { idle_stop_after: 1_800_000, overcommit_memory: false },
+    network: { private: false },
     file_sync: [
       { from: '/home/mia/.gitconfig', to: '/root/.gitconfig', mode: 0o600 },
       { from: '/home/mia/notes', to: '/srv/notes' },
@@ -55,6 +58,7 @@ const REFUSED: [string, string, RegExp][] = [
   ['a size out of bounds', '[vm_defaults]\ndisk_size = "1M"', /line 2: .*between 256M and 64T/],
   ['too many processors', '[vm_defaults]\ncpus = 65', /line 2: .*whole number from 1 to 64/],
   ['half a processor', '[vm_defaults]\ncpus = 1.5', /line 2: .*whole number from 1 to 64/],
+  ['a yes that is none', '[network]\nprivate = "yes"', /line 2: \[network\] private: it must be true or false/],
   ['a duration that is none', '[vm]\nidle_stop_after = "soon"', /line 2: .*"soon" is not a duration/],
   ['a duration of nothing', '[vm]\nidle_stop_after = "0"', /line 2: .*at least "1s"/],
   ['a value where a table belongs', 'vm = 3', /line 1: \[vm\]: it must be a table/],

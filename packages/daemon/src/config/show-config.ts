@@ -25,6 +25,10 @@ export async function showConfig(
       ...configured(config.mayOvercommit, ['vm', 'overcommit_memory'], 'with a word when it happens'),
       value: config.mayOvercommit ?? true,
     },
+    networkPrivate: {
+      ...configured(config.isPrivateOpen, ['network', 'private'], 'unless you say no'),
+      value: config.isPrivateOpen !== false,
+    },
     fileSync: fileSync.map((entry, index) => ({ ...entry, line: lineOf(['file_sync', index]) })),
   };
 

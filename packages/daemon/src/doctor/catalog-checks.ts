@@ -28,15 +28,16 @@ const MAKERS: Record<Kind, Record<string, string>> = {
 };
 
 export async function checkCatalogs(parts: CatalogParts): Promise<Check[]> {
-  const { agentPath, catalogFolder } = parts.settings;
+  const { agentPath, linkPath, catalogFolder } = parts.settings;
+  const unbuilt = [agentPath, linkPath].find((path) => !existsSync(path));
   const image = readImageCatalog(join(catalogFolder, 'images.json')).find((entry) => entry.default);
   const kernel = readKernelCatalog(join(catalogFolder, 'kernels.json')).find((entry) => entry.default);
   return [
     await checkDefault(parts, 'image', image?.name ?? null),
     await checkDefault(parts, 'kernel', kernel?.name ?? null),
-    existsSync(agentPath)
-      ? pass('agent build', 'the guest agent is built')
-      : fail('agent build', `the guest agent ${agentPath} is not there`, 'make setup'),
+    unbuilt === undefined
+      ? pass('agent build', 'the guest agent and banger-link are built')
+      : fail('agent build', `${unbuilt} is not there`, 'make setup'),
   ];
 }
 

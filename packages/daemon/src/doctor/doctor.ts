@@ -40,7 +40,7 @@ export async function* examineHost({ settings, env, readHost }: DoctorParts): As
     ['kvm', () => checkKvm({ verdictPath: join(paths.cache, 'kvm.json'), qemuVersion: qemu.version })],
     ['tools', () => checkTools({ tools, searchPath: env.PATH ?? '' })],
     ['walls', checkWalls],
-    ['network', () => checkNetwork()],
+    ['network', () => checkNetwork(settings)],
     ['storage', () => checkStorage(paths)],
     ['state', () => [state.check]],
     ['images', () => checkCatalogs({ settings, state, searchPath: env.PATH ?? '', isRoot })],

@@ -1,16 +1,30 @@
 /** Whether vms get a network: without one they start, and say so. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Check } from '@banger/contract/api/doctor.ts';
-import { findNetworkObstacle } from '../network/passt.ts';
+import { HOST, seeObstacle, tryNamespace } from '../network/network-obstacle.ts';
+import { Task } from '../platform/task.ts';
+import { networkTools, type Settings } from '../settings.ts';
 import { pass, warn } from './check.ts';
 
-export async function checkNetwork(): Promise<Check[]> {
-  const obstacle = await findNetworkObstacle();
-  if (obstacle === null) return [pass('network', '/dev/net/tun opens and there is a default route')];
+const TRY_LIMIT_MS = 5000;
+
+export async function checkNetwork(settings: Settings): Promise<Check[]> {
+  const limited = Task.background().withSignal(AbortSignal.timeout(TRY_LIMIT_MS));
+  const obstacle = (await seeObstacle(HOST)) ?? (await tryNamespace(limited, networkTools(settings)));
+  if (obstacle === null) return [pass('network', 'this host made a network namespace as a vm has one')];
   return [warn('network', `vms have no network: ${obstacle}`, fixFor(obstacle))];
 }
 
 function fixFor(obstacle: string): string | null {
+  if (/network namespace/.test(obstacle)) return fixForNamespaces();
   if (!obstacle.includes('tun')) return null; // which network to join is for the user to say
   return existsSync('/dev/net/tun') ? 'sudo chmod 0666 /dev/net/tun' : 'sudo modprobe tun';
+}
+
+/** The two switches that Debian has for user namespaces; another reason is in pasta's own words. */
+function fixForNamespaces(): string | null {
+  const isZero = (path: string) => existsSync(path) && readFileSync(path, 'utf8').trim() === '0';
+  if (isZero('/proc/sys/kernel/unprivileged_userns_clone')) return 'sudo sysctl kernel.unprivileged_userns_clone=1';
+  if (isZero('/proc/sys/user/max_user_namespaces')) return 'sudo sysctl user.max_user_namespaces=15000';
+  return null;
 }

@@ -5,7 +5,7 @@
  * resolver for names, and gets no way to what listens on the host's loopback only. It ends by itself when its machine
  * does.
  */
-import { access, constants, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { BootConfig } from '@banger/contract/guest/messages.ts';
@@ -14,17 +14,16 @@ import { findByArgument, killProcess } from '../platform/processes.ts';
 import { type StartedProcess, startProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
 import { watchForContent } from '../platform/unix-sockets.ts';
-import { networkCommand, USER_NETWORK } from './passt-arguments.ts';
+import { type NetworkTools, networkCommand, USER_NETWORK } from './network-command.ts';
+import { HOST, type HostNetwork, lastWords, seeObstacle, tryNamespace } from './network-obstacle.ts';
+import { closedNetworks, type Reach } from './reach.ts';
+import { readSearchDomains } from './search-domains.ts';
 
 const START_DEADLINE_MS = 30_000;
-const HOST = { tunDevice: '/dev/net/tun', routesPath: '/proc/net/route' };
 
 export type UserLink = { socketPath: string; network: NonNullable<BootConfig['network']> };
 
-/** Where the host says what it has; tests say otherwise */
-type HostNetwork = { tunDevice: string; routesPath: string };
-
-type UserNetworkParts = { passtPath: string; pastaPath: string; isRoot: boolean; host?: HostNetwork };
+type UserNetworkParts = NetworkTools & { host?: HostNetwork };
 
 export type UserNetwork = ReturnType<typeof createUserNetwork>;
 
@@ -35,29 +34,39 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
    * Ready for QEMU to connect, or null with a note where the host has no network to share or no way to keep its loopback
    * apart. Throws TOOL_MISSING, NETWORK_FAILED or PATH_TOO_LONG; nothing is left then.
    */
-  async function connect(task: Task, runtimeFolder: string): Promise<UserLink | null> {
-    const obstacle = await findNetworkObstacle(host);
-    if (obstacle) {
-      task.note(`The machine has no network: ${obstacle}.`);
-      return null;
+  async function connect(task: Task, runtimeFolder: string, reach: Reach): Promise<UserLink | null> {
+    const obstacle = (await seeObstacle(host)) ?? (await start(task, runtimeFolder, reach));
+    if (obstacle === null) {
+      const search = await readSearchDomains(host.resolversPath);
+      return { socketPath: filesOf(runtimeFolder).socket, network: { ...USER_NETWORK, search } };
     }
+    task.note(`The machine has no network: ${obstacle}.`);
+    return null;
+  }
+
+  /** Null, or why this host has none for vms. */
+  async function start(task: Task, runtimeFolder: string, reach: Reach): Promise<string | null> {
     const files = filesOf(runtimeFolder);
     checkSocketPath(files.socket);
     await Promise.all(Object.values(files).map((path) => rm(path, { force: true }))); // of an earlier run
     const deadline = AbortSignal.timeout(START_DEADLINE_MS);
+    const closed = closedNetworks({ ...reach, ownAddresses: host.ownAddresses() });
+    const plan = { ...files, resolvers: host.resolversPath, closed };
     // Its socket is there before it has shut itself in, which a host may refuse: it would take QEMU's connection and end.
     const watch = watchForContent(files.pid);
     try {
-      const started = await startProcess(networkCommand({ ...tools, ...files }), {
+      const started = await startProcess(networkCommand(tools, plan), {
         cwd: runtimeFolder,
         logPath: files.output,
       });
       await task.withSignal(deadline).race(Promise.race([watch.appeared, endOf(started)]));
-      return { socketPath: files.socket, network: USER_NETWORK };
+      return null;
     } catch (fault) {
       await release(runtimeFolder);
       task.check();
       if (fault instanceof BangerError && !deadline.aborted) throw fault;
+      const obstacle = await tryNamespace(task.withSignal(AbortSignal.timeout(START_DEADLINE_MS)), tools);
+      if (obstacle) return obstacle;
       throw await startFailure([files.output, files.log], deadline.aborted, fault);
     } finally {
       watch.stop();
@@ -79,23 +88,6 @@ function filesOf(runtimeFolder: string) {
   };
 }
 
-/** Why vms have no network here, in words; null when they have one. */
-export async function findNetworkObstacle({ tunDevice, routesPath }: HostNetwork = HOST): Promise<string | null> {
-  try {
-    // Debian lets everyone open it; a container or a strict host may not, and then there is no namespace to isolate in.
-    await access(tunDevice, constants.R_OK | constants.W_OK);
-  } catch {
-    return `${tunDevice} cannot be opened (on Debian it has mode 0666)`;
-  }
-  const routes = await readFile(routesPath, 'utf8');
-  return hasDefaultRoute(routes) ? null : 'the host has no default route';
-}
-
-/** `routes` is /proc/net/route: interface, destination and so on, in hexadecimal, one route a line. */
-function hasDefaultRoute(routes: string): boolean {
-  return routes.split('\n').some((line) => /^\S+\t00000000\t[0-9A-F]{8}\t\S+\t\S+\t\S+\t\S+\t00000000\t/.test(line));
-}
-
 async function endOf({ exited }: StartedProcess): Promise<never> {
   const { code, signal } = await exited;
   throw new Error(signal ? `it was ended by ${signal}` : `it exited with ${code}`);
@@ -103,17 +95,11 @@ async function endOf({ exited }: StartedProcess): Promise<never> {
 
 async function startFailure(paths: string[], isLate: boolean, cause: unknown): Promise<BangerError> {
   const printed = await Promise.all(paths.map((path) => readFile(path, 'utf8').catch(() => '')));
-  // It also complains that there is no system logger, which is no reason.
-  const lines = printed
-    .join('')
-    .trim()
-    .split('\n')
-    .filter((line) => !/ to syslog$/.test(line));
-  const lastLines = lines.slice(-5).join('\n');
+  const lastLines = lastWords(printed.join(''), 5);
   const what = isLate ? `was not ready within ${START_DEADLINE_MS / 1000} s` : 'could not set up the network';
   return new BangerError('NETWORK_FAILED', {
     message: `passt ${what}${lastLines ? `: ${lastLines}` : '.'}`,
-    hint: 'The host needs an interface with a default route, and has to let you make user namespaces.',
+    hint: 'Run "banger doctor", which tries the network of vms by itself.',
     cause,
   });
 }

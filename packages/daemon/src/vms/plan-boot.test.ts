@@ -23,7 +23,13 @@ const parts = {
 const disk = { drives: [{ path: '/d', readOnly: false }] };
 const network = {
   networkSocket: '/r/net',
-  network: { address: '10.0.2.15', prefix: 24, gateway: '10.0.2.2', dns: ['10.0.2.3'] },
+  network: {
+    address: '10.0.2.15',
+    prefix: 24,
+    gateway: '10.0.2.2',
+    dns: ['10.0.2.3'],
+    search: Array(6).fill('a'.repeat(41)),
+  },
 };
 
 function bootOf({ kernelArguments }: { kernelArguments: string[] }): BootConfig {

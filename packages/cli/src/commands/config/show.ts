@@ -14,7 +14,8 @@ export const run: Run<'config show'> = async (cli) => {
 
 const HEADINGS = ['KEY', 'VALUE', 'FROM'];
 
-function rowsOf({ vmDefaults, sshKey, idleStopAfterMs, overcommitMemory, fileSync }: ConfigShown): string[][] {
+function rowsOf(shown: ConfigShown): string[][] {
+  const { vmDefaults, sshKey, idleStopAfterMs, overcommitMemory, networkPrivate, fileSync } = shown;
   return [
     ['vm_defaults.cpus', String(vmDefaults.cpus.value), describeOrigin(vmDefaults.cpus)],
     ['vm_defaults.memory', formatMib(vmDefaults.memoryBytes.value), describeOrigin(vmDefaults.memoryBytes)],
@@ -26,6 +27,7 @@ function rowsOf({ vmDefaults, sshKey, idleStopAfterMs, overcommitMemory, fileSyn
       describeOrigin(idleStopAfterMs),
     ],
     ['vm.overcommit_memory', String(overcommitMemory.value), describeOrigin(overcommitMemory)],
+    ['network.private', String(networkPrivate.value), describeOrigin(networkPrivate)],
     ...fileSync.map(({ from, to, mode, line }) => [
       'file_sync',
       `${from} to ${to}${mode === null ? '' : ` (${mode.toString(8).padStart(4, '0')})`}`,

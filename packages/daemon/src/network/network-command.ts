@@ -1,16 +1,20 @@
 /** Decides how a vm's user-mode network is started: files and abilities in, a command out. */
 import { WITHOUT_ROOT_POWER } from '../platform/user-namespace.ts';
 
-export const USER_NETWORK = { address: '10.0.2.15', prefix: 24, gateway: '10.0.2.2', dns: ['10.0.2.3'] };
+const NAMES = '10.0.2.3';
+export const USER_NETWORK = { address: '10.0.2.15', prefix: 24, gateway: '10.0.2.2', dns: [NAMES] };
 
-export type NetworkCommand = {
-  passtPath: string;
-  pastaPath: string;
-  isRoot: boolean;
+export type NetworkTools = { linkPath: string; passtPath: string; pastaPath: string; isRoot: boolean };
+
+export type NetworkPlan = {
   socket: string;
   /** Written once it is ready to work */
   pid: string;
   log: string;
+  /** The host's list of name servers */
+  resolvers: string;
+  /** Networks that the guest does not reach */
+  closed: readonly string[];
 };
 
 const MAX_LOG_BYTES = 128 * 1024;
@@ -20,29 +24,40 @@ const NOTHING_ANNOUNCED = ['--ipv4-only', '--no-ndp', '--no-ra', '--no-dhcpv6'];
  * passt opens a socket to whatever address the guest sends to. Debian 12's version does so for 127.0.0.1 too: a guest
  * whose root turns its routes around would reach what listens on the host's loopback only, whatever the options say.
  * So passt runs inside a namespace that pasta makes, where the loopback is an empty one, and pasta carries its traffic
- * out: what the namespace's kernel takes for local never gets to pasta.
+ * out: what the namespace's kernel takes for local never gets to pasta. Around both is our own banger-link, which says
+ * what else is closed there and answers for names.
  *
  * Options that Debian 12's version (March 2023) and the newest both have.
  */
-export function networkCommand(plan: NetworkCommand): string[] {
+export function networkCommand(tools: NetworkTools, plan: NetworkPlan): string[] {
+  const link = [
+    ...['--names', NAMES, '--host', USER_NETWORK.gateway, '--resolvers', plan.resolvers],
+    ...plan.closed.flatMap((network) => ['--closed', network]),
+    '--',
+  ];
+  // Where AppArmor confines pasta, it may start what is in /usr/bin and nothing else; env may start anything.
+  const inside = ['/usr/bin/env', tools.linkPath, 'inside', ...link, ...passt(tools, plan)];
+  return [tools.linkPath, 'outside', ...link, ...inNamespace(tools, inside)];
+}
+
+/** Runs `program` in a namespace with the host's way out, and ends with it. */
+export function inNamespace({ pastaPath, isRoot }: NetworkTools, program: string[]): string[] {
   return [
-    ...(plan.isRoot ? WITHOUT_ROOT_POWER : []),
-    plan.pastaPath,
+    ...(isRoot ? WITHOUT_ROOT_POWER : []),
+    pastaPath,
     ...['--foreground', '--quiet', '--config-net', '--no-dhcp', ...NOTHING_ANNOUNCED],
     // No ports either way: from the host's loopback into the namespace, or from the namespace's to the host's.
     ...['--tcp-ports', 'none', '--udp-ports', 'none', '--tcp-ns', 'none', '--udp-ns', 'none'],
     // Otherwise the gateway's address leads to the host's loopback.
     '--no-map-gw',
-    // To the resolver of the host, even one on its loopback. Naming it with --dns would switch this off.
-    ...['--dns-forward', USER_NETWORK.dns[0] as string],
     // By itself it makes a user namespace in which root becomes "nobody", who cannot reach the folder of the socket.
-    ...(plan.isRoot ? ['--netns-only', '--runas', '0'] : []),
+    ...(isRoot ? ['--netns-only', '--runas', '0'] : []),
     '--',
-    ...passt(plan),
+    ...program,
   ];
 }
 
-function passt({ passtPath, socket, pid, log }: NetworkCommand): string[] {
+function passt({ passtPath }: NetworkTools, { socket, pid, log }: NetworkPlan): string[] {
   const { address, prefix, gateway } = USER_NETWORK;
   return [
     passtPath,

@@ -1,0 +1,116 @@
+//! The name servers of the host, as its resolv.conf has them now: they change with networks and VPNs.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags, open};
+
+const PORT: u16 = 53;
+/// As many as the C library uses
+const MAX_SERVERS: usize = 3;
+const MAX_FILE_BYTES: u64 = 64 * 1024;
+/// How long one that did not answer is asked last
+const REST: Duration = Duration::from_secs(30);
+
+pub struct Resolvers {
+    path: PathBuf,
+    resting: Mutex<Vec<(SocketAddr, Instant)>>,
+}
+
+impl Resolvers {
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), resting: Mutex::default() }
+    }
+
+    /// In the order in which they are to be asked. Read anew each time: the file is small, and in memory.
+    pub fn now(&self) -> Vec<SocketAddr> {
+        let mut servers = parse(&read(&self.path).unwrap_or_default());
+        let mut resting = self.resting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        resting.retain(|(_, until)| *until > Instant::now());
+        servers.sort_by_key(|server| resting.iter().any(|(rests, _)| rests == server));
+        servers
+    }
+
+    pub fn note_silence(&self, server: SocketAddr) {
+        let mut resting = self.resting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if resting.len() < 16 {
+            resting.push((server, Instant::now() + REST));
+        }
+    }
+}
+
+fn read(path: &Path) -> Option<String> {
+    let descriptor = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let file = File::from(descriptor);
+    let mut bytes = Vec::new();
+    file.metadata().ok().filter(fs::Metadata::is_file)?;
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Without any the host's own is asked, as the C library does.
+fn parse(text: &str) -> Vec<SocketAddr> {
+    let mut servers: Vec<_> = text
+        .lines()
+        .filter_map(|line| {
+            line.trim_start().strip_prefix("nameserver")?.split_whitespace().next().and_then(parse_server)
+        })
+        .take(MAX_SERVERS)
+        .collect();
+    if servers.is_empty() {
+        servers.push(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), PORT));
+    }
+    servers
+}
+
+fn parse_server(word: &str) -> Option<SocketAddr> {
+    if let Ok(address) = word.parse::<IpAddr>() {
+        return Some(SocketAddr::new(address, PORT));
+    }
+    let (address, interface) = word.split_once('%')?;
+    let scope = interface.parse().ok().or_else(|| index_of(interface))?;
+    Some(SocketAddrV6::new(address.parse().ok()?, PORT, 0, scope).into())
+}
+
+fn index_of(interface: &str) -> Option<u32> {
+    if interface.contains('/') {
+        return None;
+    }
+    fs::read_to_string(format!("/sys/class/net/{interface}/ifindex")).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_three_servers_are_asked_in_their_order() {
+        let text = "# dhcp\nsearch lan\nnameserver 192.0.2.1\n nameserver\t2001:db8::1 # x\nnameserver nonsense\n\
+                    nameserver fe80::1%7\nnameserver 192.0.2.4\n";
+        let servers: Vec<String> = parse(text).iter().map(ToString::to_string).collect();
+        assert_eq!(servers, ["192.0.2.1:53", "[2001:db8::1]:53", "[fe80::1%7]:53"]);
+    }
+
+    #[test]
+    fn without_any_the_hosts_own_is_asked() {
+        assert_eq!(parse("options edns0\n"), ["127.0.0.1:53".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_change_counts_at_once_and_one_that_is_silent_is_asked_last() {
+        let path = std::env::temp_dir().join(format!("banger-link-resolvers-{}", std::process::id()));
+        fs::write(&path, "nameserver 192.0.2.1\nnameserver 192.0.2.2\n").unwrap();
+        let resolvers = Resolvers::new(&path);
+        let first = resolvers.now()[0];
+        resolvers.note_silence(first);
+        assert_eq!(resolvers.now()[0], "192.0.2.2:53".parse().unwrap());
+        assert_eq!(resolvers.now()[1], first);
+        fs::write(&path, "nameserver 192.0.2.9\n").unwrap();
+        assert_eq!(resolvers.now(), ["192.0.2.9:53".parse().unwrap()]);
+        fs::remove_file(&path).unwrap();
+    }
+}

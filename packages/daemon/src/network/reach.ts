@@ -1,0 +1,23 @@
+/** What a guest does not reach. docs/security.md has the whole list, and says why. */
+
+/** What the owner decides about it */
+export type Reach = { isPrivateOpen: boolean };
+
+/** Where clouds give credentials to whoever asks from this host, and what is meant for one link or group only */
+const ALWAYS_CLOSED = [
+  '169.254.0.0/16', // link-local; the metadata of most clouds is in there
+  '100.100.100.200/32', // Alibaba's metadata
+  '168.63.129.16/32', // Azure's
+  '192.0.0.192/32', // Oracle's
+  '224.0.0.0/4', // groups
+  '255.255.255.255/32', // everyone on the link
+];
+
+/** The networks of homes, companies, providers and VPNs */
+const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10'];
+
+/** `ownAddresses` are those of the host: what listens on all of them is not meant for guests. */
+export function closedNetworks({ isPrivateOpen, ownAddresses }: Reach & { ownAddresses: string[] }): string[] {
+  const always = [...ALWAYS_CLOSED, ...ownAddresses.map((address) => `${address}/32`)];
+  return isPrivateOpen ? always : [...always, ...PRIVATE];
+}

@@ -1,0 +1,50 @@
+/** What network-probe tries, each step after the one before. As root of its namespace, as a guest that owns passt were. */
+import { createSocket } from 'node:dgram';
+import { Resolver } from 'node:dns/promises';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+
+export type ProbeStep =
+  | { tcp: string; port: number }
+  | { udp: string; port: number }
+  | { name: string; kind: 'A' | 'AAAA' }
+  | { write: string; text: string };
+
+const LIMIT_MS = 20_000;
+
+if (import.meta.main) {
+  const outcomes: string[] = [];
+  for (const step of JSON.parse(process.env.PROBE_STEPS ?? '[]') as ProbeStep[]) {
+    outcomes.push(await take(step).catch((fault: NodeJS.ErrnoException) => fault.code ?? fault.message));
+  }
+  console.log(JSON.stringify(outcomes));
+  process.exit();
+}
+
+async function take(step: ProbeStep): Promise<string> {
+  if ('tcp' in step) return tryTcp(step.tcp, step.port);
+  if ('udp' in step) return tryUdp(step.udp, step.port);
+  if ('name' in step) return askFor(step.name, step.kind);
+  writeFileSync(step.write, step.text);
+  return 'written';
+}
+
+async function tryTcp(host: string, port: number): Promise<string> {
+  const socket = connect({ host, port, signal: AbortSignal.timeout(LIMIT_MS) });
+  const [answer] = await once(socket, 'data');
+  return String(answer);
+}
+
+async function tryUdp(host: string, port: number): Promise<string> {
+  const socket = createSocket('udp4');
+  const answered = once(socket, 'message', { signal: AbortSignal.timeout(LIMIT_MS) });
+  socket.send('hello', port, host, (fault) => fault && socket.emit('error', fault));
+  return String((await answered)[0]);
+}
+
+async function askFor(name: string, kind: 'A' | 'AAAA'): Promise<string> {
+  const resolver = new Resolver({ timeout: LIMIT_MS, tries: 1 });
+  resolver.setServers(['10.0.2.3']);
+  return (await resolver.resolve(name, kind)).join();
+}
