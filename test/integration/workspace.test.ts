@@ -1,6 +1,7 @@
 /** A repository goes into a guest and its changes come back, on the fake hypervisor with the real git. */
 import assert from 'node:assert/strict';
-import { chmodSync, lstatSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, lstatSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { WorkspacePlan } from '@banger/contract/api/workspaces.ts';
@@ -155,4 +156,43 @@ test('nothing of the owner goes in but the files, and nothing that a config name
   assert.ok(!lstatSync(ran, { throwIfNoEntry: false }), 'a program that the config names was run');
   const found = await home.run(['vm', 'exec', 'web', '--', 'grep', '-r', canary, root]);
   assert.equal(found.stdout, '');
+});
+
+test('a command starts in the folder that was named, when that one travels', async (t) => {
+  const home = await createFakeHome(t);
+  const repo = createRepository(join(home.folder, 'project'));
+  repo.write('empty/build/out', 'ignored');
+  const pwd = async (folder: string, ...flags: string[]) => {
+    const { stdout, stderr } = await home.run(['vm', 'run', '--rm', folder, ...flags, '--', 'sh', '-c', 'pwd']);
+    assert.match(stdout, /fake-root/, stderr);
+    return stdout.trim().replace(/^.*fake-root/, '');
+  };
+  assert.equal(await pwd(join(repo.path, 'src')), '/root/project/src');
+  assert.equal(await pwd(join(repo.path, 'src'), '--at', '/root/else'), '/root/else/src');
+  assert.equal(await pwd(join(repo.path, 'empty/build')), '/root/project');
+  assert.equal(await pwd(repo.path), '/root/project');
+});
+
+test('a repository that was moved is told as that, and found again by --repo', async (t) => {
+  const { home, repo, inside, bring, refuse } = await createWorkspaceHome(t);
+  await bring(repo.path);
+  writeFileSync(inside('root/project/Makefile'), 'changed\n');
+  const moved = join(home.folder, 'moved');
+  renameSync(repo.path, moved);
+  const branch = ['vm', 'workspace', 'export', 'web', '--branch', 'back'];
+  for (const words of [branch, ['vm', 'workspace', 'diff', 'web']]) {
+    const told = await refuse('REPO_INVALID', ...words);
+    assert.match(told, /was at .*\/project[\s\S]*does not exist[\s\S]*--repo/);
+  }
+  const diff = await home.run(['vm', 'workspace', 'diff', 'web', '--repo', moved]);
+  assert.match(diff.stdout, /^\+changed$/m, diff.stderr);
+  await home.json([...branch, '--repo', moved]);
+  assert.equal(execFileSync('git', ['show', 'back:Makefile'], { cwd: moved, encoding: 'utf8' }), 'changed\n');
+
+  const other = createRepository(join(home.folder, 'other'), { isEmpty: true });
+  await refuse('REPO_INVALID', ...branch, '--repo', other.path);
+  assert.match(
+    await refuse('REPO_INVALID', 'vm', 'workspace', 'import', 'web', join(moved, 'Makefile')),
+    /not a folder/,
+  );
 });

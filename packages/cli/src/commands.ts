@@ -91,6 +91,11 @@ const source = {
 } as const;
 
 const at = { type: 'text', placeholder: 'path', summary: 'Which workspace, when the vm has several' } as const;
+const repo = {
+  type: 'text',
+  placeholder: 'folder',
+  summary: 'Where the repository is now, when it was moved',
+} as const;
 
 export const COMMANDS = {
   'vm run': {
@@ -340,7 +345,7 @@ export const COMMANDS = {
         'through, against what was brought in.',
     ],
     arguments: [vm],
-    flags: { at },
+    flags: { at, repo },
     examples: [
       { does: 'On the terminal', line: 'banger vm workspace diff web' },
       { does: 'With a pager', line: 'banger vm workspace diff web | less' },
@@ -361,6 +366,7 @@ export const COMMANDS = {
       branch: { type: 'text', placeholder: 'name', summary: 'Make this branch in your repository' },
       patch: { type: 'text', placeholder: 'file', summary: 'Write a patch for "git apply"; - is stdout' },
       at,
+      repo,
       force: { type: 'switch', short: 'f', summary: 'Move the branch, or overwrite the file, when it is there' },
     },
     examples: [

@@ -36,6 +36,11 @@ export function importRequest(cli: Cli, repo: string, flags: SourceFlags): Works
   };
 }
 
+/** Of a diff or an export. */
+export function whichWorkspace(cli: Cli, { at, repo }: { at: string | undefined; repo: string | undefined }) {
+  return { ...(at !== undefined && { at }), ...(repo !== undefined && { repo: hostPath(cli, repo) }) };
+}
+
 /** Somebody who leaves "--" out names a command where the repository goes. */
 function repoPath(cli: Cli, repo: string): string {
   try {

@@ -37,15 +37,20 @@ export const workspaceImportSchema = z.strictObject({
   force: z.boolean().default(false),
 });
 
+/** Where the repository is now, when it was moved since it was brought in */
+const movedTo = path.optional();
+
 /** Which workspace of the vm; may be left out while it has only one */
 export const workspaceQuerySchema = z.strictObject({
   at: path.optional(),
+  repo: movedTo,
   /** To be applied, and so checked to be safe; else only to be looked at */
   patch: queryFlag,
 });
 
 export const workspaceExportSchema = z.strictObject({
   at: path.optional(),
+  repo: movedTo,
   branch: gitName,
   /** Move the branch when there is one of this name */
   force: z.boolean().default(false),
@@ -57,6 +62,8 @@ export const workspacePlannedSchema = z.object({
   /** The commit that the files are based on; null while the repository has none */
   base: z.string().nullable(),
   branch: z.string().nullable(),
+  /** Where the folder that was named lies below the top, when anything in it travels; else empty */
+  subfolder: z.string(),
   /** The files as they are now, as a git tree */
   tree: z.string(),
   files: z.int(),

@@ -21,8 +21,8 @@ export function workspaceHandlers({
       };
     },
     workspaceDiff: (call) => {
-      const { at, patch } = call.query;
-      return workspaces.diff(whileAsked(call), call.params.vm, { at, isPatch: patch });
+      const { at, repo, patch } = call.query;
+      return workspaces.diff(whileAsked(call), call.params.vm, { at, repo, isPatch: patch });
     },
     workspaceExport: (call) => {
       const request = call.body;

@@ -63,3 +63,12 @@ test('cancelling ends the program and everything it started', async () => {
   for (const process of left) await killProcess(process);
   assert.deepEqual(left, []);
 });
+
+test('a working folder that is gone, or is none, is told as that and not as a missing program', async () => {
+  for (const cwd of ['/nonexistent/folder', '/etc/hostname', '/etc/hostname/x']) {
+    await assert.rejects(runProcess(Task.background(), ['true'], { cwd }), {
+      code: 'FILE_NOT_FOUND',
+      message: `${cwd} is not a folder, or not there any more.`,
+    });
+  }
+});

@@ -6,8 +6,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
+import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import { toolMissing } from './find-tool.ts';
 import { type ProcessRef, readProcessRef } from './processes.ts';
@@ -69,6 +70,7 @@ export async function runProcess(
   options: RunOptions = {},
 ): Promise<ProcessOutput> {
   task.check();
+  expectFolder(options.cwd);
   const child = spawn(argv[0] as string, argv.slice(1), {
     stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     detached: options.ownGroup ?? false,
@@ -113,7 +115,7 @@ export async function startProcess(
     });
     const exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
     exited.catch(() => {}); // a failed spawn is reported just below
-    await spawned(child, argv);
+    await spawned(child, argv, cwd);
     child.unref();
     const ref = readProcessRef(child.pid as number) ?? { pid: child.pid as number, startTicks: -1 };
     return { ref, exited };
@@ -127,7 +129,7 @@ async function finish(child: ChildProcess, argv: readonly string[], options: Run
   const stderr = collect(child.stderr as Readable, options.onStderrLine);
   const closed = once(child, 'close');
   closed.catch(() => {}); // a failed spawn is reported by spawned()
-  await spawned(child, argv);
+  await spawned(child, argv, options.cwd);
   // A reader or writer that fails leaves the program with a closed pipe, and its exit code tells.
   options.stdin?.on('error', () => child.kill('SIGKILL')).pipe(child.stdin as Writable);
   child.stdin?.on('error', () => {});
@@ -143,13 +145,27 @@ async function finish(child: ChildProcess, argv: readonly string[], options: Run
   return { code, signal, stdout: stdout?.() ?? '', stderr: stderr(), tooMuch };
 }
 
-function spawned(child: ChildProcess, argv: readonly string[]): Promise<void> {
+function spawned(child: ChildProcess, argv: readonly string[], cwd?: string): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once('spawn', () => resolve());
     child.once('error', (fault: NodeJS.ErrnoException) => {
       const [tool = ''] = argv;
-      reject(isMissing(fault, tool) ? toolMissing(tool) : fault);
+      reject(findFolderFault(cwd) ?? (isMissing(fault, tool) ? toolMissing(tool) : fault));
     });
+  });
+}
+
+/** Node says of the program that it is missing when it is its working folder that is gone. */
+function expectFolder(cwd: string | undefined): void {
+  const fault = findFolderFault(cwd);
+  if (fault) throw fault;
+}
+
+function findFolderFault(cwd: string | undefined): BangerError | null {
+  if (cwd === undefined || statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) return null;
+  return new BangerError('FILE_NOT_FOUND', {
+    message: `${cwd} is not a folder, or not there any more.`,
+    details: { path: cwd },
   });
 }
 

@@ -17,9 +17,9 @@ export async function diffWorkspace(
   parts: WorkspaceParts,
   vm: WorkspaceVm,
   record: WorkspaceRecord,
-  isPatch: boolean,
+  { isPatch, repo }: { isPatch: boolean; repo: string | undefined },
 ): Promise<ReadableStream<Uint8Array>> {
-  const received = await receiveChanges(task, parts, vm, record, isPatch ? 'patch' : 'diff');
+  const received = await receiveChanges(task, parts, vm, record, isPatch ? 'patch' : 'diff', repo);
   const leave = () => void received[Symbol.asyncDispose]();
   try {
     const path = join(received.folder, 'diff');

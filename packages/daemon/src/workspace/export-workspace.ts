@@ -7,7 +7,7 @@ import type { z } from 'zod';
 import { moveDurably } from '../platform/files.ts';
 import type { Task } from '../platform/task.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
-import { findRepository, placeOf, type Repository } from './find-repository.ts';
+import { findRepositoryOf, placeOf, type Repository } from './find-repository.ts';
 import { type Git, type GitPlace, gitWords } from './git.ts';
 import { newCommits, receiveChanges } from './receive-changes.ts';
 import { explained } from './receive-pack.ts';
@@ -23,13 +23,13 @@ export async function exportBranch(
   parts: WorkspaceParts,
   vm: WorkspaceVm,
   record: WorkspaceRecord,
-  { branch, force }: Request,
+  { branch, force, repo }: Request,
 ): Promise<WorkspaceExport> {
   const { git } = parts;
-  const repository = await findRepository(task, git, record.repoPath);
+  const repository = await findRepositoryOf(task, git, record, repo);
   const before = await checkBranch(task, git, repository, branch, force);
 
-  await using received = await receiveChanges(task, parts, vm, record, 'export');
+  await using received = await receiveChanges(task, parts, vm, record, 'export', repo);
   const { head, tree, quarantine } = received;
   const isUnchanged = head === record.baseCommit && tree === record.tree;
   const nothing = { branch, commit: null, commits: 0, files: 0, repo: repository.path };

@@ -68,16 +68,29 @@ printf '${HEADER_WORD} %s %s %s %s\\n' "$head" "$commit" "$tree" "$count"
 
 /**
  * Arguments: new or there, base or none, tree, whether it differs from the base's, branch or nothing, object format,
- * shallow commits, full or shallow, an address. As few programs as will do: each costs an emulated guest a tenth of a
- * second.
+ * shallow commits, full or shallow, an address, a config, and two objects with attributes or nothing. As few programs as
+ * will do: each costs an emulated guest a tenth of a second.
  */
 const UNPACK = `${COMMON}
 is=$1 base=$2 tree=$3 differs=$4 branch=$5 format=$6 shallow=$7 history=$8 address=$9
+config=\${10} attributes=\${11} own=\${12}
 if [ ! -e .git ]; then
   git -c init.defaultBranch="\${branch:-main}" init --quiet $([ "$format" = sha1 ] || echo "--object-format=$format") .
 fi
 git config user.email >/dev/null || printf '[user]\\n\\tname = root\\n\\temail = %s\\n' "$address" >>.git/config
 git index-pack --stdin >/dev/null
+if [ -n "$config" ] || [ -e .git/banger.config ]; then
+  printf '%s' "$config" >.git/banger.config
+  [ -z "$attributes" ] || git cat-file blob "$attributes" >.git/banger.attributes
+  case $(cat .git/config) in
+    *banger.config*) ;;
+    *) printf '[include]\\n\\tpath = banger.config\\n' >>.git/config ;;
+  esac
+fi
+if [ -n "$own" ]; then
+  mkdir -p .git/info
+  git cat-file blob "$own" >.git/info/attributes
+fi
 [ "$history" = full ] && rm -f .git/shallow
 if [ -n "$shallow" ]; then
   { [ ! -e .git/shallow ] || cat .git/shallow; printf '%s\\n' $shallow; } | sort -u >.git/shallow.banger
@@ -119,6 +132,14 @@ mkdir -p -- "$1" 2>/dev/null || true
 
 const REMOVE = 'rm -rf -- "$1" && mkdir -p -- "$1"';
 
+/** What says how files are compared, beside what the guest's git knows by itself; empty where there is nothing to say */
+export type Settings = {
+  config: string;
+  /** Objects that are sent along */
+  attributes: string;
+  ownAttributes: string;
+};
+
 type Unpacking = {
   /** The folder, as the probe said: new is also one with nothing in it */
   is: 'new' | 'there';
@@ -134,18 +155,23 @@ type Unpacking = {
   history: 'shallow' | 'full';
   /** Of who commits in there, unless the guest's own config says */
   address: string;
+  settings: Settings;
 };
 
 export const guestScripts = {
   probe: (folder: string) => shell(PROBE, relative(folder)),
   empty: (folder: string) => shell(REMOVE, relative(folder)),
-  unpack: ({ is, base, tree, differs, branch, format, shallow, history, address }: Unpacking) => {
+  unpack: ({ is, base, tree, differs, branch, format, shallow, history, address, settings }: Unpacking) => {
     const trees = [base ?? 'none', tree, differs ? 'yes' : 'no'];
-    return shell(UNPACK, is, ...trees, branch, format, shallow.join(' '), history, address);
+    return shell(UNPACK, is, ...trees, branch, format, shallow.join(' '), history, address, ...settingWords(settings));
   },
   snapshot: (what: 'check' | 'diff' | 'export', base: string | null, tree: string, message = '') =>
     shell(SNAPSHOT, what, base ?? 'none', tree, message),
 };
+
+function settingWords({ config, attributes, ownAttributes }: Settings): string[] {
+  return [config, attributes, ownAttributes];
+}
 
 function shell(script: string, ...args: string[]): string[] {
   return ['sh', '-c', script, 'banger', ...args];

@@ -130,7 +130,7 @@ export async function setUp(t: TestContext, { limits = WORKSPACE_LIMITS, hasGit 
   }
 
   async function diffed(isPatch: boolean): Promise<string> {
-    const stream = await workspaces.diff(Task.background(), 'web', { at: undefined, isPatch });
+    const stream = await workspaces.diff(Task.background(), 'web', { at: undefined, repo: undefined, isPatch });
     return Buffer.concat(await Array.fromAsync(stream)).toString();
   }
 }

@@ -11,6 +11,7 @@ import { makePrivateFolder, removeTree } from '../platform/files.ts';
 import type { Task } from '../platform/task.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
+import { carrySettings } from './carry-settings.ts';
 import { findRepository, type Repository } from './find-repository.ts';
 import type { GitPlace } from './git.ts';
 import { runInGuest } from './guest-command.ts';
@@ -135,7 +136,10 @@ async function sendHistory(task: Task, { git }: WorkspaceParts, guest: Guest, gi
   const cut = await readShallow(lens.gitDir);
   const shallow = isShallow ? [base] : cut;
   if (shallow.length > MAX_SHALLOW_COMMITS) throw tooShallow(repository);
-  const revisions = isShallow ? `--shallow ${base}\n${base}\n${tree}\n` : `${base ?? ''}\n${tree}\n`.replace(/^\n/, '');
+  const settings = await carrySettings(task, git, lens, repository);
+  const objects = [settings.attributes, settings.ownAttributes].filter((id) => id !== '').map((id) => `${id}\n`);
+  const commits = isShallow ? `--shallow ${base}\n${base}\n${tree}\n` : `${base ?? ''}\n${tree}\n`.replace(/^\n/, '');
+  const revisions = commits + objects.join('');
   const argv = guestScripts.unpack({
     is,
     base,
@@ -145,6 +149,7 @@ async function sendHistory(task: Task, { git }: WorkspaceParts, guest: Guest, gi
     format: repository.objectFormat,
     shallow,
     history: request.history,
+    settings,
     address: `root@${vmHost(vm.name)}`,
   });
   await streamToGuest(task, guest, { argv, cwd: path }, (sending, stdout) => {

@@ -17,6 +17,10 @@ const MAX_PATTERN_BYTES = 4 * 1024 * 1024;
 /** An archive holds every file, whatever the attributes say; the last line decides */
 const ALL_IN_ARCHIVES = '* -export-ignore -export-subst\n';
 
+/** In a lens: of the system and the owner, and of the repository's info folder. Empty when there are none. */
+export const GLOBAL_ATTRIBUTES = 'attributes';
+export const OWN_ATTRIBUTES = 'own-attributes';
+
 export async function makeLens(task: Task, git: Git, repository: Repository, folder: string): Promise<GitPlace> {
   const { path, gitDir, commonDir, objectFormat, settings } = repository;
   await makeBareRepository(task, git, folder, objectFormat, [join(commonDir, 'objects')]);
@@ -26,14 +30,16 @@ export async function makeLens(task: Task, git: Git, repository: Repository, fol
   const ignored = [...(await readAllPatterns(settings.ignoreFiles, path)), await read('exclude')];
   const write = (name: string, patterns: string[]) => writeFile(join(folder, name), patterns.join(''), 'latin1');
   await write('info/exclude', ignored);
-  await write('info/attributes', [await read('attributes'), ALL_IN_ARCHIVES]);
-  await write('attributes', await readAllPatterns(settings.attributeFiles, path));
+  const ownAttributes = await read('attributes');
+  await write('info/attributes', [ownAttributes, ALL_IN_ARCHIVES]);
+  await write(OWN_ATTRIBUTES, [ownAttributes]);
+  await write(GLOBAL_ATTRIBUTES, await readAllPatterns(settings.attributeFiles, path));
   const place = { gitDir: folder, readable: [commonDir], writable: [folder] };
   if (repository.isBare) return place;
   await copyIndex(gitDir, folder);
   const config = {
     'core.bare': 'false',
-    'core.attributesFile': join(folder, 'attributes'),
+    'core.attributesFile': join(folder, GLOBAL_ATTRIBUTES),
     ...settings.switches,
   };
   return { ...place, workTree: path, config };

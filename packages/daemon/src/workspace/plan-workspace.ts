@@ -9,7 +9,7 @@ import type { Task } from '../platform/task.ts';
 import { findRepository } from './find-repository.ts';
 import { makeLens } from './lens.ts';
 import { snapshotRepository } from './snapshot-repository.ts';
-import { showName } from './tree-entries.ts';
+import { showName, type TreeEntry } from './tree-entries.ts';
 import type { WorkspaceParts } from './workspace-parts.ts';
 
 type Request = z.output<typeof workspacePlanSchema>;
@@ -29,6 +29,7 @@ export async function planWorkspace(task: Task, parts: WorkspaceParts, request: 
       name: repository.name,
       base,
       branch,
+      subfolder: holdsAny(entries, repository.subfolder) ? repository.subfolder : '',
       tree,
       files: entries.length,
       sizeBytes: entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
@@ -39,4 +40,10 @@ export async function planWorkspace(task: Task, parts: WorkspaceParts, request: 
   } finally {
     await removeTree(folder);
   }
+}
+
+/** Names are bytes, see tree-entries.ts. */
+function holdsAny(entries: readonly TreeEntry[], folder: string): boolean {
+  const start = `${Buffer.from(folder).toString('latin1')}/`;
+  return entries.some(({ name }) => name.startsWith(start));
 }

@@ -9,7 +9,7 @@ import { listFolder, makePrivateFolder, removeTree } from '../platform/files.ts'
 import type { Task } from '../platform/task.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
 import { findObjection, isSpecial, type Known, keyOf } from './check-changes.ts';
-import { findRepository, type Repository } from './find-repository.ts';
+import { findRepositoryOf, type Repository } from './find-repository.ts';
 import type { Git, GitPlace } from './git.ts';
 import type { GuestHeader } from './guest-header.ts';
 import { guestScripts } from './guest-scripts.ts';
@@ -32,10 +32,11 @@ export async function receiveChanges(
   vm: WorkspaceVm,
   record: WorkspaceRecord,
   purpose: Purpose,
+  movedTo: string | undefined,
 ): Promise<Received & AsyncDisposable> {
   const { git, limits } = parts;
   const guest = await parts.vms.guest(task, vm.id);
-  const repository = await findRepository(task, git, record.repoPath);
+  const repository = await findRepositoryOf(task, git, record, movedTo);
   const folder = await makeQuarantineFolder(parts, vm);
   const leave = () => removeTree(folder);
   try {

@@ -48,7 +48,7 @@ async function realFolder(named: string): Promise<string> {
     const { code } = cause as NodeJS.ErrnoException;
     if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EACCES') throw cause;
     const why = code === 'EACCES' ? 'cannot be entered' : 'does not exist';
-    throw invalid(named, why, 'Name the folder of a repository. One that was moved is found with --repo.', cause);
+    throw invalid(named, why, 'Name the folder of a repository.', cause);
   }
   throw invalid(named, 'is not a folder', 'Name the folder of a repository; "banger vm cp" copies single files.');
 }

@@ -1,7 +1,17 @@
 /** A repository that a stranger made, unpacked beside what is the owner's: none of that may go into a guest. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -145,6 +155,22 @@ test('a tracked folder that became a link travels as a link, and nothing behind 
   rmSync(join(stranger, 'folder'), { recursive: true });
   symlinkSync(secret, join(stranger, 'folder'));
   assert.deepEqual(await travels(stranger), ['folder', 'stranger']);
+});
+
+test("a config cannot name files of the owner's as its patterns", async (t) => {
+  const { folder, home, stranger, find } = setUp(t);
+  writeFileSync(join(home, 'key'), 'PRIVATE KEY\n');
+  symlinkSync(join(home, 'key'), join(stranger, 'patterns'));
+  const git = createGit({ ownerEnv: { ...ENV, HOME: home } });
+  for (const [at, path] of [join(home, 'key'), '../home/key', '~/key', 'patterns'].entries()) {
+    runGit(stranger, ['config', 'core.attributesFile', path]);
+    runGit(stranger, ['config', 'core.excludesFile', path]);
+    const lens = join(folder, `lens-${at}`);
+    await makeLens(task, git, await find(stranger), lens);
+    for (const name of ['attributes', 'own-attributes', 'info/attributes', 'info/exclude']) {
+      assert.doesNotMatch(readFileSync(join(lens, name), 'utf8'), /KEY/, `${name} by ${path}`);
+    }
+  }
 });
 
 test("another user's repository is read only when safe.directory names it", async (t) => {

@@ -33,6 +33,8 @@ type Given = Omit<WorkspaceParts, 'git' | 'limits'> & {
   ownerEnv: Readonly<Record<string, string>>;
 };
 
+type DiffRequest = { at: string | undefined; repo: string | undefined; isPatch: boolean };
+
 export function createWorkspaces({ ownerEnv, limits = WORKSPACE_LIMITS, hostile, ...given }: Given) {
   const git = createGit({ ownerEnv, hostile: { ...HOSTILE_LIMITS, ...hostile } });
   const parts: WorkspaceParts = { ...given, git, limits };
@@ -51,9 +53,9 @@ export function createWorkspaces({ ownerEnv, limits = WORKSPACE_LIMITS, hostile,
   }
 
   /** The text of a diff; a patch has been checked to be safe to apply. Throws also WORKSPACE_REFUSED. */
-  function diff(task: Task, nameOrId: string, { at, isPatch }: { at: string | undefined; isPatch: boolean }) {
+  function diff(task: Task, nameOrId: string, { at, ...how }: DiffRequest) {
     const { vm, record } = find(nameOrId, at);
-    return oneAtATime.run(task, vm.id, () => diffWorkspace(task, parts, vm, record, isPatch));
+    return oneAtATime.run(task, vm.id, () => diffWorkspace(task, parts, vm, record, how));
   }
 
   /** Throws also BRANCH_EXISTS, BAD_NAME and WORKSPACE_REFUSED. */

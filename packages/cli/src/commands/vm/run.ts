@@ -1,5 +1,6 @@
 /** Create and start a vm, run one command or a shell in it, give its exit code; with --rm leave nothing behind. */
 
+import { join } from 'node:path/posix';
 import type { Vm } from '@banger/contract/api/vms.ts';
 import type { Workspace, WorkspaceImportRequest } from '@banger/contract/api/workspaces.ts';
 import { cleanJson } from '@banger/contract/clean-text.ts';
@@ -31,7 +32,8 @@ export const run: Run<'vm run'> = async (cli, input) => {
   }
   const request = repo === null ? null : importRequest(cli, repo, flags);
   // A repository that cannot go in is told before a machine is made for it
-  if (repo !== null) await cli.client.workspacePlan(planRequest(cli, repo, flags));
+  const { subfolder } =
+    repo === null ? { subfolder: '' } : await cli.client.workspacePlan(planRequest(cli, repo, flags));
   const plan = planExec({ command, flags, terminal: cli.terminal, env: cli.env, size: terminalSize });
 
   const creating = cli.client.vmCreate({ ...vmCreateBody(flags), start: true, ephemeral: flags.rm });
@@ -46,7 +48,7 @@ export const run: Run<'vm run'> = async (cli, input) => {
       },
     });
     const workspace = request && (await bringIn(cli, vm, request, flags.rm));
-    const start = workspace === null ? plan : { ...plan, cwd: plan.cwd ?? workspace.path };
+    const start = workspace === null ? plan : { ...plan, cwd: plan.cwd ?? join(workspace.path, subfolder) };
     if (flags.detach) return await leaveRunning(cli, vm, input, start);
 
     const outcome = await followInVm(cli, vm.name, {

@@ -3,12 +3,13 @@ import { cleanConsole } from '@banger/contract/clean-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import type { Run } from '../../../load-command.ts';
+import { whichWorkspace } from '../../../workspace-request.ts';
 
 const MAX_JSON_BYTES = 32 * 1024 * 1024;
 
 /** To a terminal without control characters of the guest's; to a file or a pipe as it is. */
 export const run: Run<'vm workspace diff'> = async (cli, { arguments: { vm }, flags }) => {
-  const diff = await cli.client.workspaceDiff({ vm, ...(flags.at !== undefined && { at: flags.at }) });
+  const diff = await cli.client.workspaceDiff({ vm, ...whichWorkspace(cli, flags) });
   if (cli.isJson) {
     cli.printJson({ vm, diff: await collectText(diff) });
     return 0;

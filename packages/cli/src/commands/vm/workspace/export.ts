@@ -4,10 +4,11 @@ import type { Cli } from '../../../cli.ts';
 import type { Run } from '../../../load-command.ts';
 import { count } from '../../../output/count.ts';
 import { watchOperation } from '../../../watch-operation.ts';
+import { whichWorkspace } from '../../../workspace-request.ts';
 
 export const run: Run<'vm workspace export'> = async (cli, { arguments: { vm }, flags }) => {
   const { branch, patch, force } = flags;
-  const at = flags.at === undefined ? {} : { at: flags.at };
+  const which = whichWorkspace(cli, flags);
   if ((branch === undefined) === (patch === undefined)) {
     throw new BangerError('USAGE', {
       message: 'Either --branch or --patch says what becomes of the changes.',
@@ -15,10 +16,10 @@ export const run: Run<'vm workspace export'> = async (cli, { arguments: { vm }, 
     });
   }
   if (patch !== undefined) {
-    await writePatch(cli, patch, force, () => cli.client.workspaceDiff({ vm, ...at, patch: true }));
+    await writePatch(cli, patch, force, () => cli.client.workspaceDiff({ vm, ...which, patch: true }));
     return 0;
   }
-  const made = await watchOperation(cli, cli.client.workspaceExport({ vm, ...at, branch: branch as string, force }));
+  const made = await watchOperation(cli, cli.client.workspaceExport({ vm, ...which, branch: branch as string, force }));
   if (cli.isJson) cli.printJson(made);
   else if (made.commit === null) cli.note(`Nothing was changed in "${vm}"; no branch was made.`);
   else
