@@ -3,7 +3,7 @@
  * subordinate ids (in a user namespace), or one without (fakechroot).
  */
 import { globSync, readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { BangerError } from '@banger/contract/errors.ts';
@@ -31,7 +31,7 @@ export function debianSource({ packages, workFolder, log }: DebianParts): TarSou
   return async (task: Task, tar: Writable) => {
     task.step("read the host's package sources");
     await runProcess(task, ['mmdebstrap', '--version']);
-    await writeFile(join(workFolder, HOOK), CUSTOMISE, { mode: 0o755 });
+    await copyFile(join(import.meta.dirname, 'customise-debian.sh'), join(workFolder, HOOK));
     const { suite, lines, authLines } = await readSources(task);
     const { mode, wrapper } = await chooseMode(task);
     log.info(`mmdebstrap: ${suite}, ${[...wrapper, `--mode=${mode}`].join(' ')}`);
@@ -57,36 +57,6 @@ export function debianSource({ packages, workFolder, log }: DebianParts): TarSou
     }
   };
 }
-
-// A machine's identity is made when it first boots, so none is baked in: no machine-id, no ssh host keys, no seed.
-// The console is a log, not a terminal. A login as root needs a key.
-const CUSTOMISE = `#!/bin/sh
-set -eu
-root="$1"
-for file in machine-id fstab resolv.conf; do
-  rm -f "$root/etc/$file"
-  : > "$root/etc/$file"
-  chmod 644 "$root/etc/$file"
-done
-echo sandbox > "$root/etc/hostname"
-echo LANG=C.UTF-8 > "$root/etc/default/locale"
-mkdir -p "$root/etc/ssh/sshd_config.d" "$root/etc/systemd/system/ssh.service.d"
-cat > "$root/etc/ssh/sshd_config.d/50-banger.conf" <<END
-HostKey /etc/ssh/ssh_host_ed25519_key
-PermitRootLogin prohibit-password
-END
-cat > "$root/etc/systemd/system/ssh.service.d/50-banger.conf" <<END
-[Service]
-ExecStartPre=
-ExecStartPre=/bin/sh -c 'test -s /etc/ssh/ssh_host_ed25519_key || ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key'
-ExecStartPre=/usr/sbin/sshd -t
-END
-rm -f "$root"/etc/ssh/ssh_host_* "$root/var/lib/dbus/machine-id" "$root/var/lib/systemd/random-seed"
-rm -f "$root/etc/apt/apt.conf.d/99mmdebstrap" "$root"/var/log/*.log "$root"/var/log/apt/*
-for unit in getty@tty1 serial-getty@ttyS0 systemd-firstboot systemd-networkd-wait-online; do
-  ln -sf /dev/null "$root/etc/systemd/system/$unit.service"
-done
-`;
 
 const OPTIONS = [
   '--format=tar',
