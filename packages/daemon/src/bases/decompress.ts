@@ -8,6 +8,7 @@ import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import { runConfined } from '../platform/confine.ts';
 import { ProcessFailure } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
+import { together } from '../platform/together.ts';
 
 /** Longer than every magic number */
 export const MAGIC_BYTES = 6;
@@ -72,24 +73,14 @@ export function isDamage(fault: unknown): boolean {
 }
 
 async function unpackByProgram(task: Task, argv: string[], packed: Readable, bounded: Transform, into: Writable) {
-  const stop = new AbortController();
-  const [written, ran] = await Promise.allSettled([
-    // A program whose reader has gone would wait for it for ever.
-    pipeline(bounded, into, { signal: task.signal }).catch((fault) => {
-      stop.abort();
-      throw fault;
-    }),
-    runConfined(task.withSignal(stop.signal), argv, { limits: LIMITS }, { stdin: packed, stdout: bounded }).catch(
-      (fault) => {
-        bounded.destroy(fault);
-        throw fault;
-      },
-    ),
-  ]);
-  packed.destroy();
-  task.check();
-  if (written.status === 'rejected') throw written.reason;
-  if (ran.status === 'rejected') throw ran.reason;
+  try {
+    await together(task, [
+      (own) => pipeline(bounded, into, { signal: own.signal }),
+      (own) => runConfined(own, argv, { limits: LIMITS }, { stdin: packed, stdout: bounded }),
+    ]);
+  } finally {
+    packed.destroy();
+  }
 }
 
 function bound({ maxBytes, tooLarge }: { maxBytes: number; tooLarge: () => Error }): Transform {

@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream';
 import { writeSquashfs } from '../bases/squashfs.ts';
 import { runConfined } from '../platform/confine.ts';
 import type { Task } from '../platform/task.ts';
+import { together } from '../platform/together.ts';
 
 const TAR_OPTIONS =
   '--create --format=pax --sort=name --mtime=@0 --pax-option=delete=atime,delete=ctime --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX'.split(
@@ -11,25 +12,12 @@ const TAR_OPTIONS =
 
 export async function writeModulesImage(task: Task, modulesFolder: string, path: string): Promise<void> {
   const tar = new PassThrough();
-  const stop = new AbortController();
-  const parts = task.withSignal(stop.signal);
-  const endBoth = (fault: Error) => {
-    stop.abort();
-    tar.destroy(fault);
-    throw fault;
-  };
   tar.on('error', () => {}); // whoever broke it is the one that reports
-  const [read, written] = await Promise.allSettled([
-    runConfined(
-      parts,
-      ['tar', ...TAR_OPTIONS, '.'],
-      { readable: [modulesFolder] },
-      { stdout: tar, cwd: modulesFolder },
-    ).catch(endBoth),
-    writeSquashfs(parts, tar, path).catch(endBoth),
+  await together(task, [
+    (own) => {
+      const streams = { stdout: tar, cwd: modulesFolder };
+      return runConfined(own, ['tar', ...TAR_OPTIONS, '.'], { readable: [modulesFolder] }, streams);
+    },
+    (own) => writeSquashfs(own, tar, path),
   ]);
-  task.check();
-  if (written.status === 'rejected' && !stop.signal.aborted) throw written.reason;
-  if (read.status === 'rejected') throw read.reason;
-  if (written.status === 'rejected') throw written.reason;
 }

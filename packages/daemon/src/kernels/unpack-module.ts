@@ -25,8 +25,10 @@ async function unpack(task: Task, path: string, packed: Buffer): Promise<Buffer>
     ...{ into, maxBytes: MAX_MODULE_BYTES, tooLarge },
   };
   try {
-    const [content] = await Promise.all([buffer(into), decompress(task, unpacking)]);
-    return content;
+    const content = buffer(into);
+    content.catch(() => {}); // it is cut off where unpacking fails, which tells why
+    await decompress(task, unpacking);
+    return await content;
   } catch (fault) {
     task.check();
     throw kernelInvalid(`The module ${path} cannot be unpacked`, fault);

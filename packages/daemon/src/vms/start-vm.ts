@@ -7,6 +7,7 @@ import { connectGuest, type Guest } from '../guest/guest.ts';
 import type { Machine } from '../hypervisor/hypervisor.ts';
 import { makePrivateFolder, removeTree } from '../platform/files.ts';
 import type { Task } from '../platform/task.ts';
+import { together } from '../platform/together.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import { checkFreeMemory } from './check-memory.ts';
@@ -69,7 +70,10 @@ async function describeRun({ folders, log }: VmParts, { id, name }: VmRecord, { 
 }
 
 async function prepareAll(task: Task, { capabilities }: VmParts, vm: VmRecord): Promise<Contribution[]> {
-  const contributions = await Promise.all(capabilities.map((capability) => capability.prepare?.(task, vm)));
+  const contributions = await together(
+    task,
+    capabilities.map((capability) => async (own: Task) => capability.prepare?.(own, vm)),
+  );
   return contributions.filter((contribution) => contribution !== undefined);
 }
 

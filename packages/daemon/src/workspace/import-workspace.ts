@@ -1,7 +1,7 @@
 /** A repository goes into a guest: with git there as a repository of its own, else as files. */
 import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { PassThrough, Transform } from 'node:stream';
+import { type Duplex, PassThrough, Transform } from 'node:stream';
 import type { Workspace, workspaceImportSchema } from '@banger/contract/api/workspaces.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { vmHost } from '@banger/contract/names.ts';
@@ -9,6 +9,7 @@ import type { z } from 'zod';
 import type { Guest } from '../guest/guest.ts';
 import { makePrivateFolder, removeTree } from '../platform/files.ts';
 import type { Task } from '../platform/task.ts';
+import { together } from '../platform/together.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
 import { carrySettings } from './carry-settings.ts';
@@ -165,16 +166,21 @@ async function sendFiles(task: Task, { git }: WorkspaceParts, guest: Guest, give
   task.note('The image has no git: its files go in without a history, and there is no "workspace diff" or "export".');
   if (isAgain) await runInGuest(task, guest, { argv: guestScripts.empty(path), cwd: '/', maxBytes: 100 });
   const tar = new PassThrough();
-  const ending = new AbortController();
   const args = ['archive', '--format=tar', snapshot.tree];
-  const archiving = readObjects(() => git.run(task.withSignal(ending.signal), lens, args, { stdout: tar }));
   tar.on('error', () => {}); // whoever broke it is the one that reports
-  archiving.catch((fault) => tar.destroy(fault as Error));
+  await together(task, [
+    (own) => guest.writeTar(own, path, tar),
+    (own) => endingWith(tar, () => readObjects(() => git.run(own, lens, args, { stdout: tar }))),
+  ]);
+}
+
+/** The reader of a stream learns that its writer has failed. */
+async function endingWith<Value>(stream: Duplex, write: () => Promise<Value>): Promise<Value> {
   try {
-    await Promise.all([guest.writeTar(task, path, tar), archiving]);
-  } finally {
-    ending.abort();
-    await archiving.catch(() => {}); // either it was the fault that is thrown, or it was ended
+    return await write();
+  } catch (fault) {
+    stream.destroy(fault as Error);
+    throw fault;
   }
 }
 
@@ -186,16 +192,11 @@ async function streamToGuest(
   produce: (task: Task, stdout: Transform) => Promise<unknown>,
 ): Promise<void> {
   const stdin = countBytes(task);
-  const ending = new AbortController();
-  const producing = produce(task.withSignal(ending.signal), stdin);
   stdin.on('error', () => {}); // as above
-  producing.catch((fault) => stdin.destroy(fault as Error));
-  try {
-    await Promise.all([producing, runInGuest(task, guest, { ...command, stdin, maxBytes: 65_536 })]);
-  } finally {
-    ending.abort();
-    await producing.catch(() => {}); // as above
-  }
+  await together(task, [
+    (own) => endingWith(stdin, () => produce(own, stdin)),
+    (own) => runInGuest(own, guest, { ...command, stdin, maxBytes: 65_536 }),
+  ]);
 }
 
 function countBytes(task: Task): Transform {
