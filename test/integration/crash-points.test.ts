@@ -75,7 +75,7 @@ type Story = {
 
 async function killAtEachTouch(t: TestContext, { prepare, command, check }: Story): Promise<void> {
   const hook = new URL('../support/crash-after.ts', import.meta.url).pathname;
-  const home = await createFakeHome(t, { NODE_OPTIONS: `--import ${hook}` });
+  const home = await createFakeHome(t, { BANGER_TEST_IMPORT: hook });
   const armedBy = join(home.folder, 'crash');
   home.env.BANGER_CRASH_FILE = armedBy;
   let crashes = 0;

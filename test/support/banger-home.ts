@@ -50,7 +50,7 @@ export async function createHome(t: HomeOwner, { env: extra = {}, prepared = PRE
     XDG_DATA_HOME: join(folder, 'data'),
     XDG_CACHE_HOME: join(folder, 'cache'),
     XDG_RUNTIME_DIR: join(folder, 'run'),
-    ...(process.env.NODE_V8_COVERAGE && { NODE_V8_COVERAGE: join(CHECKOUT, 'build/coverage/tmp') }),
+    ...(process.env.NODE_V8_COVERAGE && { BANGER_TEST_COVERAGE: join(CHECKOUT, 'build/coverage/tmp') }),
     ...extra,
   };
   for (const name of ['home', 'run']) await mkdir(join(folder, name), { mode: 0o700 });

@@ -1,5 +1,6 @@
 /**
- * Loaded into the daemon, or into a recovery, by `node --import`: ends it with SIGKILL right before it touches the host for the Nth time.
+ * Loaded into the daemon, or into a recovery, by BANGER_TEST_IMPORT: ends it with SIGKILL right before it touches the
+ * host for the Nth time.
  *
  * The file that BANGER_CRASH_FILE names arms it and holds N. A touch is a write to the state, a change to a file, a
  * program started or a process ended: what a power cut could come between. What was touched last is left in

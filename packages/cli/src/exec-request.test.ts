@@ -27,6 +27,7 @@ test('a shell in a pipe, and a command, get none unless it is asked for', () => 
 test('a variable is set, or passed on by its name when there is one', () => {
   assert.deepEqual(plan({ env: ['A=b=c', 'E=', 'SECRET', 'NONE'] }, ['env']).env, { A: 'b=c', E: '', SECRET: 's' });
   assert.throws(() => plan({ env: ['=x'] }, ['env']), { code: 'USAGE' });
+  assert.throws(() => plan({ env: ['NODE_OPTIONS'] }, ['env']), { hint: 'Write --env NODE_OPTIONS="$NODE_OPTIONS".' });
 });
 
 test('a detached command keeps its session and reads nothing', () => {

@@ -54,6 +54,10 @@ function chosenVariables(words: string[], env: Environment): Record<string, stri
     const equals = word.indexOf('=');
     const name = equals < 0 ? word : word.slice(0, equals);
     if (!/^[^\s=\0]+$/.test(name)) throw usage(`--env "${word}": this is not a variable.`, 'Write --env NAME=value.');
+    if (equals < 0 && /^(?:NODE|UV)_/.test(name)) {
+      const hint = `Write --env ${name}="$${name}".`;
+      throw usage(`--env ${name}: the command does not read Node's own variables.`, hint);
+    }
     if (equals >= 0) chosen[name] = word.slice(equals + 1);
     else Object.assign(chosen, pick(env, [name]));
   }

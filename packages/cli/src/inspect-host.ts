@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Recovery } from '@banger/contract/api/recovery.ts';
 import { BangerError, type WireError } from '@banger/contract/errors.ts';
+import { nodeOptions, programEnvironment } from './program-environment.ts';
 
 const INSPECT_MAIN = fileURLToPath(new URL('../../daemon/src/inspect.ts', import.meta.url));
 const RECOVER_MAIN = fileURLToPath(new URL('../../daemon/src/recover.ts', import.meta.url));
@@ -25,7 +26,8 @@ export async function recoverState({ dryRun }: { dryRun: boolean }): Promise<Rec
 }
 
 async function* answersOf<Answer extends object>(argv: string[], timeoutMs: number): AsyncGenerator<Answer, void> {
-  const program = spawn(process.execPath, argv, {
+  const program = spawn(process.execPath, [...nodeOptions(process.env), ...argv], {
+    env: programEnvironment(process.env),
     cwd: '/', // the one that we are in may be gone
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: timeoutMs,

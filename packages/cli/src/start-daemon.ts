@@ -8,9 +8,11 @@ import { connect } from 'node:net';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { HANDED_ON_STDIN } from '@banger/contract/daemon-start.ts';
 import { BangerError, type WireError } from '@banger/contract/errors.ts';
 import { type FolderOwner, makeOwnFolder } from '@banger/contract/own-folder.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
+import { handedTo, nodeOptions, programEnvironment } from './program-environment.ts';
 
 const DAEMON_MAIN = fileURLToPath(new URL('../../daemon/src/main.ts', import.meta.url));
 
@@ -82,11 +84,16 @@ function openLog(logPath: string): number {
 const DAEMON_MEMORY = '--max-semi-space-size=4'; // MiB
 
 function spawnDaemon(daemonMain: string, log: number): ChildProcess {
-  return spawn(process.execPath, [DAEMON_MEMORY, daemonMain, 'serve'], {
+  const words = [DAEMON_MEMORY, ...nodeOptions(process.env), daemonMain, 'serve', HANDED_ON_STDIN];
+  const daemon = spawn(process.execPath, words, {
     detached: true, // a session of its own: Ctrl-C and the end of the terminal do not reach it
     cwd: '/',
-    stdio: ['ignore', log, log, 'pipe'],
+    env: programEnvironment(process.env),
+    stdio: ['pipe', log, log, 'pipe'],
   });
+  daemon.stdin?.on('error', () => {}); // it ended, which its silence tells
+  daemon.stdin?.end(JSON.stringify(handedTo(process.env)));
+  return daemon;
 }
 
 /**

@@ -50,6 +50,11 @@ export const ERRORS = {
 
   // The host
   TOOL_MISSING: { status: 500, exit: 69, meaning: 'A program that banger needs is not installed.' },
+  HOST_EXHAUSTED: {
+    status: 503,
+    exit: 71,
+    meaning: 'The host has no process or no memory left for another program.',
+  },
   TOOL_TOO_OLD: {
     status: 500,
     exit: 69,

@@ -40,6 +40,7 @@ import type { Log } from './platform/log.ts';
 import { OWNER } from './platform/own-files.ts';
 import { takeSingleInstanceLock } from './platform/single-instance.ts';
 import { Task } from './platform/task.ts';
+import { together } from './platform/together.ts';
 import { findUnrecorded, unrecordedUsersOf } from './recover/unrecorded.ts';
 import { networkTools, type Settings } from './settings.ts';
 import { createSsh } from './ssh/ssh.ts';
@@ -88,12 +89,14 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const services = { catalogFolder: settings.catalogFolder, areVmsKnown, log, now };
   const images = createImages({
     ...services,
+    proxies: settings.proxies,
     records: imageRecords,
     folder: join(paths.data, 'images'),
     usedBy: usedBy('imageDigest'),
   });
   const kernels = createKernels({
     ...services,
+    proxies: settings.proxies,
     records: kernelRecords,
     folder: join(paths.data, 'kernels'),
     cacheFolder: paths.cache,
@@ -163,7 +166,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
 
   await vms.reconcile();
   await manifests.refresh(store.vms.list());
-  await Promise.all([images.sweep(), kernels.sweep(), workspaces.sweep()]);
+  await together(Task.background(), [() => images.sweep(), () => kernels.sweep(), () => workspaces.sweep()]);
   await ssh.refreshConfig(Task.background()).catch((fault) => log.warn('the ssh config could not be refreshed', fault));
 
   const handlers = {

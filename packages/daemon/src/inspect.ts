@@ -7,7 +7,7 @@ import { createConfig } from './config/config.ts';
 import { showConfig } from './config/show-config.ts';
 import { examineHost } from './doctor/doctor.ts';
 import { readHost } from './platform/host.ts';
-import { readSettings, withSbin } from './read-settings.ts';
+import { readSettings } from './read-settings.ts';
 import { resolveVmDefaults } from './vms/vm-defaults.ts';
 
 const INSPECTIONS: Record<string, () => Promise<void>> = { config: inspectConfig, doctor: inspectDoctor };
@@ -27,9 +27,8 @@ async function inspectConfig(): Promise<void> {
 }
 
 async function inspectDoctor(): Promise<void> {
-  process.env.PATH = withSbin(process.env.PATH);
   const settings = readSettings(process.env);
-  for await (const check of examineHost({ settings, env: process.env, readHost })) say(check);
+  for await (const check of examineHost({ settings, readHost })) say(check);
 }
 
 function say(answer: object): void {

@@ -2,16 +2,13 @@
  * `bangerd`: reads the environment, starts the daemon, and says on file descriptor 3 how that went, as one line of JSON:
  * `{"ready":true}` or `{"error":{…}}`. Whoever starts it waits for that line. The log goes to standard error.
  */
-import { writeSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
+import { HANDED_ON_STDIN, parseHanded } from '@banger/contract/daemon-start.ts';
 import { toBangerError } from '@banger/contract/errors.ts';
 import { startDaemon } from './daemon.ts';
 import { createLog } from './platform/log.ts';
-import { readSettings, withSbin } from './read-settings.ts';
-
-// Nothing of ours depends on it: our folders are closed to others. Programs that write for others, such as git and those
-// that make an image, expect this one.
-process.umask(0o022);
-process.env.PATH = withSbin(process.env.PATH); // the programs that are started inherit it
+import { shedInheritance } from './platform/shed-inheritance.ts';
+import { readSettings } from './read-settings.ts';
 
 const log = createLog((line) => process.stderr.write(line));
 const { promise: stopRequested, resolve: requestStop } = Promise.withResolvers<void>();
@@ -21,7 +18,8 @@ process.on('SIGHUP', () => {}); // the terminal of whoever started us closed, wh
 process.on('unhandledRejection', (fault) => log.warn('a promise was left alone', fault));
 
 try {
-  const daemon = await startDaemon(readSettings(process.env), log, requestStop);
+  await shedInheritance(log, process.getuid?.() === 0);
+  const daemon = await startDaemon(readSettings(process.env, readHanded()), log, requestStop);
   announce({ ready: true });
   await stopRequested;
   await daemon.stop();
@@ -31,6 +29,12 @@ try {
   log.warn('the daemon ends', thrown);
   announce({ error: error.toWire() });
   process.exit(1);
+}
+
+/** What is not in the environment, for others to read there; nothing when it is started by hand. */
+function readHanded() {
+  if (!process.argv.includes(HANDED_ON_STDIN)) return undefined;
+  return parseHanded(readFileSync(0, 'utf8'));
 }
 
 function announce(outcome: object): void {

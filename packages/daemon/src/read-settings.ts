@@ -9,8 +9,11 @@ import type { Settings } from './settings.ts';
 const CHECKOUT = join(import.meta.dirname, '../../..');
 const DEFAULT_BOOT_TIMEOUT_MS = 60_000;
 
-/** Throws HOME_INVALID, FOLDER_UNUSABLE and PATH_TOO_LONG. */
-export function readSettings(env: NodeJS.ProcessEnv): Settings {
+/**
+ * `handed` is what the starter keeps out of the environment, where it would stay readable: the owner's proxies. Throws
+ * HOME_INVALID, FOLDER_UNUSABLE and PATH_TOO_LONG.
+ */
+export function readSettings(env: NodeJS.ProcessEnv, handed: Pick<Settings, 'proxies'> = { proxies: {} }): Settings {
   const { uid, files } = OWNER;
   const home = homedir();
   const paths = bangerPaths({ env, uid, home, ownerOf: (path) => folderOwner(path, files) });
@@ -27,17 +30,12 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
       pasta: env.BANGER_PASTA ?? 'pasta',
     },
     ownerEnv: {
-      PATH: env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
       HOME: home,
       ...(env.XDG_CONFIG_HOME && { XDG_CONFIG_HOME: env.XDG_CONFIG_HOME }),
     },
+    proxies: handed.proxies,
     isRoot: uid === 0,
     commandPath: join(CHECKOUT, 'bin/banger'),
     bootTimeoutMs: Number(env.BANGER_BOOT_TIMEOUT_MS ?? DEFAULT_BOOT_TIMEOUT_MS),
   };
-}
-
-/** An ordinary user's PATH on Debian has no sbin, where mkfs.ext4 is. */
-export function withSbin(searchPath = '/usr/local/bin:/usr/bin:/bin'): string {
-  return `${searchPath}:/usr/local/sbin:/usr/sbin:/sbin`;
 }

@@ -11,8 +11,10 @@ export type Settings = {
   linkPath: string;
   catalogFolder: string;
   tools: { qemu: string; passt: string; pasta: string };
-  /** What the owner's own git would see: PATH, HOME, XDG_CONFIG_HOME */
+  /** By what the owner's own git would find its config: HOME, XDG_CONFIG_HOME */
   ownerEnv: Record<string, string>;
+  /** The variables by which programs find the owner's proxies, for apt: they may hold a password */
+  proxies: Record<string, string>;
   /** passt gives up root by itself when it is told to */
   isRoot: boolean;
   bootTimeoutMs: number;

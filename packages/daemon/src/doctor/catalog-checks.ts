@@ -6,12 +6,12 @@ import type { Check } from '@banger/contract/api/doctor.ts';
 import { type Digest, hexOf } from '@banger/contract/digest.ts';
 import { readImageCatalog } from '../images/catalog.ts';
 import { readKernelCatalog } from '../kernels/catalog.ts';
+import { findTool } from '../platform/find-tool.ts';
 import type { Settings } from '../settings.ts';
 import { fail, pass, warn } from './check.ts';
-import { hasTool } from './find-tool.ts';
 import type { State } from './read-state.ts';
 
-type CatalogParts = { settings: Settings; state: State; searchPath: string; isRoot: boolean };
+type CatalogParts = { settings: Settings; state: State; hasTool?: (tool: string) => boolean };
 type Kind = 'image' | 'kernel';
 
 /** What makes each, and the Debian package that brings it */
@@ -54,9 +54,10 @@ async function checkDefault(parts: CatalogParts, kind: Kind, name: string | null
 }
 
 /** It is only in the catalog: whether it can be made here. */
-async function checkMakers({ searchPath, isRoot }: CatalogParts, kind: Kind, name: string): Promise<Check> {
-  const makers = { ...MAKERS[kind], ...(kind === 'image' && !isRoot && { newuidmap: 'uidmap' }) };
-  const missing = Object.entries(makers).filter(([tool]) => !hasTool(tool, searchPath));
+async function checkMakers(parts: CatalogParts, kind: Kind, name: string): Promise<Check> {
+  const { settings, hasTool = (tool) => findTool(tool) !== null } = parts;
+  const makers = { ...MAKERS[kind], ...(kind === 'image' && !settings.isRoot && { newuidmap: 'uidmap' }) };
+  const missing = Object.entries(makers).filter(([tool]) => !hasTool(tool));
   const absent = `"${name}" is in the catalog and not here yet`;
   if (missing.length > 0) {
     const packages = [...new Set(missing.map(([, debianPackage]) => debianPackage))].join(' ');

@@ -24,28 +24,24 @@ import { checkTools } from './tool-checks.ts';
 import { checkUnrecorded } from './unrecorded-check.ts';
 import { checkWalls } from './wall-check.ts';
 
-export type DoctorParts = {
-  settings: Settings;
-  env: Readonly<Record<string, string | undefined>>;
-  readHost: () => Host;
-};
+export type DoctorParts = { settings: Settings; readHost: () => Host };
 
-export async function* examineHost({ settings, env, readHost }: DoctorParts): AsyncGenerator<Check> {
-  const { paths, tools, home, isRoot } = settings;
+export async function* examineHost({ settings, readHost }: DoctorParts): AsyncGenerator<Check> {
+  const { paths, tools, home } = settings;
   const qemu = await checkQemu(tools.qemu);
   const state = readState(join(paths.state, 'state.sqlite'));
   const checks: [string, () => Check[] | Promise<Check[]>][] = [
     ['architecture', () => [checkArchitecture()]],
     ['qemu', () => [qemu.check]],
     ['kvm', () => checkKvm({ verdictPath: join(paths.cache, 'kvm.json'), qemuVersion: qemu.version })],
-    ['tools', () => checkTools({ tools, searchPath: env.PATH ?? '' })],
+    ['tools', () => checkTools(tools)],
     ['walls', checkWalls],
     ['network', () => checkNetwork(settings)],
     ['storage', () => checkStorage(paths)],
     ['state', () => [state.check]],
-    ['images', () => checkCatalogs({ settings, state, searchPath: env.PATH ?? '', isRoot })],
+    ['images', () => checkCatalogs({ settings, state })],
     ['config', () => checkConfig(createConfig({ folder: paths.config, home }), readHost())],
-    ['ssh', () => checkSsh({ home, searchPath: env.PATH ?? '' })],
+    ['ssh', () => checkSsh(home)],
     ['leftovers', () => checkLeftovers(paths, state)],
     ['unrecorded', () => checkUnrecorded(paths, state)],
   ];

@@ -1,7 +1,11 @@
 /** What the checks conclude from what they found. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Settings } from '../settings.ts';
 import { judgeClock } from './boot-canary.ts';
+import { checkCatalogs } from './catalog-checks.ts';
+import { pass } from './check.ts';
 import { checkDefaults } from './config-checks.ts';
 import { judgeKvm } from './kvm-check.ts';
 import { findUrls } from './outside.ts';
@@ -9,6 +13,7 @@ import { judgeReflink, judgeSpace } from './storage-checks.ts';
 import { judgeWalls } from './wall-check.ts';
 
 const GIB = 2 ** 30;
+const CATALOGS = join(import.meta.dirname, '../../../../catalog');
 
 test('KVM passes only when a guest ran on it', () => {
   const kvm = (facts: Partial<Parameters<typeof judgeKvm>[0]>) =>
@@ -20,6 +25,14 @@ test('KVM passes only when a guest ran on it', () => {
   assert.equal(kvm({ device: 'absent' }).fix, 'sudo modprobe kvm_intel');
   assert.equal(kvm({ device: 'absent', extension: null }).fix, null);
   assert.match(kvm({ device: 'forbidden', works: true }).fix ?? '', /usermod/);
+});
+
+test('a default image that is neither here nor can be made fails', async () => {
+  const settings = { agentPath: '/nonexistent', catalogFolder: CATALOGS, paths: { data: '/nonexistent' } } as Settings;
+  const state = { check: pass('state', ''), records: { vms: [], images: [], kernels: [], damaged: [] } };
+  const checks = await checkCatalogs({ settings, state, hasTool: (tool) => tool !== 'mmdebstrap' });
+  const image = checks.find(({ name }) => name === 'image');
+  assert.deepEqual([image?.status, image?.fix], ['fail', 'sudo apt-get install mmdebstrap']);
 });
 
 test('a host without walls is told, with what brings them where that is known', () => {

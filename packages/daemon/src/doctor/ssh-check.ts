@@ -2,11 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Check } from '@banger/contract/api/doctor.ts';
+import { findTool } from '../platform/find-tool.ts';
 import { pass, warn } from './check.ts';
-import { hasTool } from './find-tool.ts';
 
-export async function checkSsh({ home, searchPath }: { home: string; searchPath: string }): Promise<Check[]> {
-  if (!hasTool('ssh', searchPath)) {
+export async function checkSsh(home: string): Promise<Check[]> {
+  if (!findTool('ssh')) {
     return [warn('ssh', 'there is no ssh client, which "vm ssh" needs', 'sudo apt-get install openssh-client')];
   }
   const text = await readFile(join(home, '.ssh/config'), 'utf8').catch(() => '');

@@ -1,12 +1,10 @@
 /** The programs without which no vm starts. Those that only make images are looked at with the images. */
 import type { Check } from '@banger/contract/api/doctor.ts';
+import { findTool } from '../platform/find-tool.ts';
 import type { Settings } from '../settings.ts';
 import { fail, pass } from './check.ts';
-import { hasTool } from './find-tool.ts';
 
-type ToolParts = { tools: Settings['tools']; searchPath: string };
-
-export function checkTools({ tools, searchPath }: ToolParts): Check[] {
+export function checkTools(tools: Settings['tools']): Check[] {
   return [
     checkTool(tools.passt, 'passt', 'the network of vms'),
     checkTool(tools.pasta, 'passt', 'keeps the network of vms away from this host'),
@@ -15,7 +13,7 @@ export function checkTools({ tools, searchPath }: ToolParts): Check[] {
 
   function checkTool(tool: string, debianPackage: string, purpose: string): Check {
     const name = tool.split('/').at(-1) as string;
-    if (hasTool(tool, searchPath)) return pass(name, `is there: ${purpose}`);
+    if (findTool(tool)) return pass(name, `is there: ${purpose}`);
     return fail(name, `${tool} is not installed: ${purpose}`, `sudo apt-get install ${debianPackage}`);
   }
 }

@@ -24,10 +24,15 @@ const HOOK = 'customise';
 const APT_CONFIG = 'apt.conf';
 const APT_AUTH = 'auth.conf';
 
-type DebianParts = { packages: string[]; workFolder: string; log: Log };
+type DebianParts = {
+  packages: string[];
+  workFolder: string;
+  proxies: Readonly<Record<string, string>>;
+  log: Log;
+};
 type Mode = 'root' | 'fakechroot';
 
-export function debianSource({ packages, workFolder, log }: DebianParts): TarSource {
+export function debianSource({ packages, workFolder, proxies, log }: DebianParts): TarSource {
   return async (task: Task, tar: Writable) => {
     task.step("read the host's package sources");
     await runProcess(task, ['mmdebstrap', '--version']);
@@ -43,9 +48,9 @@ export function debianSource({ packages, workFolder, log }: DebianParts): TarSou
       `--aptopt=${await writeAptConfig(task, workFolder, authLines)}`,
       ...OPTIONS,
     ];
-    const environment = ['env', `TMPDIR=${workFolder}`, 'SOURCE_DATE_EPOCH=0'];
     try {
-      await runProcess(task, [...wrapper, ...environment, 'mmdebstrap', ...options, suite, '-', ...lines], {
+      await runProcess(task, [...wrapper, 'mmdebstrap', ...options, suite, '-', ...lines], {
+        env: { TMPDIR: workFolder, SOURCE_DATE_EPOCH: '0', ...proxies },
         stdout: tar,
         onStderrLine: (line) => reportLine(task, line),
         ownGroup: true,

@@ -31,13 +31,15 @@ export type ImagesParts = {
   /** Names of the vms that were made from a digest */
   usedBy: (digest: Digest) => string[];
   areVmsKnown: () => boolean;
+  /** Variables by which apt finds a proxy */
+  proxies?: Readonly<Record<string, string>>;
   log: Log;
   now: () => Date;
 };
 
 export type Images = ReturnType<typeof createImages>;
 
-export function createImages({ catalogFolder, ...parts }: ImagesParts) {
+export function createImages({ catalogFolder, proxies = {}, ...parts }: ImagesParts) {
   const { folder, log } = parts;
   const bases = createBases<ImageRecord, ImageCatalogEntry>({
     ...parts,
@@ -47,7 +49,7 @@ export function createImages({ catalogFolder, ...parts }: ImagesParts) {
     fromCatalog: ({ recipe }) => ({
       neededBytes: NEEDED_BYTES,
       fill: (task, staged) =>
-        fill(task, staged, (workFolder) => debianSource({ packages: recipe.packages, workFolder, log })),
+        fill(task, staged, (workFolder) => debianSource({ packages: recipe.packages, workFolder, proxies, log })),
     }),
   });
   const { list, show, find, findOrPull, pull, remove, sweep } = bases;

@@ -13,18 +13,25 @@ import { ProcessFailure, runProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
 
 export type KernelPackage = { name: string; version: string };
+type FetchParts = {
+  packageName: string;
+  cacheFolder: string;
+  target: string;
+  proxies: Readonly<Record<string, string>>;
+};
+
 type PackageFile = { fileName: string; sha256: string | null };
 
 /** Unpacks the newest kernel that `packageName` stands for into `target`, which must exist. */
 export async function fetchKernel(
   task: Task,
-  { packageName, cacheFolder, target }: { packageName: string; cacheFolder: string; target: string },
+  { packageName, cacheFolder, target, proxies }: FetchParts,
 ): Promise<KernelPackage> {
   task.step(`look for ${packageName} with apt`);
   try {
     const kernel = parseDependency(await showPackage(task, packageName));
     if (!kernel) throw noPackage(packageName);
-    const path = await download(task, kernel, cacheFolder);
+    const path = await download(task, kernel, { cacheFolder, proxies });
     task.step(`unpack ${kernel.name}`);
     await runConfined(task, ['dpkg-deb', '--extract', path, target], { readable: [path], writable: [target] });
     return kernel;
@@ -51,7 +58,9 @@ export function parseDependency(shown: string): KernelPackage | null {
   return name?.startsWith('linux-image-') && version ? { name, version } : null;
 }
 
-async function download(task: Task, kernel: KernelPackage, cacheFolder: string): Promise<string> {
+type DownloadParts = Pick<FetchParts, 'cacheFolder' | 'proxies'>;
+
+async function download(task: Task, kernel: KernelPackage, { cacheFolder, proxies }: DownloadParts): Promise<string> {
   const argument = `${kernel.name}=${kernel.version}`;
   const { stdout } = await runProcess(task, ['apt-get', 'download', '--print-uris', argument]);
   const file = parseUri(stdout);
@@ -63,7 +72,7 @@ async function download(task: Task, kernel: KernelPackage, cacheFolder: string):
   const fresh = join(folder, `download-${process.pid}-${Date.now()}`);
   try {
     await makePrivateFolder(fresh);
-    await runProcess(task, ['apt-get', 'download', argument], { cwd: fresh, ownGroup: true });
+    await runProcess(task, ['apt-get', 'download', argument], { cwd: fresh, env: proxies, ownGroup: true });
     const [fileName] = (await listFolder(fresh)).filter((name) => name.endsWith('.deb'));
     if (!fileName) throw fetchFailed(kernel.name, new Error('apt-get left no package behind'));
     await rename(join(fresh, fileName), join(folder, fileName));

@@ -38,6 +38,8 @@ export type KernelsParts = {
   /** Names of the vms that were made with a digest */
   usedBy: (digest: Digest) => string[];
   areVmsKnown: () => boolean;
+  /** Variables by which apt finds a proxy */
+  proxies?: Readonly<Record<string, string>>;
   log: Log;
   now: () => Date;
 };
@@ -54,7 +56,7 @@ type KernelImport = { name: string; path: string; modulesPath?: string | undefin
 
 export type Kernels = ReturnType<typeof createKernels>;
 
-export function createKernels({ cacheFolder, catalogFolder, agentPath, ...parts }: KernelsParts) {
+export function createKernels({ cacheFolder, catalogFolder, agentPath, proxies = {}, ...parts }: KernelsParts) {
   const bases = createBases<KernelRecord, KernelCatalogEntry>({
     ...parts,
     kind: 'kernel',
@@ -110,7 +112,7 @@ export function createKernels({ cacheFolder, catalogFolder, agentPath, ...parts 
   async function fetchFrom(task: Task, { recipe }: KernelCatalogEntry, staged: string): Promise<KernelFiles> {
     const unpacked = join(staged, 'package');
     await makePrivateFolder(unpacked);
-    const { name } = await fetchKernel(task, { packageName: recipe.package, cacheFolder, target: unpacked });
+    const { name } = await fetchKernel(task, { packageName: recipe.package, cacheFolder, target: unpacked, proxies });
     const release = name.replace(/^linux-image-/, '');
     return { kernelPath: join(unpacked, 'boot', `vmlinuz-${release}`), modulesPath: unpacked };
   }

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
 
 /** What an administrator installed comes before what Debian did. */
-const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+export const TOOL_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /** The whole path of a program; null when it is not installed. A path is looked at as it is. */
-function findTool(tool: string): string | null {
-  const candidates = tool.includes('/') ? [tool] : FOLDERS.map((folder) => join(folder, tool));
+export function findTool(tool: string): string | null {
+  const candidates = tool.includes('/') ? [tool] : TOOL_FOLDERS.map((folder) => join(folder, tool));
   return candidates.find(isProgram) ?? null;
 }
 
@@ -22,7 +22,7 @@ export function requireTool(tool: string): string {
   return path;
 }
 
-export function toolMissing(tool: string): BangerError {
+function toolMissing(tool: string): BangerError {
   return new BangerError('TOOL_MISSING', {
     message: `"${tool}" is not installed.`,
     hint: 'Run "make setup" in the checkout: it names the Debian packages that banger uses, and why.',

@@ -3,12 +3,18 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { findByArgument, killProcess } from './processes.ts';
 import { runProcess } from './run-process.ts';
 import { Task } from './task.ts';
 
 const task = Task.background();
+
+async function makeFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'banger-run-'));
+  t.after(() => rm(folder, { recursive: true }));
+  return folder;
+}
 
 test('output and exit code come back', async () => {
   const { code, stdout, stderr } = await runProcess(task, ['sh', '-c', 'echo out; echo err >&2; exit 3'], {
@@ -26,11 +32,65 @@ test('a program that is not installed is named', async () => {
   await assert.rejects(runProcess(task, ['banger-no-such-tool']), { code: 'TOOL_MISSING' });
 });
 
-test('so is one of which PATH has only what cannot be run', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'banger-path-'));
-  t.after(() => rm(folder, { recursive: true }));
-  await writeFile(join(folder, 'tool'), 'no program', { mode: 0o644 });
-  await assert.rejects(runProcess(task, ['tool'], { env: { PATH: folder } }), { code: 'TOOL_MISSING' });
+test('a program of the same name in the PATH of whoever starts banger is not run', async (t) => {
+  const folder = await makeFolder(t);
+  await writeFile(join(folder, 'true'), '#!/bin/sh\necho fake', { mode: 0o755 });
+  const before = process.env.PATH;
+  process.env.PATH = `${folder}:${before}`;
+  t.after(() => {
+    process.env.PATH = before;
+  });
+  assert.equal((await runProcess(task, ['true'])).stdout, '');
+  assert.equal((await runProcess(task, ['sh', '-c', 'true'])).stdout, '');
+});
+
+test('of the environment it gets what it is given by name', async (t) => {
+  process.env.BANGER_SECRET = 'hunter2';
+  t.after(() => delete process.env.BANGER_SECRET);
+  const { stdout } = await runProcess(task, ['env'], { env: { HOME: '/nonexistent' } });
+  assert.deepEqual(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split('=')[0])
+      .sort(),
+    ['HOME', 'LANG', 'LC_ALL', 'PATH'],
+  );
+});
+
+test('a folder that is gone is named, and not the program', async () => {
+  await assert.rejects(runProcess(task, ['true'], { cwd: '/nonexistent' }), { code: 'FILE_NOT_FOUND' });
+  await assert.rejects(runProcess(task, ['true'], { cwd: '/etc/passwd' }), { code: 'FILE_NOT_FOUND' });
+});
+
+test('without a file to open a program is refused with words, and later ones run', async (t) => {
+  const folder = await makeFolder(t);
+  const script = `
+    import { closeSync, openSync } from 'node:fs';
+    import { runProcess, startProcess } from '${import.meta.dirname}/run-process.ts';
+    import { Task } from '${import.meta.dirname}/task.ts';
+    const task = Task.background();
+    const taken = [];
+    try { for (;;) taken.push(openSync('/dev/null', 'r')); } catch {}
+    const codeOf = (promise) => promise.then(() => 'ran', ({ code }) => code);
+    const said = [await codeOf(runProcess(task, ['true']))];
+    closeSync(taken.pop());
+    said.push(await codeOf(startProcess(['true'], { cwd: '/', logPath: '${folder}/log' })));
+    for (const file of taken) closeSync(file);
+    said.push(await codeOf(runProcess(task, ['true'])));
+    console.log(said.join(' '));`;
+  const { stdout } = await runProcess(task, [
+    ...['prlimit', '--nofile=64', process.execPath, '--disable-warning=ExperimentalWarning'],
+    ...['--input-type=module-typescript', '--eval', script],
+  ]);
+  assert.equal(stdout, 'TOO_MANY_FILES TOO_MANY_FILES ran\n');
+});
+
+test('input that fails ends the program', async () => {
+  const broken = new Readable({ read: () => {} });
+  const running = runProcess(task, ['cat'], { stdin: broken });
+  broken.destroy(new Error('no more'));
+  await assert.rejects(running, { message: 'cat was ended by SIGKILL' });
 });
 
 test('streams go in and out', async () => {

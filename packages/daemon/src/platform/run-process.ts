@@ -2,23 +2,26 @@
  * The one place where the daemon starts programs.
  *
  * `runProcess` waits for one and gives its output; `startProcess` leaves one running that outlives the daemon.
- * No shell is ever involved.
+ * No shell is ever involved. A program is found in the host's own folders, and its environment is the one below: of what
+ * the daemon was started with it gets nothing that is not given to it by name.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
-import { BangerError } from '@banger/contract/errors.ts';
+import { BangerError, type ErrorCode } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
-import { toolMissing } from './find-tool.ts';
+import { requireTool, TOOL_FOLDERS } from './find-tool.ts';
 import { type ProcessRef, readProcessRef } from './processes.ts';
 import type { Task } from './task.ts';
 
 const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
+const ENVIRONMENT = { PATH: TOOL_FOLDERS.join(':'), LANG: 'C', LC_ALL: 'C' };
 
 export type RunOptions = {
   cwd?: string;
-  env?: NodeJS.ProcessEnv;
+  /** What it needs besides PATH and a plain locale */
+  env?: Readonly<Record<string, string | undefined>>;
   /** Exit codes that are not failures */
   acceptCodes?: number[];
   /** Called with standard error line by line, for progress */
@@ -63,24 +66,25 @@ function withoutPasswords(text: string): string {
 
 type Failure = Partial<Pick<ProcessFailure, 'code' | 'signal' | 'stderr' | 'overLimit'>>;
 
-/** Throws TOOL_MISSING, ProcessFailure, or CANCELLED or TIMED_OUT after the program was killed. */
+/** Throws TOOL_MISSING, TOO_MANY_FILES, HOST_EXHAUSTED, ProcessFailure, or CANCELLED or TIMED_OUT after the program was killed. */
 export async function runProcess(
   task: Task,
   argv: readonly string[],
   options: RunOptions = {},
 ): Promise<ProcessOutput> {
   task.check();
-  expectFolder(options.cwd);
-  const child = spawn(argv[0] as string, argv.slice(1), {
+  options.stdin?.on('error', () => {}); // it may fail before the program runs; see finish()
+  const child = await begin(argv, {
     stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     detached: options.ownGroup ?? false,
-    ...(options.cwd !== undefined && { cwd: options.cwd }),
-    ...(options.env !== undefined && { env: options.env }),
+    cwd: options.cwd,
+    env: { ...options.env },
   });
   const kill = () => killChild(child, options.ownGroup ?? false);
   task.signal.addEventListener('abort', kill, { once: true });
   try {
-    const { code, signal, stdout, stderr, tooMuch } = await finish(child, argv, options, kill);
+    if (task.signal.aborted) kill();
+    const { code, signal, stdout, stderr, tooMuch } = await finish(child, options, kill);
     task.check();
     if (tooMuch) throw new ProcessFailure(argv, { stderr, overLimit: `printed more than ${tooMuch}` });
     if (code !== 0 && !(options.acceptCodes ?? []).includes(code ?? -1)) {
@@ -92,7 +96,7 @@ export async function runProcess(
   }
 }
 
-type StartOptions = { cwd: string; env?: NodeJS.ProcessEnv; logPath: string };
+type StartOptions = { cwd: string; logPath: string };
 
 export type StartedProcess = {
   ref: ProcessRef;
@@ -100,22 +104,12 @@ export type StartedProcess = {
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 };
 
-/** Starts a program in a session of its own, with its output appended to `logPath`. Throws TOOL_MISSING. */
-export async function startProcess(
-  argv: readonly string[],
-  { cwd, env, logPath }: StartOptions,
-): Promise<StartedProcess> {
+/** Starts a program in a session of its own, with its output appended to `logPath`. Throws TOOL_MISSING, TOO_MANY_FILES, HOST_EXHAUSTED. */
+export async function startProcess(argv: readonly string[], { cwd, logPath }: StartOptions): Promise<StartedProcess> {
   const log = openSync(logPath, 'a', 0o600);
   try {
-    const child = spawn(argv[0] as string, argv.slice(1), {
-      cwd,
-      detached: true,
-      stdio: ['ignore', log, log],
-      ...(env !== undefined && { env }),
-    });
+    const child = await begin(argv, { cwd, detached: true, stdio: ['ignore', log, log] });
     const exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
-    exited.catch(() => {}); // a failed spawn is reported just below
-    await spawned(child, argv, cwd);
     child.unref();
     const ref = readProcessRef(child.pid as number) ?? { pid: child.pid as number, startTicks: -1 };
     return { ref, exited };
@@ -124,14 +118,13 @@ export async function startProcess(
   }
 }
 
-async function finish(child: ChildProcess, argv: readonly string[], options: RunOptions, kill: () => void) {
+async function finish(child: ChildProcess, options: RunOptions, kill: () => void) {
   const stdout = options.stdout ? null : collect(child.stdout as Readable);
   const stderr = collect(child.stderr as Readable, options.onStderrLine);
   const closed = once(child, 'close');
-  closed.catch(() => {}); // a failed spawn is reported by spawned()
-  await spawned(child, argv, options.cwd);
   // A reader or writer that fails leaves the program with a closed pipe, and its exit code tells.
   options.stdin?.on('error', () => child.kill('SIGKILL')).pipe(child.stdin as Writable);
+  if (options.stdin?.errored) child.kill('SIGKILL');
   child.stdin?.on('error', () => {});
   let printedBytes = 0;
   const maxBytes = options.maxStdoutBytes ?? (stdout ? MAX_OUTPUT_BYTES : Number.POSITIVE_INFINITY);
@@ -145,33 +138,46 @@ async function finish(child: ChildProcess, argv: readonly string[], options: Run
   return { code, signal, stdout: stdout?.() ?? '', stderr: stderr(), tooMuch };
 }
 
-function spawned(child: ChildProcess, argv: readonly string[], cwd?: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    child.once('spawn', () => resolve());
-    child.once('error', (fault: NodeJS.ErrnoException) => {
-      const [tool = ''] = argv;
-      reject(findFolderFault(cwd) ?? (isMissing(fault, tool) ? toolMissing(tool) : fault));
+/** Resolves once it runs. One that cannot run has no streams, and one that runs has no more errors to tell. */
+async function begin([tool = '', ...words]: readonly string[], options: SpawnOptions): Promise<ChildProcess> {
+  const program = requireTool(tool);
+  const { promise: running, resolve, reject } = Promise.withResolvers<void>();
+  try {
+    const child = spawn(program, words, { ...options, env: { ...ENVIRONMENT, ...options.env } });
+    child.once('spawn', resolve);
+    child.on('error', reject);
+    await running;
+    return child;
+  } catch (fault) {
+    throw explain(fault as NodeJS.ErrnoException, tool, options.cwd);
+  }
+}
+
+/** For want of these no program could be started; later ones may find them again. */
+const EXHAUSTED: Partial<Record<string, { code: ErrorCode; what: string }>> = {
+  EMFILE: { code: 'TOO_MANY_FILES', what: 'open files' },
+  ENFILE: { code: 'TOO_MANY_FILES', what: 'open files' },
+  EAGAIN: { code: 'HOST_EXHAUSTED', what: 'processes' },
+  ENOMEM: { code: 'HOST_EXHAUSTED', what: 'memory' },
+};
+
+function explain(fault: NodeJS.ErrnoException, tool: string, cwd: SpawnOptions['cwd']): Error {
+  const lacking = EXHAUSTED[fault.code ?? ''];
+  if (lacking !== undefined) {
+    return new BangerError(lacking.code, {
+      message: `"${tool}" cannot be started: the host, or the daemon by its limits, has no ${lacking.what} left.`,
+      hint: 'Stop vms or other programs and try again; "ulimit -a" shows the limits.',
+      details: { tool },
+      cause: fault,
     });
-  });
-}
-
-/** Node says of the program that it is missing when it is its working folder that is gone. */
-function expectFolder(cwd: string | undefined): void {
-  const fault = findFolderFault(cwd);
-  if (fault) throw fault;
-}
-
-function findFolderFault(cwd: string | undefined): BangerError | null {
-  if (cwd === undefined || statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) return null;
+  }
+  if (cwd === undefined || statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) return fault;
+  // Node says of the program that it is missing when it is its folder that is gone.
   return new BangerError('FILE_NOT_FOUND', {
     message: `${cwd} is not a folder, or not there any more.`,
     details: { path: cwd },
+    cause: fault,
   });
-}
-
-/** A PATH with a folder that this user may not search, such as one of root's, says EACCES of what is in none of them. */
-function isMissing({ code }: NodeJS.ErrnoException, tool: string): boolean {
-  return code === 'ENOENT' || (code === 'EACCES' && !tool.includes('/'));
 }
 
 function collect(stream: Readable, onLine?: (line: string) => void): () => string {

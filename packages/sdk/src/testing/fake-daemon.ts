@@ -83,7 +83,7 @@ export function environmentIn(folder: string): Record<string, string> {
     XDG_DATA_HOME: join(folder, 'data'),
     XDG_CONFIG_HOME: join(folder, 'config'),
     XDG_CACHE_HOME: join(folder, 'cache'),
-    ...(process.env.NODE_V8_COVERAGE !== undefined && { NODE_V8_COVERAGE: process.env.NODE_V8_COVERAGE }),
+    ...(process.env.NODE_V8_COVERAGE !== undefined && { BANGER_TEST_COVERAGE: process.env.NODE_V8_COVERAGE }),
   };
 }
 
