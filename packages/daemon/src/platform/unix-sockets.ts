@@ -34,12 +34,17 @@ function watchFor(path: string, isWanted: (file: Stats) => boolean): Watch {
   return { appeared: promise, stop: () => watcher.close() };
 }
 
+/** Is given what was read, which it may keep no longer than the call; on false nothing is read until `resume()` */
+type OnRead = (bytes: Buffer) => boolean;
+
+const READ_BYTES = 64 * 1024;
+
 /** Connects to a socket that exists; the program that made it may not listen yet. */
-export async function connectSocket(task: Task, path: string): Promise<Socket> {
+export async function connectSocket(task: Task, path: string, onRead?: OnRead): Promise<Socket> {
   for (;;) {
     task.check();
     try {
-      return await connectOnce(path);
+      return await connectOnce(path, onRead);
     } catch (fault) {
       const { code } = fault as NodeJS.ErrnoException;
       if (code === 'EAGAIN') await delay(FULL_PAUSE_MS);
@@ -49,9 +54,13 @@ export async function connectSocket(task: Task, path: string): Promise<Socket> {
   }
 }
 
-function connectOnce(path: string): Promise<Socket> {
+function connectOnce(path: string, onRead?: OnRead): Promise<Socket> {
+  const onread = onRead && {
+    buffer: Buffer.allocUnsafe(READ_BYTES),
+    callback: (lengthBytes: number, buffer: Uint8Array) => onRead((buffer as Buffer).subarray(0, lengthBytes)),
+  };
   return new Promise((resolve, reject) => {
-    const socket = connect(path);
+    const socket = connect({ path, ...(onread && { onread }) });
     socket.once('error', reject);
     socket.once('connect', () => {
       socket.off('error', reject);

@@ -5,14 +5,24 @@
  * daemon runs, and a limit on the process (RLIMIT_FSIZE) would hit the disk image too. So the console is a socket that
  * the daemon drains. While no daemon runs QEMU drops the output, which costs some lines and never any space; and a
  * machine that ends leaves its last lines in the socket's buffer, where the daemon still finds them.
+ *
+ * QEMU sends a serial port's bytes one by one, and each costs a read. A guest that writes without end would keep a
+ * processor busy with that; so it may do so for a while, as in a boot, and then is read at a pace, which slows its
+ * console down and nothing else.
  */
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import { isNoSpace } from '../../platform/files.ts';
 import type { Log } from '../../platform/log.ts';
+import type { Task } from '../../platform/task.ts';
+import { connectSocket } from '../../platform/unix-sockets.ts';
 
 /** Above this the file is cut down to its newest half */
 const MAX_CONSOLE_BYTES = 1024 * 1024;
+
+/** What a boot with all its messages takes, more than once */
+const BURST_READS = 50_000;
+/** Beyond it: the buffer of the socket is read, and then fills again for so long */
+const PAUSE_MS = 5;
 
 export type ConsoleLog = {
   /** Resolves when the console has ended and all of it is in the file */
@@ -20,12 +30,44 @@ export type ConsoleLog = {
   stop(): void;
 };
 
-export function keepConsoleLog(socket: Socket, path: string, log: Log, maxBytes = MAX_CONSOLE_BYTES): ConsoleLog {
+type Bounds = { maxBytes?: number; burstReads?: number };
+
+/** Connects to QEMU's end of the console. */
+export async function keepConsoleLog(
+  task: Task,
+  socketPath: string,
+  path: string,
+  log: Log,
+  { maxBytes = MAX_CONSOLE_BYTES, burstReads = BURST_READS }: Bounds = {},
+): Promise<ConsoleLog> {
   const file = openSync(path, 'a+', 0o600);
   let sizeBytes = fstatSync(file).size;
   let isWarned = false;
 
-  socket.on('data', (bytes: Buffer) => {
+  const takesMore = createPace(burstReads);
+  let timer: NodeJS.Timeout | undefined;
+  // Not by 'data': pausing that would go on reading, byte by byte, into a buffer of its own.
+  const onRead = (bytes: Buffer): boolean => {
+    append(bytes);
+    if (takesMore()) return true;
+    timer = setTimeout(() => socket.resume(), PAUSE_MS);
+    return false;
+  };
+  const socket = await connectSocket(task, socketPath, onRead).catch((fault) => {
+    closeSync(file);
+    throw fault;
+  });
+  socket.on('error', () => {}); // "close" follows
+  const ended = new Promise<void>((resolve) => {
+    socket.once('close', () => {
+      clearTimeout(timer);
+      closeSync(file);
+      resolve();
+    });
+  });
+  return { ended, stop: () => socket.destroy() };
+
+  function append(bytes: Buffer): void {
     try {
       writeSync(file, bytes);
       sizeBytes += bytes.length;
@@ -35,15 +77,19 @@ export function keepConsoleLog(socket: Socket, path: string, log: Log, maxBytes 
       if (!isWarned) log.warn(`cannot write ${path}${isNoSpace(fault) ? ', the disk is full' : ''}`, fault);
       isWarned = true;
     }
-  });
-  socket.on('error', () => {}); // "close" follows
-  const ended = new Promise<void>((resolve) => {
-    socket.once('close', () => {
-      closeSync(file);
-      resolve();
-    });
-  });
-  return { ended, stop: () => socket.destroy() };
+  }
+}
+
+/** Whether one more read may follow at once. Reads that are not taken are saved up again, as many as a burst has. */
+function createPace(burstReads: number): () => boolean {
+  let left = burstReads;
+  let lastMs = performance.now();
+  return () => {
+    const nowMs = performance.now();
+    left = Math.min(burstReads, left + (nowMs - lastMs) / PAUSE_MS) - 1;
+    lastMs = nowMs;
+    return left >= 0;
+  };
 }
 
 /** In place, so that whoever has the file open sees it become shorter. Every write appends (O_APPEND). */

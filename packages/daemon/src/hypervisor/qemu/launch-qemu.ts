@@ -7,7 +7,7 @@ import { killProcess } from '../../platform/processes.ts';
 import { startProcess } from '../../platform/run-process.ts';
 import type { Task } from '../../platform/task.ts';
 import { UndoStack } from '../../platform/undo-stack.ts';
-import { connectSocket, watchForSocket } from '../../platform/unix-sockets.ts';
+import { watchForSocket } from '../../platform/unix-sockets.ts';
 import type { Accel, MachinePlan } from '../hypervisor.ts';
 import { keepConsoleLog } from './console-log.ts';
 import { MachineEvents, QemuMachine } from './machine.ts';
@@ -45,7 +45,7 @@ export async function launchQemu(
   const limited = task.withSignal(AbortSignal.any([deadline, ended.signal]));
   try {
     await limited.race(qmpSocket.appeared);
-    const console = keepConsoleLog(await connectSocket(limited, sockets.console), plan.consolePath, log);
+    const console = await keepConsoleLog(limited, sockets.console, plan.consolePath, log);
     undo.add('let go of the console', console.stop);
     const events = new MachineEvents();
     const qmp = await QmpConnection.connect(limited, sockets.qmp, events.take);

@@ -9,7 +9,6 @@ import { z } from 'zod';
 import type { Log } from '../../platform/log.ts';
 import { findByArgument, isAlive } from '../../platform/processes.ts';
 import type { Task } from '../../platform/task.ts';
-import { connectSocket } from '../../platform/unix-sockets.ts';
 import type { Driver, Machine, MachinePlan, MachineRef } from '../hypervisor.ts';
 import { keepConsoleLog } from './console-log.ts';
 import { launchQemu } from './launch-qemu.ts';
@@ -57,7 +56,7 @@ async function adoptQemu(task: Task, log: Log, ref: MachineRef): Promise<QemuMac
   try {
     const { status } = statusSchema.parse(await qmp.execute(task, 'query-status'));
     if (!LIVING_STATES.includes(status)) throw new Error(`its state is "${status}"`);
-    const console = keepConsoleLog(await connectSocket(task, sockets.console), consoleLink(ref.runtimeFolder), log);
+    const console = await keepConsoleLog(task, sockets.console, consoleLink(ref.runtimeFolder), log);
     const machine = new QemuMachine({ ref, qmp, console, events, log });
     if (status !== 'running') events.onStop(); // it stopped while no daemon listened
     return machine;
