@@ -77,5 +77,11 @@ for (const [shell, offer] of Object.entries(SHELLS)) {
     assert.deepEqual(offer(home, 'banger vm run --memo'), ['--memory']);
     assert.deepEqual(offer(home, 'banger vm run --image deb'), ['debian']);
     assert.deepEqual(offer(home, 'banger completion f'), ['fish']);
+    assert.deepEqual(offer(home, 'banger completion '), ['bash', 'fish', 'zsh']);
+    assert.deepEqual(offer(home, 'banger vm start web --wait s'), ['system']);
+    assert.deepEqual(offer(home, 'banger --qu'), ['--quiet']);
+    assert.deepEqual(offer(home, 'banger -q --json vm sho'), ['show']);
+    assert.deepEqual(offer(home, 'banger -q vm stop wo'), ['worker']);
+    assert.deepEqual(offer(home, 'banger vm --json sho'), ['show']);
   });
 }

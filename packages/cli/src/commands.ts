@@ -3,6 +3,8 @@
  * `load-command.ts` says which file does the work of each.
  */
 
+import { type Limits, STOP_LIMITS_MS, TAIL_LIMITS, VM_LIMITS } from '@banger/contract/limits.ts';
+
 /**
  * What a flag's value is, and so what the command gets: `text` a string, `size` bytes, `duration` milliseconds,
  * `count` a whole number of at least 1, `lines` a whole number of at least 0, `switch` true or false.
@@ -17,9 +19,25 @@ export type FlagSpec = {
   summary: string;
   /** May be given more than once */
   many?: true;
+  /** Bounds of its value, in the unit that the command gets */
+  limits?: Limits;
+} & Completed;
+
+export type ArgumentSpec = { name: string; summary: string; optional?: true; many?: true } & Completed;
+
+/** What Tab offers for a value: one of the few that there are, or names of the things that there are at that moment */
+type Completed = {
+  values?: readonly string[];
+  /** Taken, but not offered: for programs */
+  hiddenValues?: readonly string[];
+  completes?: LiveKind | 'files';
 };
 
-export type ArgumentSpec = { name: string; summary: string; optional?: true; many?: true };
+/** What "banger completion <kind>" names, for the scripts */
+export const LIVE_KINDS = ['vms', 'images', 'kernels'] as const;
+export type LiveKind = (typeof LIVE_KINDS)[number];
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+export const WAIT_FOR = ['agent', 'system'] as const;
 
 export type CommandSpec = {
   summary: string;
@@ -43,24 +61,40 @@ export const COMMON_FLAGS = {
   help: { type: 'switch', short: 'h', summary: 'Show the help of this command' },
 } as const satisfies Record<string, FlagSpec>;
 
-const vm = { name: 'vm', summary: 'Name or id of a vm' } as const;
+const vm = { name: 'vm', summary: 'Name or id of a vm', completes: 'vms' } as const;
 const vms = { ...vm, many: true } as const;
 
 const size = {
-  cpus: { type: 'count', placeholder: 'n', summary: 'Virtual CPUs' },
-  memory: { type: 'size', placeholder: 'size', summary: 'Memory, such as 512M or 2G' },
-  'disk-size': { type: 'size', placeholder: 'size', summary: 'Size of the disk, such as 8G; it takes what is written' },
+  cpus: { type: 'count', placeholder: 'n', summary: 'Virtual CPUs', limits: VM_LIMITS.cpus },
+  memory: { type: 'size', placeholder: 'size', summary: 'Memory, such as 512M or 2G', limits: VM_LIMITS.memoryBytes },
+  'disk-size': {
+    type: 'size',
+    placeholder: 'size',
+    summary: 'Size of the disk, such as 8G; it takes what is written',
+    limits: VM_LIMITS.diskBytes,
+  },
 } as const;
 
 const create = {
   name: { type: 'text', placeholder: 'name', summary: 'Name of the vm; a readable one is made up when it is left out' },
-  image: { type: 'text', placeholder: 'image', summary: 'Image to start from; see "banger image ls"' },
-  kernel: { type: 'text', placeholder: 'kernel', summary: 'Kernel to boot; see "banger kernel ls"' },
+  image: {
+    type: 'text',
+    placeholder: 'image',
+    summary: 'Image to start from; see "banger image ls"',
+    completes: 'images',
+  },
+  kernel: {
+    type: 'text',
+    placeholder: 'kernel',
+    summary: 'Kernel to boot; see "banger kernel ls"',
+    completes: 'kernels',
+  },
   ...size,
 } as const;
 
 const wait = {
   type: 'text',
+  values: WAIT_FOR,
   placeholder: 'what',
   summary: '"system" waits until the init of the image has finished its boot; else a command would be run now',
 } as const;
@@ -75,6 +109,7 @@ const exec = {
 
 const stopTimeout = {
   type: 'duration',
+  limits: STOP_LIMITS_MS,
   placeholder: 'time',
   summary: 'How long the guest may take to shut down before it is killed; 30s unless said',
 } as const;
@@ -108,7 +143,7 @@ export const COMMANDS = {
       'With a git repository, such as ".", its files as they are now go in first, and the command starts in their ' +
         'folder: see "vm workspace import". A command comes after "--".',
     ],
-    arguments: [{ name: 'repo', summary: 'A git repository to bring in', optional: true }],
+    arguments: [{ name: 'repo', completes: 'files', summary: 'A git repository to bring in', optional: true }],
     command: 'optional',
     foreignStdout: 'unless --detach',
     flags: {
@@ -249,8 +284,8 @@ export const COMMANDS = {
         'copied, are left out.',
     ],
     arguments: [
-      { name: 'source', summary: '<vm>:<path>, a path, or -' },
-      { name: 'destination', summary: '<vm>:<path>, a path, or -' },
+      { name: 'source', completes: 'files', summary: '<vm>:<path>, a path, or -' },
+      { name: 'destination', completes: 'files', summary: '<vm>:<path>, a path, or -' },
     ],
     foreignStdout: 'with -',
     examples: [
@@ -266,7 +301,7 @@ export const COMMANDS = {
     foreignStdout: 'always',
     flags: {
       follow: { type: 'switch', short: 'f', summary: 'Go on with what comes' },
-      tail: { type: 'lines', short: 'n', placeholder: 'n', summary: 'Only the last n lines' },
+      tail: { type: 'lines', short: 'n', placeholder: 'n', summary: 'Only the last n lines', limits: TAIL_LIMITS },
     },
     examples: [{ does: 'Watch it boot', line: 'banger vm logs --follow web' }],
     alsoTried: ['vm log', 'vm console', 'logs'],
@@ -326,7 +361,10 @@ export const COMMANDS = {
         'the same branch, commit and uncommitted changes. An image without git gets the files.',
       'Bringing it in again updates it, unless the guest has changes that would be lost.',
     ],
-    arguments: [vm, { name: 'repo', summary: 'A folder of the repository; else the current one', optional: true }],
+    arguments: [
+      vm,
+      { name: 'repo', completes: 'files', summary: 'A folder of the repository; else the current one', optional: true },
+    ],
     flags: {
       ...source,
       force: { type: 'switch', short: 'f', summary: 'Overwrite what was changed in the guest' },
@@ -364,7 +402,12 @@ export const COMMANDS = {
     foreignStdout: 'with -',
     flags: {
       branch: { type: 'text', placeholder: 'name', summary: 'Make this branch in your repository' },
-      patch: { type: 'text', placeholder: 'file', summary: 'Write a patch for "git apply"; - is stdout' },
+      patch: {
+        type: 'text',
+        placeholder: 'file',
+        completes: 'files',
+        summary: 'Write a patch for "git apply"; - is stdout',
+      },
       at,
       repo,
       force: { type: 'switch', short: 'f', summary: 'Move the branch, or overwrite the file, when it is there' },
@@ -383,7 +426,7 @@ export const COMMANDS = {
   },
   'image pull': {
     summary: 'Fetch or build an image of the catalog',
-    arguments: [{ name: 'image', summary: 'Its name in the catalog' }],
+    arguments: [{ name: 'image', completes: 'images', summary: 'Its name in the catalog' }],
     flags: { force: { type: 'switch', short: 'f', summary: 'Again, although it is there' } },
     examples: [{ does: 'The default image', line: 'banger image pull debian' }],
     alsoTried: ['image fetch', 'image get', 'pull'],
@@ -391,21 +434,21 @@ export const COMMANDS = {
   'image import': {
     summary: 'Make an image from a root filesystem tarball',
     arguments: [
-      { name: 'image', summary: 'The name that it gets' },
-      { name: 'tarball', summary: 'A tar file, plain or compressed' },
+      { name: 'image', completes: 'images', summary: 'The name that it gets' },
+      { name: 'tarball', completes: 'files', summary: 'A tar file, plain or compressed' },
     ],
     examples: [{ does: 'From a tarball', line: 'banger image import busybox ./busybox.tar.gz' }],
     alsoTried: ['image add', 'image load'],
   },
   'image show': {
     summary: 'Show everything about an image',
-    arguments: [{ name: 'image', summary: 'Its name or digest' }],
+    arguments: [{ name: 'image', completes: 'images', summary: 'Its name or digest' }],
     examples: [{ does: 'One image', line: 'banger image show debian' }],
     alsoTried: ['image inspect', 'image info'],
   },
   'image rm': {
     summary: 'Remove images that no vm needs',
-    arguments: [{ name: 'image', summary: 'Its name or digest', many: true }],
+    arguments: [{ name: 'image', completes: 'images', summary: 'Its name or digest', many: true }],
     examples: [{ does: 'Remove one', line: 'banger image rm busybox' }],
     alsoTried: ['image remove', 'image delete', 'rmi'],
   },
@@ -417,7 +460,7 @@ export const COMMANDS = {
   },
   'kernel pull': {
     summary: 'Fetch a kernel of the catalog',
-    arguments: [{ name: 'kernel', summary: 'Its name in the catalog' }],
+    arguments: [{ name: 'kernel', completes: 'kernels', summary: 'Its name in the catalog' }],
     flags: { force: { type: 'switch', short: 'f', summary: 'Again, although it is there' } },
     examples: [{ does: 'The default kernel', line: 'banger kernel pull debian' }],
     alsoTried: ['kernel fetch', 'kernel get'],
@@ -425,18 +468,23 @@ export const COMMANDS = {
   'kernel import': {
     summary: 'Add a kernel from a vmlinuz or vmlinux file',
     arguments: [
-      { name: 'kernel', summary: 'The name that it gets' },
-      { name: 'file', summary: 'A vmlinuz or vmlinux' },
+      { name: 'kernel', completes: 'kernels', summary: 'The name that it gets' },
+      { name: 'file', completes: 'files', summary: 'A vmlinuz or vmlinux' },
     ],
     flags: {
-      modules: { type: 'text', placeholder: 'folder', summary: 'Its modules: the folder that has modules.dep in it' },
+      modules: {
+        type: 'text',
+        placeholder: 'folder',
+        completes: 'files',
+        summary: 'Its modules: the folder that has modules.dep in it',
+      },
     },
     examples: [{ does: 'Your own build', line: 'banger kernel import mine ./vmlinux --modules ./lib/modules/6.12.1' }],
     alsoTried: ['kernel add', 'kernel load'],
   },
   'kernel rm': {
     summary: 'Remove kernels that no vm needs',
-    arguments: [{ name: 'kernel', summary: 'Its name', many: true }],
+    arguments: [{ name: 'kernel', completes: 'kernels', summary: 'Its name', many: true }],
     examples: [{ does: 'Remove one', line: 'banger kernel rm mine' }],
     alsoTried: ['kernel remove', 'kernel delete'],
   },
@@ -533,7 +581,7 @@ export const COMMANDS = {
       'Vms, images and kernels are completed by their names as they are at that moment; Tab never starts the daemon. ' +
         'Bash needs the package bash-completion for it; "source <(banger completion bash)" works without.',
     ],
-    arguments: [{ name: 'shell', summary: 'bash, zsh or fish' }],
+    arguments: [{ name: 'shell', summary: 'bash, zsh or fish', values: SHELLS, hiddenValues: LIVE_KINDS }],
     examples: [
       { does: 'For bash', line: 'banger completion bash > ~/.local/share/bash-completion/completions/banger' },
       { does: 'For zsh, in a folder of $fpath', line: 'banger completion zsh > ~/.zfunc/_banger' },
@@ -586,13 +634,19 @@ type FlagsOf<Flags> = {
     ? ValueOf<Type>[]
     : Flags[Name] extends { type: 'switch' }
       ? boolean
-      : Flags[Name] extends { type: infer Type extends FlagType }
-        ? ValueOf<Type> | undefined
-        : never;
+      : Flags[Name] extends { values: readonly (infer Value)[] }
+        ? Value | undefined
+        : Flags[Name] extends { type: infer Type extends FlagType }
+          ? ValueOf<Type> | undefined
+          : never;
 };
 type ArgumentsOf<Arguments> = Arguments extends readonly (infer Each extends ArgumentSpec)[]
-  ? { [One in Each as One['name']]: One extends { many: true } ? string[] : string }
+  ? { [One in Each as One['name']]: One extends { many: true } ? string[] : ArgumentValue<One> }
   : Record<never, never>;
+
+type ArgumentValue<One> = One extends { values: readonly (infer Value)[]; hiddenValues: readonly (infer Hidden)[] }
+  ? Value | Hidden
+  : string;
 
 /** What a command gets: its arguments and flags as the table says, parsed. */
 export type Input<Name extends CommandName> = {

@@ -81,7 +81,7 @@ function commandHelp(name: CommandName, notes: FlagNotes): string {
     const rows = Object.entries(spec.flags).map((flag) => noted(flagRow(flag), notes[flag[0]]));
     parts.push('', 'Flags:', ...columns(rows));
   }
-  parts.push('', 'Every command:', ...columns(Object.entries(COMMON_FLAGS).map(flagRow)));
+  parts.push('', 'Every command, before its name too:', ...columns(Object.entries(COMMON_FLAGS).map(flagRow)));
   parts.push('', 'Examples:', ...spec.examples.flatMap(({ does, line }) => [`  ${does}:`, `    ${line}`]), '');
   return parts.join('\n');
 }

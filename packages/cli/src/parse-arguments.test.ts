@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseArguments } from './parse-arguments.ts';
+import { parseArguments, readReportStyle } from './parse-arguments.ts';
 
 const parse = (line: string) => parseArguments(line.split(' ').filter(Boolean));
 const inputOf = (line: string) => {
@@ -87,6 +87,52 @@ test('sizes need a unit, counts are whole', () => {
   refusesSize('vm run --cpus 0', /whole number/);
   refusesSize('vm run --cpus 1.5', /whole number/);
   refusesSize('vm stop web --timeout soon', /not a duration/);
+});
+
+test('values out of bounds are refused with the bounds, in the words of the flag', () => {
+  for (const [line, message, hint] of [
+    ['vm create --memory 1M', '--memory 1M is too small.', 'Write a value from 64M to 4T.'],
+    ['vm create --memory 8000T', '--memory 8000T is too large.', 'Write a value from 64M to 4T.'],
+    ['vm set web --disk-size 1M', '--disk-size 1M is too small.', 'Write a value from 256M to 64T.'],
+    ['vm run --cpus 65', '--cpus 65 is too large.', 'Write a value from 1 to 64.'],
+    ['vm stop web --timeout 2h', '--timeout 2h is too large.', 'Write a value from 0 ms to 60 min 00 s.'],
+    ['vm logs web --tail 1000001', '--tail 1000001 is too large.', 'Write a value from 0 to 1000000.'],
+  ] as const)
+    assert.throws(() => parse(line), { code: 'BAD_SIZE', message, hint }, line);
+});
+
+test('flags that every command takes stand before it, between its words and after it', () => {
+  const expected = parse('vm ls --json -q');
+  for (const line of ['--json -q vm ls', '--json vm ls -q', '-q vm --json ls', 'vm -q --json ls'])
+    assert.deepEqual(parse(line), expected, line);
+  assert.deepEqual(parse('--json --version'), parse('version --json'));
+  assert.deepEqual(parse('--help vm ls'), { is: 'help', words: ['vm', 'ls'] });
+  assert.deepEqual(parse('-q'), { is: 'help', words: [] });
+  refuses('--json --loud vm ls', { message: /no flag --loud/ });
+  refuses('--loud', { message: /^"banger" has no flag --loud/ });
+  refuses('vm --loud', { message: /no flag --loud/ });
+});
+
+test('where errors of --json go is read off the table', () => {
+  const style = (line: string) => readReportStyle(line.split(' '));
+  for (const line of [
+    'vm run --json -- x',
+    '--json vm exec web',
+    'vm cp web:/a - --json',
+    'vm logs web --json',
+    'vm workspace export web --patch - --json',
+  ])
+    assert.deepEqual(style(line), { isJson: true, isStdoutForeign: true }, line);
+  for (const line of [
+    'vm ls --json',
+    'vm run -d --json',
+    'vm exec -td web --json -- x',
+    'vm cp a web:/ --json',
+    'vm nonsense --json',
+    '--json',
+  ])
+    assert.deepEqual(style(line), { isJson: true, isStdoutForeign: false }, line);
+  assert.equal(style('vm exec web -- ls --json').isJson, false);
 });
 
 test('help is found wherever it is asked for', () => {

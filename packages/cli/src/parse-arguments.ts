@@ -1,7 +1,8 @@
 /** Argv to a command and its input, as the table says. Everything that is not in the table is refused. */
 import { parseArgs } from 'node:util';
 import { BangerError } from '@banger/contract/errors.ts';
-import { parseDurationMs, parseSizeBytes } from '@banger/contract/sizes.ts';
+import { describeLimits } from '@banger/contract/limits.ts';
+import { formatDuration, formatSize, parseDurationMs, parseSizeBytes } from '@banger/contract/sizes.ts';
 import { nearest } from '@banger/contract/suggest.ts';
 import {
   COMMANDS,
@@ -164,28 +165,51 @@ function readFlags(command: string, specs: Record<string, FlagSpec>, tokens: Tok
   return flags;
 }
 
-function readFlagValue(rawName: string, { type, placeholder }: FlagSpec, text: string | undefined): unknown {
+function readFlagValue(rawName: string, spec: FlagSpec, text: string | undefined): unknown {
+  const { type, placeholder } = spec;
   if (type === 'switch') {
     if (text === undefined) return true;
     throw usage(`${rawName} takes no value, but "${text}" was given.`);
   }
   if (text === undefined || text === '') throw usage(`${rawName} needs a value: ${rawName} <${placeholder}>.`);
-  return readFlagText(rawName, type, text);
+  return readFlagText(rawName, type, text, spec);
 }
 
-function readFlagText(rawName: string, type: Exclude<FlagType, 'switch'>, text: string): unknown {
+type ValueType = Exclude<FlagType, 'switch'>;
+
+function readFlagText(rawName: string, type: ValueType, text: string, spec: FlagSpec): unknown {
   switch (type) {
     case 'text':
+      checkValue(rawName, text, spec);
       return text;
     case 'size':
-      return readSize(rawName, text);
+      return checkLimits(rawName, text, readSize(rawName, text), spec);
     case 'duration':
-      return parseDurationMs(text);
+      return checkLimits(rawName, text, parseDurationMs(text), spec);
     case 'count':
-      return readWhole(rawName, text, 1);
+      return checkLimits(rawName, text, readWhole(rawName, text, 1), spec);
     case 'lines':
-      return readWhole(rawName, text, 0);
+      return checkLimits(rawName, text, readWhole(rawName, text, 0), spec);
   }
+}
+
+type Closed = Pick<FlagSpec, 'values' | 'hiddenValues'>;
+
+function checkValue(where: string, text: string, { values, hiddenValues }: Closed): void {
+  if (values === undefined || values.includes(text) || hiddenValues?.includes(text)) return;
+  const found = nearest(text, values);
+  const hint = found === null ? `Write one of ${values.join(', ')}.` : `Did you mean ${found}?`;
+  throw usage(`${where} "${text}": there is nothing of this name.`, hint);
+}
+
+function checkLimits(rawName: string, text: string, value: number, { type, limits }: FlagSpec): number {
+  if (limits === undefined || (value >= limits.min && value <= limits.max)) return value;
+  const format = type === 'size' ? formatSize : type === 'duration' ? formatDuration : String;
+  throw new BangerError('BAD_SIZE', {
+    message: `${rawName} ${text} is too ${value < limits.min ? 'small' : 'large'}.`,
+    hint: `Write a value ${describeLimits(limits, format)}.`,
+    details: { text, ...limits },
+  });
 }
 
 /** A bare number could be bytes, as in the API, or MiB, as in other programs: the reader should not have to know. */
@@ -215,6 +239,7 @@ function readPositionals(name: CommandName, spec: CommandSpec, values: string[])
       throw usage(`"banger ${name}" needs <${argument.name}>: ${lowerFirst(argument.summary)}.`, usageHint(name));
     }
     if (left.includes('')) throw usage(`<${argument.name}> is empty.`, usageHint(name));
+    if (left[0] !== undefined) checkValue(`<${argument.name}>`, left[0], argument);
     found[argument.name] = argument.many ? left.splice(0) : (left.shift() ?? '');
   }
   if (left.length > 0) {

@@ -1,7 +1,7 @@
-import { BangerError } from '@banger/contract/errors.ts';
 import type { Client } from '@banger/sdk/connect.ts';
+import { LIVE_KINDS, type LiveKind } from '../commands.ts';
 import { renderBash } from '../completion/bash.ts';
-import { describeCompletions, LIVE_KINDS, SHELLS } from '../completion/completions.ts';
+import { describeCompletions } from '../completion/completions.ts';
 import { renderFish } from '../completion/fish.ts';
 import { renderZsh } from '../completion/zsh.ts';
 import type { Run } from '../load-command.ts';
@@ -12,23 +12,18 @@ const LIVE_LIMIT_MS = 700;
 const RENDERERS = { bash: renderBash, zsh: renderZsh, fish: renderFish };
 
 export const run: Run<'completion'> = async (cli, { arguments: { shell } }) => {
-  const isLive = (LIVE_KINDS as readonly string[]).includes(shell);
-  const text = isLive ? await liveNames(cli.runningClient, shell as (typeof LIVE_KINDS)[number]) : scriptFor(shell);
+  const text = isLive(shell) ? await liveNames(cli.runningClient, shell) : RENDERERS[shell](describeCompletions());
   if (cli.isJson) cli.printJson({ shell, text });
   else cli.print(text);
   return 0;
 };
 
-function scriptFor(shell: string): string {
-  if (Object.hasOwn(RENDERERS, shell)) return RENDERERS[shell as keyof typeof RENDERERS](describeCompletions());
-  throw new BangerError('USAGE', {
-    message: `There is no completion for "${shell}".`,
-    hint: `There is one for ${SHELLS.join(', ')}.`,
-  });
+function isLive(word: string): word is LiveKind {
+  return (LIVE_KINDS as readonly string[]).includes(word);
 }
 
 /** What the scripts ask for. Nothing where no daemon runs: a Tab starts none, and prints no error. */
-async function liveNames(client: Client, kind: (typeof LIVE_KINDS)[number]): Promise<string> {
+async function liveNames(client: Client, kind: LiveKind): Promise<string> {
   const options = { signal: AbortSignal.timeout(LIVE_LIMIT_MS) };
   const ask = {
     vms: async () => (await client.vmList({}, options)).vms,

@@ -13,11 +13,11 @@ export const run: Run<'doctor'> = async (cli, { flags }) => {
   const checks: (Check | TimedCheck)[] = [];
   for await (const check of inspectHost<Check>('doctor')) {
     checks.push(check);
-    if (!cli.isJson) cli.print(describe(check));
+    if (!cli.isJson) cli.print(describeCheck(check));
   }
   checks.push(...boot);
   if (cli.isJson) cli.printJson({ ...count(checks), checks });
-  else cli.print(`${boot.map(describe).join('')}\n${summarise(checks)}\n`);
+  else cli.print(`${boot.map(describeCheck).join('')}\n${summarise(checks)}\n`);
   return checks.some(({ status }) => status === 'fail') ? ERRORS.HOST_NOT_READY.exit : 0;
 };
 
@@ -34,7 +34,7 @@ async function bootCanary(cli: Cli): Promise<Check[]> {
   }
 }
 
-function describe(check: Check | TimedCheck): string {
+export function describeCheck(check: Check | TimedCheck): string {
   const time = 'durationMs' in check ? ` (${formatDuration(check.durationMs)})` : '';
   const line = `${check.status.padEnd(4)}  ${check.name.padEnd(12)}  ${cleanLine(check.text)}${time}\n`;
   return check.fix === null ? line : `${line}${' '.repeat(20)}fix: ${cleanLine(check.fix)}\n`;
@@ -45,7 +45,7 @@ function count(checks: readonly Check[]): Record<'passed' | 'warned' | 'failed',
   return { passed: having('pass'), warned: having('warn'), failed: having('fail') };
 }
 
-function summarise(checks: readonly Check[]): string {
+export function summarise(checks: readonly Check[]): string {
   const { passed, warned, failed } = count(checks);
   return `${passed} passed, ${warned} warned, ${failed} failed`;
 }

@@ -1,7 +1,7 @@
 /** Completion for bash, as a script that it sources. */
-import type { CommandCompletion, Completions } from './completions.ts';
+import { type CommandCompletion, type Completions, kindWord } from './completions.ts';
 
-export function renderBash({ beginnings, commands }: Completions): string {
+export function renderBash({ beginnings, commands, commonFlags }: Completions): string {
   const words = (list: readonly { word: string }[]) => list.map(({ word }) => word).join(' ');
   return `# Completion of banger for bash: source <(banger completion bash)
 _banger() {
@@ -13,7 +13,9 @@ _banger() {
 ${beginnings.map(({ name, words: after }) => `      '${name}') words='${words(after)}' ;;`).join('\n')}
       *) break ;;
     esac
+    while ((at < COMP_CWORD)) && [[ \${COMP_WORDS[at]} == -* ]]; do ((at++)); done
     if ((COMP_CWORD == at)); then
+      [[ $current == -* ]] && words='${commonFlags.map(({ name }) => name).join(' ')}'
       COMPREPLY=($(compgen -W "$words" -- "$current"))
       return
     fi
@@ -45,7 +47,7 @@ ${commands.map(renderCommand).join('\n')}
   fi
   case $kind in
     vms | images | kernels) COMPREPLY=($(compgen -W "$("\${COMP_WORDS[0]}" completion "$kind" 2>/dev/null)" -- "$current")) ;;
-    shells) COMPREPLY=($(compgen -W 'bash zsh fish' -- "$current")) ;;
+    *,*) COMPREPLY=($(compgen -W "\${kind//,/ }" -- "$current")) ;;
     files) COMPREPLY=($(compgen -f -- "$current")) ;;
   esac
 }
@@ -55,12 +57,12 @@ complete -o filenames -F _banger banger
 
 function renderCommand({ name, flags, arguments: takes, many }: CommandCompletion): string {
   const values = flags.flatMap(({ name: flag, short, value }) =>
-    value === null ? [] : [flag, short].filter((each) => each !== null).map((each) => `${each}=${value}`),
+    value === null ? [] : [flag, short].filter((each) => each !== null).map((each) => `${each}=${kindWord(value)}`),
   );
   const parts = [
     `flags='${flags.map((flag) => flag.name).join(' ')}'`,
     `values=' ${values.join(' ')} '`,
-    `arguments='${[...takes, ...(many ? ['many'] : [])].join(' ')}'`,
+    `arguments='${[...takes.map(kindWord), ...(many ? ['many'] : [])].join(' ')}'`,
   ];
   return `    '${name}') ${parts.join(' ')} ;;`;
 }

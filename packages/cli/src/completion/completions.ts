@@ -1,8 +1,20 @@
 /** What can be completed where, read off the table of commands; the three shells' scripts are made from it. */
-import { COMMANDS, COMMON_FLAGS, type CommandName, type FlagSpec, GROUPS, specOf } from '../commands.ts';
+import {
+  type ArgumentSpec,
+  COMMANDS,
+  COMMON_FLAGS,
+  type CommandName,
+  type FlagSpec,
+  GROUPS,
+  type LiveKind,
+  specOf,
+} from '../commands.ts';
 
-/** `vms`, `images` and `kernels` are asked for when they are needed: "banger completion vms" */
-export type Kind = 'vms' | 'images' | 'kernels' | 'files' | 'shells' | 'nothing';
+/**
+ * What a value is completed with: `vms`, `images` and `kernels` are asked for when they are needed, by "banger completion
+ * vms"; a list is the values that there are; `nothing` is free text.
+ */
+export type Kind = LiveKind | 'files' | 'nothing' | readonly string[];
 
 export type FlagCompletion = { name: string; short: string | null; summary: string; value: Kind | null };
 
@@ -20,25 +32,11 @@ export type Completions = {
   /** What begins more than one command, and the words that may follow: "" first, then "vm", "vm workspace" and so on */
   beginnings: { name: string; words: Word[] }[];
   commands: CommandCompletion[];
+  /** May stand before the words of a command too */
+  commonFlags: FlagCompletion[];
 };
 
 export type Word = { word: string; summary: string };
-
-export const SHELLS = ['bash', 'zsh', 'fish'] as const;
-export const LIVE_KINDS = ['vms', 'images', 'kernels'] as const;
-
-const KIND_OF: Record<string, Kind> = {
-  vm: 'vms',
-  image: 'images',
-  kernel: 'kernels',
-  tarball: 'files',
-  file: 'files',
-  folder: 'files',
-  repo: 'files',
-  source: 'files',
-  destination: 'files',
-  shell: 'shells',
-};
 
 export function describeCompletions(): Completions {
   const names = Object.keys(COMMANDS) as CommandName[];
@@ -60,6 +58,7 @@ export function describeCompletions(): Completions {
       words: [...following].map(([word, summary]) => ({ word, summary })),
     })),
     commands: names.map(describeCommand),
+    commonFlags: Object.entries<FlagSpec>(COMMON_FLAGS).map(describeFlag),
   };
 }
 
@@ -69,12 +68,22 @@ function describeCommand(name: CommandName): CommandCompletion {
     name,
     summary,
     flags: Object.entries<FlagSpec>({ ...flags, ...COMMON_FLAGS }).map(describeFlag),
-    arguments: takes.map((argument) => KIND_OF[argument.name] ?? 'nothing'),
+    arguments: takes.map(kindOf),
     many: takes.at(-1)?.many === true,
   };
 }
 
-function describeFlag([name, { type, short, placeholder = '', summary }]: [string, FlagSpec]): FlagCompletion {
-  const value = type === 'switch' ? null : (KIND_OF[placeholder] ?? 'nothing');
+function describeFlag([name, spec]: [string, FlagSpec]): FlagCompletion {
+  const { type, short, summary } = spec;
+  const value = type === 'switch' ? null : kindOf(spec);
   return { name: `--${name}`, short: short === undefined ? null : `-${short}`, summary, value };
+}
+
+function kindOf({ values, completes }: FlagSpec | ArgumentSpec): Kind {
+  return values ?? completes ?? 'nothing';
+}
+
+/** A kind as one word of a shell's script; `a,b` is a list. */
+export function kindWord(kind: Kind): string {
+  return typeof kind === 'string' ? kind : kind.join(',');
 }

@@ -1,12 +1,12 @@
 /** Completion for fish, as a script that it sources. */
 import type { CommandCompletion, Completions, FlagCompletion, Kind } from './completions.ts';
 
-export function renderFish({ beginnings, commands }: Completions): string {
+export function renderFish({ beginnings, commands, commonFlags }: Completions): string {
   return `# Completion of banger for fish: banger completion fish | source
 function __banger_words
     set -l words (commandline -opc)
     set -e words[1]
-    printf '%s\\n' $words
+    string match -v -r -- '^-(?!-$)' $words
 end
 # The words so far begin with these, and there is no "--" yet.
 function __banger_after
@@ -26,6 +26,7 @@ ${[
       ({ word, summary }) => `complete -c banger -n '__banger_exactly ${name}' -a ${word} -d ${quote(summary)}`,
     ),
   ),
+  ...commonFlags.map((flag) => `complete -c banger -n '__banger_exactly' ${renderFlag(flag)}`),
   ...commands.flatMap(renderCommand),
 ].join('\n')}
 `;
@@ -44,7 +45,7 @@ function renderFlag({ name, short, summary, value }: FlagCompletion): string {
 
 function offer(kind: Kind): string {
   if (kind === 'files') return '-F';
-  if (kind === 'shells') return "-a 'bash zsh fish'";
+  if (typeof kind !== 'string') return `-a '${kind.join(' ')}'`;
   return kind === 'nothing' ? '' : `-a '(banger completion ${kind} 2>/dev/null)'`;
 }
 

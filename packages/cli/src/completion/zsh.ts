@@ -1,7 +1,7 @@
 /** Completion for zsh, as a function that it autoloads or a script that it sources. */
-import type { CommandCompletion, Completions, Word } from './completions.ts';
+import { type CommandCompletion, type Completions, kindWord, type Word } from './completions.ts';
 
-export function renderZsh({ beginnings, commands }: Completions): string {
+export function renderZsh({ beginnings, commands, commonFlags }: Completions): string {
   return `#compdef banger
 # Completion of banger for zsh: source <(banger completion zsh), or a file "_banger" in a folder of $fpath
 _banger() {
@@ -14,8 +14,10 @@ _banger() {
 ${beginnings.map(({ name, words }) => `      '${name}') entries=(${describe(words)}) ;;`).join('\n')}
       *) break ;;
     esac
+    while (( at < CURRENT )) && [[ $words[at] == -* ]]; do (( at++ )); done
     if (( CURRENT == at )); then
-      _describe command entries
+      flags=(${describe(commonFlags.map(({ name, summary }) => ({ word: name, summary })))})
+      if [[ $words[at] == -* ]]; then _describe flag flags; else _describe command entries; fi
       return
     fi
     command+="\${command:+ }$words[at]"
@@ -48,7 +50,7 @@ ${commands.map(renderCommand).join('\n')}
       entries=(\${(f)"$($words[1] completion $kind 2>/dev/null)"})
       compadd -a entries
       ;;
-    shells) compadd bash zsh fish ;;
+    *,*) compadd \${(s:,:)kind} ;;
     files) _files ;;
   esac
 }
@@ -58,12 +60,12 @@ if [[ $funcstack[1] == _banger ]]; then _banger "$@"; else compdef _banger bange
 
 function renderCommand({ name, flags, arguments: takes, many }: CommandCompletion): string {
   const values = flags.flatMap(({ name: flag, short, value }) =>
-    value === null ? [] : [flag, short].filter((each) => each !== null).map((each) => `${each} ${value}`),
+    value === null ? [] : [flag, short].filter((each) => each !== null).map((each) => `${each} ${kindWord(value)}`),
   );
   const parts = [
     `flags=(${describe(flags.map((flag) => ({ word: flag.name, summary: flag.summary })))})`,
     `values=(${values.join(' ')})`,
-    `arguments=(${takes.join(' ')})`,
+    `arguments=(${takes.map(kindWord).join(' ')})`,
     ...(many ? ['many=1'] : []),
   ];
   return `    '${name}') ${parts.join(' ')} ;;`;

@@ -1,21 +1,20 @@
 /** Machines, as the owner API shows them. Sizes in bytes, times in ISO 8601. */
 import { z } from 'zod';
 import type { sessionInfoSchema } from '../guest/messages.ts';
+import { describeLimits, describeSizeLimits, type Limits, STOP_LIMITS_MS, TAIL_LIMITS, VM_LIMITS } from '../limits.ts';
 import { digestSchema } from './images.ts';
 import { queryFlag } from './query-flag.ts';
 
 export const MIB = 2 ** 20;
 
-export const VM_LIMITS = {
-  cpus: { min: 1, max: 64 },
-  memoryBytes: { min: 64 * MIB, max: 4096 * 1024 * MIB },
-  diskBytes: { min: 256 * MIB, max: 64 * 1024 * 1024 * MIB },
-} as const;
+const cpus = within(VM_LIMITS.cpus, describeLimits);
+const memoryBytes = within(VM_LIMITS.memoryBytes, describeSizeLimits);
+const diskBytes = within(VM_LIMITS.diskBytes, describeSizeLimits);
 
-const within = ({ min, max }: { min: number; max: number }) => z.int().min(min).max(max);
-const cpus = within(VM_LIMITS.cpus);
-const memoryBytes = within(VM_LIMITS.memoryBytes);
-const diskBytes = within(VM_LIMITS.diskBytes);
+function within(limits: Limits, describe: (limits: Limits) => string) {
+  const error = `it must be a whole number ${describe(limits)}`;
+  return z.int({ error }).min(limits.min, { error }).max(limits.max, { error });
+}
 
 /**
  * What a start waits for. `agent`: a command would be run now. `system`: besides, the image's own init has finished its
@@ -48,7 +47,7 @@ export const vmStartSchema = z.strictObject({ waitFor: waitFor.default('agent') 
 
 export const vmStopSchema = z.strictObject({
   /** How long the guest may take to shut down before it is killed */
-  timeoutMs: z.int().min(0).max(3_600_000).default(30_000),
+  timeoutMs: within(STOP_LIMITS_MS, describeLimits).default(30_000),
 });
 
 export const vmRestartSchema = vmStopSchema.extend(vmStartSchema.shape);
@@ -83,7 +82,7 @@ export const filesQuerySchema = z.strictObject({ path: z.string().min(1).max(409
 
 export const logsQuerySchema = z.strictObject({
   /** Lines from the end; 0 is none */
-  tail: z.coerce.number().int().min(0).max(1_000_000).optional(),
+  tail: z.coerce.number().pipe(within(TAIL_LIMITS, describeLimits)).optional(),
   follow: queryFlag,
 });
 

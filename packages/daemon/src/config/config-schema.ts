@@ -1,8 +1,8 @@
 /** What config.toml may hold, and in which words it is refused. */
 
 import { posix } from 'node:path';
-import { VM_LIMITS } from '@banger/contract/api/vms.ts';
 import { toBangerError } from '@banger/contract/errors.ts';
+import { VM_LIMITS } from '@banger/contract/limits.ts';
 import { formatSize, parseDurationMs, parseSizeBytes } from '@banger/contract/sizes.ts';
 import { z } from 'zod';
 

@@ -3,7 +3,6 @@ import { BangerError } from '@banger/contract/errors.ts';
 import { parseCatalogName, parseVmName } from '@banger/contract/names.ts';
 import type { Input } from '../../commands.ts';
 import type { Run } from '../../load-command.ts';
-import { waitForOf } from '../../wait-for.ts';
 import { watchOperation } from '../../watch-operation.ts';
 
 export const run: Run<'vm create'> = async (cli, { flags }) => {
@@ -23,7 +22,7 @@ export const run: Run<'vm create'> = async (cli, { flags }) => {
 export function vmCreateBody(flags: Omit<Input<'vm create'>['flags'], 'start'>): VmCreate {
   const { name, image, kernel, cpus, memory, 'disk-size': diskSize } = flags;
   return {
-    ...waitForOf(flags.wait),
+    ...(flags.wait !== undefined && { waitFor: flags.wait }),
     ...(name !== undefined && { name: parseVmName(name) }),
     ...(image !== undefined && { image: image.startsWith('sha256:') ? image : parseCatalogName(image) }),
     ...(kernel !== undefined && { kernel: parseCatalogName(kernel) }),
