@@ -3,8 +3,6 @@ import type { VmId } from '@banger/contract/names.ts';
 
 export const REBOOTS = { max: 8, withinMs: 120_000 } as const;
 
-export type RebootLimit = ReturnType<typeof createRebootLimit>;
-
 export function createRebootLimit({ monotonicMs }: { monotonicMs: () => number }) {
   const lately = new Map<VmId, number[]>();
   return { mayComeBack, forget: (id: VmId) => void lately.delete(id) };
