@@ -75,6 +75,7 @@ const UNPACK = `${COMMON}
 is=$1 base=$2 tree=$3 differs=$4 branch=$5 format=$6 shallow=$7 history=$8 address=$9
 config=\${10} attributes=\${11} own=\${12}
 if [ ! -e .git ]; then
+  # shellcheck disable=SC2046 # an option or nothing
   git -c init.defaultBranch="\${branch:-main}" init --quiet $([ "$format" = sha1 ] || echo "--object-format=$format") .
 fi
 git config user.email >/dev/null || printf '[user]\\n\\tname = root\\n\\temail = %s\\n' "$address" >>.git/config
@@ -93,6 +94,7 @@ if [ -n "$own" ]; then
 fi
 [ "$history" = full ] && rm -f .git/shallow
 if [ -n "$shallow" ]; then
+  # shellcheck disable=SC2086 # ids
   { [ ! -e .git/shallow ] || cat .git/shallow; printf '%s\\n' $shallow; } | sort -u >.git/shallow.banger
   mv .git/shallow.banger .git/shallow
 fi
