@@ -1,8 +1,8 @@
 /** A root filesystem of one static program and its names, and no init: the smallest machine. Made without root. */
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
+import { tarEnd, tarPadding } from '@banger/contract/tar/tar-block.ts';
 import { sampleEntry } from '../../packages/daemon/src/images/sample-tar.ts';
-import { paddedBytes, TAR_BLOCK_BYTES } from '../../packages/daemon/src/images/tar-headers.ts';
 
 export { sampleEntry } from '../../packages/daemon/src/images/sample-tar.ts';
 
@@ -26,7 +26,7 @@ export async function writeBusyboxTarball(path: string, extra: Buffer[] = []): P
       }),
       sampleEntry({ name: 'etc/group', mode: 0o644, content: 'root:x:0:\nmia:x:1000:\n' }),
       ...extra,
-      Buffer.alloc(2 * TAR_BLOCK_BYTES),
+      tarEnd(),
     ]),
   );
 }
@@ -45,5 +45,5 @@ export function fileEntry(
   rest: Omit<Parameters<typeof sampleEntry>[0], 'name' | 'content'> = {},
 ): Buffer {
   const header = sampleEntry({ ...rest, name, sizeBytes: content.length });
-  return Buffer.concat([header, content, Buffer.alloc(paddedBytes(content.length) - content.length)]);
+  return Buffer.concat([header, content, tarPadding(content.length)]);
 }

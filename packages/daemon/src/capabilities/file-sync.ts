@@ -7,7 +7,7 @@
 import { Readable } from 'node:stream';
 import type { FileSync } from '@banger/contract/api/config.ts';
 import type { VmId } from '@banger/contract/names.ts';
-import { type PackedEntry, packTar } from '../guest/pack-tar.ts';
+import { type PackedEntry, packTar } from '@banger/contract/tar/pack-tar.ts';
 import type { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import type { Capability } from './capability.ts';

@@ -8,7 +8,7 @@ import { constants, type FileHandle, open, readdir, realpath } from 'node:fs/pro
 import { join, relative } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
-import type { PackedEntry } from '../guest/pack-tar.ts';
+import type { PackedEntry } from '@banger/contract/tar/pack-tar.ts';
 
 /** Settings and keys, not data: that is what workspaces and "vm cp" are for */
 const MAX_SYNC_BYTES = 16 * 2 ** 20;

@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { after, before, test } from 'node:test';
+import { readPaxRecords, writePaxHeader } from '@banger/contract/tar/pax.ts';
+import { readTarBlock } from '@banger/contract/tar/tar-block.ts';
 import { sampleTar } from './sample-tar.ts';
 import { TarFilter } from './tar-filter.ts';
-import { readPaxRecords, readTarHeader, writePaxHeader } from './tar-headers.ts';
 
 let folder: string;
 let tar: Buffer;
@@ -66,20 +67,12 @@ test('extended attributes that squashfs keeps pass; others are left out', async 
   const input = Buffer.concat([writePaxHeader(records), sampleTar({ name: 'bin/sh' })]);
   const kept = readPaxRecords((await filter(input)).subarray(512, 512 + paxSize(await filter(input))));
   assert.deepEqual(
-    kept?.map(({ key, value }) => [key, value.toString('hex')]),
+    kept?.map(({ key, value }) => [key, Buffer.from(value).toString('hex')]),
     [
       ['SCHILY.xattr.security.capability', '01000a02'],
       ['SCHILY.xattr.user.note', '01000a02'],
     ],
   );
-});
-
-test('records whose length has one digit more than their text are written right', () => {
-  for (const bytes of [1, 80, 91, 92, 93, 94, 95, 980, 990, 991, 992, 993, 994, 995, 1000]) {
-    const records = [{ key: 'path', value: Buffer.alloc(bytes, 'a') }];
-    const header = writePaxHeader(records);
-    assert.deepEqual(readPaxRecords(header.subarray(512, 512 + paxSize(header))), records);
-  }
 });
 
 async function filter(input: Buffer, chunkBytes = 4096): Promise<Buffer> {
@@ -125,5 +118,5 @@ function damaged(whole: Buffer): Buffer {
 }
 
 function paxSize(header: Buffer): number {
-  return readTarHeader(header.subarray(0, 512))?.sizeBytes ?? 0;
+  return readTarBlock(header.subarray(0, 512))?.sizeBytes ?? 0;
 }

@@ -5,18 +5,19 @@
  * itself (the image's root is always 0755 and root's), and extended attributes that squashfs cannot keep.
  */
 import { Transform, type TransformCallback } from 'node:stream';
+import { bytesOfText, textOfBytes } from '@banger/contract/byte-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
+import { type PaxRecord, readPaxRecords, writePaxHeader } from '@banger/contract/tar/pax.ts';
 import {
+  cutAtZero,
   isZeroBlock,
-  type PaxRecord,
   paddedBytes,
-  readPaxRecords,
-  readTarHeader,
+  readTarBlock,
   TAR_BLOCK_BYTES,
-  type TarHeader,
-  writePaxHeader,
-} from './tar-headers.ts';
+  type TarBlock,
+  tarEnd,
+} from '@banger/contract/tar/tar-block.ts';
 
 const MAX_ENTRIES = 4_000_000;
 const MAX_CONTENT_BYTES = 256 * 2 ** 30;
@@ -32,7 +33,7 @@ type Extension = { type: string; content: Buffer };
 
 type State =
   | { is: 'header' }
-  | { is: 'extension'; header: TarHeader; chunks: Buffer[]; leftBytes: number }
+  | { is: 'extension'; header: TarBlock; chunks: Buffer[]; leftBytes: number }
   | { is: 'sparse map'; leftBytes: number }
   | { is: 'content'; leftBytes: number; keep: boolean }
   | { is: 'end' };
@@ -67,7 +68,7 @@ export class TarFilter extends Transform {
     } else if (!this.#hasShell) {
       done(this.#noRoot());
     } else {
-      done(null, Buffer.alloc(2 * TAR_BLOCK_BYTES));
+      done(null, tarEnd());
     }
   }
 
@@ -97,8 +98,8 @@ export class TarFilter extends Transform {
       this.#state = { is: 'end' };
       return;
     }
-    const header = readTarHeader(block);
-    if (!header || !Number.isSafeInteger(header.sizeBytes)) {
+    const header = readTarBlock(block);
+    if (!header || !(header.sizeBytes >= 0)) {
       throw this.entries === 0 ? notATar() : invalid(`The tar is damaged after ${this.entries} entries`);
     }
     if (/^[xgLK]$/.test(header.type)) {
@@ -120,10 +121,13 @@ export class TarFilter extends Transform {
     this.#state = { is: 'header' };
   }
 
-  #takeEntry(block: Buffer, header: TarHeader): void {
+  #takeEntry(block: Buffer, header: TarBlock): void {
     const records = this.#extensions.flatMap(readExtension);
     this.#extensions = [];
-    const value = (key: string) => records.findLast((record) => record.key === key)?.value.toString('utf8');
+    const value = (key: string) => {
+      const found = records.findLast((record) => record.key === key);
+      return found && textOfBytes(found.value);
+    };
     const name = checkName(value('path') ?? header.name);
     const sizeBytes = value('size') === undefined ? header.sizeBytes : Number(value('size'));
     this.#count(name, sizeBytes);
@@ -174,9 +178,7 @@ function readExtension({ type, content }: Extension): PaxRecord[] {
     if (!records) throw invalid('The tar has a damaged extended header');
     return records;
   }
-  const end = content.indexOf(0);
-  const value = end < 0 ? content : content.subarray(0, end);
-  return [{ key: type === 'L' ? 'path' : 'linkpath', value }];
+  return [{ key: type === 'L' ? 'path' : 'linkpath', value: cutAtZero(content) }];
 }
 
 // POSIX ACLs and whatever else squashfs has no place for; overlay's own marks would confuse the overlay above it.
@@ -189,7 +191,7 @@ function canKeep({ key }: PaxRecord): boolean {
 /** "./etc//passwd" → "etc/passwd"; the root itself is "". */
 function checkName(raw: string): string {
   if (raw.startsWith('/')) throw invalid(`The tar has a name that begins with a slash: "${show(raw)}"`);
-  if (Buffer.byteLength(raw) > MAX_NAME_BYTES) throw invalid(`The tar has a name that is too long: "${show(raw)}"`);
+  if (bytesOfText(raw).length > MAX_NAME_BYTES) throw invalid(`The tar has a name that is too long: "${show(raw)}"`);
   const parts = raw.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.includes('..')) throw invalid(`The tar has a name that leaves the root: "${show(raw)}"`);
   return parts.join('/');

@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BangerError, toBangerError } from '@banger/contract/errors.ts';
+import { type PackedEntry, packTar } from '@banger/contract/tar/pack-tar.ts';
 import type { Guest } from '../guest/guest.ts';
 import type { Task } from '../platform/task.ts';
 import type { PublicKey } from './keys.ts';
-import { writeTar } from './write-tar.ts';
 
 const PLACES = ['/usr/sbin/sshd', '/usr/bin/sshd', '/usr/local/sbin/sshd'];
 const NO_LOGIN = '/run/nologin';
@@ -16,7 +16,7 @@ const LOOK_EVERY_MS = 100;
 const HOST_KEY = 'etc/ssh/banger_host_ed25519_key';
 const AUTHORIZED_KEYS = 'etc/ssh/banger_authorized_keys';
 /** Where sshd locks up the half of itself that talks to strangers; the image's own service would make it */
-const PRIVILEGE_SEPARATION = 'run/sshd/';
+const PRIVILEGE_SEPARATION = 'run/sshd';
 
 /** Throws SSH_NO_SERVER. */
 export async function findServer(task: Task, guest: Guest, vm: string): Promise<string> {
@@ -29,13 +29,13 @@ export async function findServer(task: Task, guest: Guest, vm: string): Promise<
 }
 
 export async function installKeys(task: Task, guest: Guest, keys: { hostKeyPath: string; userKey: PublicKey }) {
-  const tar = writeTar([
-    { name: PRIVILEGE_SEPARATION, mode: 0o755 },
-    { name: HOST_KEY, mode: 0o600, content: await readFile(keys.hostKeyPath) },
+  const entries: PackedEntry[] = [
+    { is: 'folder', path: PRIVILEGE_SEPARATION, mode: 0o755 },
+    { is: 'file', path: HOST_KEY, mode: 0o600, content: await readFile(keys.hostKeyPath) },
     // sshd reads it as the user who logs in, who need not be root.
-    { name: AUTHORIZED_KEYS, mode: 0o644, content: Buffer.from(`${keys.userKey.line} banger\n`) },
-  ]);
-  await guest.writeTar(task, '/', Readable.from([tar]));
+    { is: 'file', path: AUTHORIZED_KEYS, mode: 0o644, content: Buffer.from(`${keys.userKey.line} banger\n`) },
+  ];
+  await guest.writeTar(task, '/', Readable.from([packTar(entries, new Date(0))]));
 }
 
 /**

@@ -1,0 +1,273 @@
+/**
+ * Reads a tar stream, entry by entry. Whoever writes it may be hostile: every length is bounded before memory is given
+ * for it, nothing is remembered of an entry that has passed, and the entries are counted.
+ *
+ * The agent says in comments of the stream what a tar has no word for: that a file could not be read whole, and how many
+ * files were left out. docs/agent-protocol.md has them.
+ */
+import { textOfBytes } from '../byte-text.ts';
+import { BangerError } from '../errors.ts';
+import { ByteQueue } from './byte-queue.ts';
+import { type PaxRecord, parsePaxTime, readPaxRecords } from './pax.ts';
+import { SparseMapReader, type SparsePiece } from './sparse-map.ts';
+import { cutAtZero, isZeroBlock, paddedBytes, readTarBlock, TAR_BLOCK_BYTES, type TarBlock } from './tar-block.ts';
+import type { TarType } from './tar-head.ts';
+
+export type TarEntry = {
+  name: string;
+  type: TarType;
+  mode: number;
+  mtimeNs: bigint;
+  /** Of symlinks and hardlinks */
+  target: string;
+  /** Of the file, once it is unpacked */
+  sizeBytes: number;
+  /** Of its content in the stream, without holes */
+  storedBytes: number;
+  /** The pieces of its content, in order. Whatever is not read is skipped. */
+  body: () => AsyncGenerator<TarPiece, void>;
+};
+
+export type TarPiece = { at: number; bytes: Uint8Array };
+
+/** Of the extended headers before one entry; the longest path that Linux takes has 4096 bytes */
+const MAX_EXTENSION_BYTES = 65_536;
+const MAX_ENTRIES = 4_000_000;
+/** A decimal number of the map of holes, with its newline */
+const MAX_MAP_LINE_BYTES = 17;
+
+const FAULT = /^banger-fault ([A-Z_]{1,40})$/;
+const SKIPPED = /^banger-skipped (\d{1,15})$/;
+
+const TYPES: Record<string, TarType> = {
+  '0': 'file',
+  '7': 'file',
+  '1': 'hardlink',
+  '2': 'symlink',
+  '5': 'directory',
+  '6': 'pipe',
+};
+
+/**
+ * `onSkipped` hears of files that were left out where the tar was made. Throws AGENT_PROTOCOL for what is not tar, and
+ * when it ends too early; GUEST_PATH when a file could not be read whole.
+ */
+export async function* readTar(
+  bytes: AsyncIterable<Uint8Array>,
+  onSkipped: (count: number) => void = () => {},
+): AsyncGenerator<TarEntry, void> {
+  const source = new TarSource(bytes, onSkipped);
+  try {
+    for (let entries = 0; ; entries++) {
+      if (entries > MAX_ENTRIES) throw broken(`more than ${MAX_ENTRIES} entries`);
+      const found = await source.nextHead();
+      if (found === null) return;
+      const content = await source.openContent(found);
+      yield { ...content.entry, body: content.body };
+      await content.skip();
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+type Head = { block: TarBlock; value: (key: string) => string | undefined };
+
+class TarSource {
+  readonly #queue: ByteQueue;
+  readonly #onSkipped: (count: number) => void;
+  /** A block that was looked at before its turn */
+  #ahead: TarBlock | null | undefined;
+  #name = '';
+
+  constructor(bytes: AsyncIterable<Uint8Array>, onSkipped: (count: number) => void) {
+    this.#queue = new ByteQueue(bytes, () => broken('an end in the middle'));
+    this.#onSkipped = onSkipped;
+  }
+
+  close(): Promise<void> {
+    return this.#queue.close();
+  }
+
+  /** Null at the tar's end. */
+  async nextHead(): Promise<Head | null> {
+    const records: PaxRecord[] = [];
+    for (let left = MAX_EXTENSION_BYTES; ; ) {
+      const block = await this.#nextBlock();
+      if (block === null) return null;
+      if (!/^[xgLK]$/.test(block.type)) return { block, value: (key) => lastValue(records, key) };
+      left -= TAR_BLOCK_BYTES + block.sizeBytes;
+      if (left < 0) throw broken(`extended headers above ${MAX_EXTENSION_BYTES} bytes`);
+      const content = await this.#takePadded(block.sizeBytes);
+      if (block.type === 'g') this.#hear(content);
+      else records.push(...recordsOf(block.type, content));
+    }
+  }
+
+  async openContent({ block, value }: Head) {
+    const target = value('linkpath') ?? block.linkName;
+    const type = TYPES[block.type] ?? 'special';
+    const storedBytes = value('size') === undefined ? block.sizeBytes : Number(value('size'));
+    const mtimeNs = parsePaxTime(value('mtime') ?? '') ?? BigInt(block.mtimeSeconds || 0) * 1_000_000_000n;
+    if (!Number.isSafeInteger(storedBytes) || storedBytes < 0) throw broken('a size that is not one');
+    if (!Number.isSafeInteger(block.mode)) throw broken('a mode that is not one');
+    if (block.type === 'S') throw broken('a file with holes in a way that is not understood');
+    this.#name = value('GNU.sparse.name') ?? value('path') ?? block.name;
+    const hasContent = type === 'file' || type === 'special';
+    const counted = new CountedContent(this.#queue, hasContent ? storedBytes : 0);
+    const pieces = await this.#piecesOf(value, counted);
+    const last = pieces.at(-1);
+    const sizeBytes = value('GNU.sparse.realsize') === undefined ? (last?.bytes ?? 0) : readSize(value);
+    const leftBytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
+    if (leftBytes !== counted.leftBytes) throw broken('a map of holes that does not fit its file');
+    const source = this;
+    return {
+      entry: { name: this.#name, type, mode: block.mode, mtimeNs, target, sizeBytes, storedBytes: leftBytes },
+      async *body(): AsyncGenerator<TarPiece, void> {
+        for (const piece of pieces) {
+          for (let done = 0; done < piece.bytes; ) {
+            const bytes = await counted.some(piece.bytes - done);
+            yield { at: piece.at + done, bytes };
+            done += bytes.length;
+          }
+        }
+        await counted.skip();
+        // Whoever made the tar says after the content that it is not what the file held.
+        await source.#lookAhead();
+      },
+      skip: () => counted.skip(),
+    };
+  }
+
+  async #piecesOf(value: Head['value'], content: CountedContent): Promise<readonly SparsePiece[]> {
+    if (value('GNU.sparse.major') === undefined) {
+      if (value('GNU.sparse.size') !== undefined) throw broken('a file with holes in a way that is not understood');
+      return [{ at: 0, bytes: content.leftBytes }];
+    }
+    const version = `${value('GNU.sparse.major')}.${value('GNU.sparse.minor')}`;
+    if (version !== '1.0') throw broken('a file with holes in a way that is not understood');
+    const map = new SparseMapReader(readSize(value));
+    const lines = new MapLines(content);
+    while (!map.isComplete) if (!map.take(await lines.next())) throw broken('a map of holes that cannot be');
+    return map.pieces;
+  }
+
+  async #lookAhead(): Promise<void> {
+    const block = await this.#nextBlock();
+    if (block?.type === 'g' && block.sizeBytes <= MAX_EXTENSION_BYTES)
+      this.#hear(await this.#takePadded(block.sizeBytes));
+    else this.#ahead = block;
+  }
+
+  /** Null for an empty one, which ends the tar. */
+  async #nextBlock(): Promise<TarBlock | null> {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    if (ahead !== undefined) return ahead;
+    const bytes = await this.#queue.take(TAR_BLOCK_BYTES);
+    if (isZeroBlock(bytes)) return null;
+    const block = readTarBlock(bytes) ?? fail('a header with a wrong checksum');
+    return block.sizeBytes >= 0 ? block : fail('a size that is not one');
+  }
+
+  async #takePadded(sizeBytes: number): Promise<Uint8Array> {
+    const content = await this.#queue.take(sizeBytes);
+    await this.#queue.skip(paddedBytes(sizeBytes) - sizeBytes);
+    return content;
+  }
+
+  #hear(content: Uint8Array): void {
+    const comment = lastValue(readPaxRecords(content) ?? fail('a pax record that is none'), 'comment') ?? '';
+    const [, fault] = FAULT.exec(comment) ?? [];
+    if (fault !== undefined) throw unreadable(this.#name, fault);
+    const [, skipped] = SKIPPED.exec(comment) ?? [];
+    if (skipped !== undefined) this.#onSkipped(Number(skipped));
+  }
+}
+
+/** The content of one entry: so many bytes, then what fills up the block. */
+class CountedContent {
+  leftBytes: number;
+  readonly #queue: ByteQueue;
+  #paddingBytes: number;
+
+  constructor(queue: ByteQueue, sizeBytes: number) {
+    this.#queue = queue;
+    this.leftBytes = sizeBytes;
+    this.#paddingBytes = paddedBytes(sizeBytes) - sizeBytes;
+  }
+
+  async some(maxBytes: number): Promise<Uint8Array> {
+    const bytes = await this.#queue.some(Math.min(maxBytes, this.leftBytes));
+    this.leftBytes -= bytes.length;
+    return bytes;
+  }
+
+  async take(lengthBytes: number): Promise<Uint8Array> {
+    if (lengthBytes > this.leftBytes) throw broken('a map of holes without an end');
+    this.leftBytes -= lengthBytes;
+    return this.#queue.take(lengthBytes);
+  }
+
+  async skip(): Promise<void> {
+    await this.#queue.skip(this.leftBytes + this.#paddingBytes);
+    this.leftBytes = 0;
+    this.#paddingBytes = 0;
+  }
+}
+
+/** The lines of a map, which is read block by block. */
+class MapLines {
+  readonly #content: CountedContent;
+  #block: Uint8Array = new Uint8Array(0);
+
+  constructor(content: CountedContent) {
+    this.#content = content;
+  }
+
+  async next(): Promise<string> {
+    let line = '';
+    for (;;) {
+      if (this.#block.length === 0) this.#block = await this.#content.take(TAR_BLOCK_BYTES);
+      const end = this.#block.indexOf(0x0a);
+      line += textOfBytes(end < 0 ? this.#block : this.#block.subarray(0, end));
+      this.#block = this.#block.subarray(end < 0 ? this.#block.length : end + 1);
+      if (end >= 0) return line;
+      if (line.length > MAX_MAP_LINE_BYTES) throw broken('a map of holes without an end');
+    }
+  }
+}
+
+function readSize(value: Head['value']): number {
+  const size = Number(value('GNU.sparse.realsize') ?? Number.NaN);
+  return Number.isSafeInteger(size) && size >= 0 ? size : fail('a size that is not one');
+}
+
+function recordsOf(type: string, content: Uint8Array): PaxRecord[] {
+  if (type === 'x') return readPaxRecords(content) ?? fail('a pax record that is none');
+  return [{ key: type === 'L' ? 'path' : 'linkpath', value: cutAtZero(content) }];
+}
+
+function lastValue(records: readonly PaxRecord[], key: string): string | undefined {
+  const value = records.findLast((record) => record.key === key)?.value;
+  return value && textOfBytes(value);
+}
+
+function fail(what: string): never {
+  throw broken(what);
+}
+
+function broken(what: string): BangerError {
+  return new BangerError('AGENT_PROTOCOL', {
+    message: `What comes is not a good tar stream: it has ${what}.`,
+    hint: 'The copy may be incomplete; the guest may be damaged or hostile.',
+  });
+}
+
+function unreadable(name: string, code: string): BangerError {
+  return new BangerError('GUEST_PATH', {
+    message: `In the guest: ${JSON.stringify(name.slice(0, 200))} could not be read whole (${code}).`,
+    hint: 'It is left out, and the copy ends here; what was copied before it is whole.',
+    details: { guestCode: code },
+  });
+}
