@@ -60,6 +60,7 @@ refused(
 refused('a size that no file has', () => renamed('bin/x', '0', 2 ** 50), /holds more than 256G/);
 refused('an entry of an unknown kind', () => renamed('bin/x', 'Z'), /unknown kind \(Z\)/);
 refused('a pax header that lies about its length', () => badPax(), /damaged extended header/);
+refused('headers without an entry, and no end of them', () => endlessPax(), /too long a header/);
 
 test('extended attributes that squashfs keeps pass; others are left out', async () => {
   const attributes = ['security.capability', 'user.note', 'system.posix_acl_default', 'trusted.overlay.opaque'];
@@ -102,6 +103,11 @@ function renamed(name: string, type = '0', sizeBytes = 0): Buffer {
 
 function badPax(): Buffer {
   return sampleTar({ name: 'PaxHeader', type: 'x', content: '99 path=x\n' }, { name: 'bin/sh' });
+}
+
+function endlessPax(): Buffer {
+  const record = writePaxHeader([{ key: 'comment', value: Buffer.alloc(400) }]);
+  return Buffer.concat(Array.from({ length: 2000 }, () => record));
 }
 
 function withoutEnd(whole: Buffer): Buffer {

@@ -44,6 +44,7 @@ export class TarFilter extends Transform {
   #state: State = { is: 'header' };
   #partial: Buffer = Buffer.alloc(0);
   #extensions: Extension[] = [];
+  #extensionBytes = 0;
   #hasShell = false;
   #topNames = new Set<string>();
 
@@ -103,7 +104,8 @@ export class TarFilter extends Transform {
       throw this.entries === 0 ? notATar() : invalid(`The tar is damaged after ${this.entries} entries`);
     }
     if (/^[xgLK]$/.test(header.type)) {
-      if (header.sizeBytes > MAX_EXTENSION_BYTES) throw invalid(`The tar has an entry with too long a header`);
+      this.#extensionBytes += TAR_BLOCK_BYTES + header.sizeBytes;
+      if (this.#extensionBytes > MAX_EXTENSION_BYTES) throw invalid('The tar has an entry with too long a header');
       const leftBytes = paddedBytes(header.sizeBytes);
       if (leftBytes > 0) this.#state = { is: 'extension', header, chunks: [], leftBytes };
       return;
@@ -124,6 +126,7 @@ export class TarFilter extends Transform {
   #takeEntry(block: Buffer, header: TarBlock): void {
     const records = this.#extensions.flatMap(readExtension);
     this.#extensions = [];
+    this.#extensionBytes = 0;
     const value = (key: string) => {
       const found = records.findLast((record) => record.key === key);
       return found && textOfBytes(found.value);
