@@ -13,6 +13,7 @@ import type { Socket } from 'node:net';
 import { ROUTES, type RouteName } from '@banger/contract/api/routes.ts';
 import type { AnswerOf, GivenBody, GivenQuery, ParamsOf } from '@banger/contract/api/schemas.ts';
 import { BangerError, type WireError } from '@banger/contract/errors.ts';
+import { writeQuery } from '@banger/contract/query.ts';
 import { VERSION_HEADER } from '@banger/contract/version.ts';
 import type { FrameStream } from './frame-stream.ts';
 import { type HttpAnswer, type HttpRequest, readText, requestHttp } from './http.ts';
@@ -138,10 +139,8 @@ export function planRequest(name: RouteName, input: Record<string, unknown>): Ht
 }
 
 function queryOf(values: Record<string, unknown>): string {
-  const pairs = Object.entries(values)
-    .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => `${key}=${encodeURIComponent(String(value))}`);
-  return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
+  const query = writeQuery(values);
+  return query === '' ? '' : `?${query}`;
 }
 
 /** Loaded when it is needed: most calls carry no frames, and a command should start fast. */

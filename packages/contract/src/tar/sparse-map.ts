@@ -1,6 +1,6 @@
 /** Where the pieces of a file with holes lie: "<count>\n", then "<offset>\n<length>\n" of each, padded to a block. */
 import { bytesOfText, concatBytes } from '../byte-text.ts';
-import { tarPadding } from './tar-block.ts';
+import { TAR_BLOCK_BYTES, tarPadding } from './tar-block.ts';
 
 /** Bytes that are there; all others of the file are zeros that take no space */
 export type SparsePiece = { at: number; bytes: number };
@@ -22,6 +22,7 @@ export class SparseMapReader {
   #count: number | null = null;
   #at: number | null = null;
   #lowest = 0;
+  #contentBytes = 0;
 
   constructor(sizeBytes: number) {
     this.#sizeBytes = sizeBytes;
@@ -37,15 +38,18 @@ export class SparseMapReader {
     if (!DECIMAL.test(line) || !Number.isSafeInteger(value)) return false;
     if (this.#count === null) {
       this.#count = value;
-      return value <= MAX_SPARSE_PIECES;
+      return value <= MAX_SPARSE_PIECES + 1;
     }
     if (this.#at === null) {
       this.#at = value;
       return value >= this.#lowest;
     }
+    // Each but the last fills its blocks: readers do not agree on where the one after it would begin.
+    const isAtBlock = this.#contentBytes % TAR_BLOCK_BYTES === 0;
     this.pieces.push({ at: this.#at, bytes: value });
+    this.#contentBytes += value;
     this.#lowest = this.#at + value;
     this.#at = null;
-    return this.#lowest <= this.#sizeBytes;
+    return this.#lowest <= this.#sizeBytes && (isAtBlock || value === 0);
   }
 }

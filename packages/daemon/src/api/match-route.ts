@@ -1,6 +1,7 @@
 /** Which route a request means, for those that stay HTTP and those that leave it alike. */
 import { ROUTES, type RouteName } from '@banger/contract/api/routes.ts';
 import { BangerError } from '@banger/contract/errors.ts';
+import { readQuery } from '@banger/contract/query.ts';
 
 type Requested = { method?: string | undefined; url?: string | undefined };
 export type MatchedRoute = { name: RouteName; params: Record<string, string>; query: Record<string, string> };
@@ -9,12 +10,12 @@ const PATTERNS = Object.entries(ROUTES).map(([name, { method, path }]) => {
   return { name: name as RouteName, method, segments: path.split('/') };
 });
 
-/** Throws ROUTE_NOT_FOUND, or BAD_REQUEST when the path or the query cannot be decoded. */
+/** Throws ROUTE_NOT_FOUND, or BAD_REQUEST when the path cannot be decoded. */
 export function matchRoute({ method = '', url = '' }: Requested): MatchedRoute {
   const [path = '', query = ''] = splitOnce(url, '?');
   const found = findRoute(method, path);
   if (found === null) throw routeNotFound(method, path);
-  return { ...found, query: Object.fromEntries(new URLSearchParams(query)) };
+  return { ...found, query: readQuery(query) };
 }
 
 /** Null for a route that does not exist. Throws BAD_REQUEST. */

@@ -76,7 +76,7 @@ export function vmHandlers({ vms, operations }: { vms: Vms; operations: Operatio
       const { path } = call.query;
       const guest = await vms.guest(briefly(call), call.params.vm);
       using _use = vms.use(call.params.vm);
-      await guest.writeTar(whileAsked(call), path, call.tar);
+      await guest.writeTar(whileAsked(call), path, call.tar, { isDurable: true });
       return {};
     },
     vmPorts: async (call) => {

@@ -41,7 +41,7 @@ export function createFileSyncCapability({ home, readWanted, now }: FileSyncPart
       prepared.delete(id);
       task.step('copy your files');
       const limited = task.withSignal(AbortSignal.timeout(UNPACK_LIMIT_MS));
-      await guest.writeTar(limited, '/', Readable.from([packTar(entries, now())]), 'root');
+      await guest.writeTar(limited, '/', Readable.from([packTar(entries, now())]), { owner: 'root' });
     },
   };
 

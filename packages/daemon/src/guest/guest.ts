@@ -20,6 +20,7 @@ import {
   type SessionInfo,
   sessionsSchema,
 } from '@banger/contract/guest/messages.ts';
+import { writeQuery } from '@banger/contract/query.ts';
 import { z } from 'zod';
 import type { Task } from '../platform/task.ts';
 import { agentLost } from './agent-errors.ts';
@@ -43,6 +44,12 @@ const statsSchema = z.object({
 });
 export type GuestStats = z.infer<typeof statsSchema>;
 const kindSchema = z.enum(['file', 'directory', 'symlink']);
+export type TarOptions = {
+  /** Whose the files become, instead of those that the stream names */
+  owner?: string;
+  /** Whether they are on the guest's disk when this returns, and the old ones there until then */
+  isDurable?: boolean;
+};
 export type TarKind = z.infer<typeof kindSchema>;
 
 /** Waits for the agent's hello. Throws VM_BOOT_FAILED, AGENT_PROTOCOL, or TIMED_OUT when the task's time is up. */
@@ -123,21 +130,21 @@ export class Guest {
   }
 
   async statPath(task: Task, path: string): Promise<GuestStat> {
-    return this.#session.ask(task, { method: 'GET', path: `/v1/stat?${query({ path })}` }, guestStatSchema);
+    return this.#session.ask(task, { method: 'GET', path: `/v1/stat?${writeQuery({ path })}` }, guestStatSchema);
   }
 
   /** A file or folder as a tar stream, whose names begin with its base name. Destroying it stops the guest's work. */
   async readTar(task: Task, path: string): Promise<{ kind: TarKind; tar: Readable }> {
-    const request = { method: 'GET', path: `/v1/files?${query({ path })}` } as const;
+    const request = { method: 'GET', path: `/v1/files?${writeQuery({ path })}` } as const;
     const { stream, headers } = await this.#session.open(task, request);
     const kind = kindSchema.safeParse(headers['banger-kind']).data ?? 'file';
     stream.setTimeout(STALLED_TRANSFER_MS, () => stream.destroy(agentLost('a transfer stalled')));
     return { kind, tar: stream };
   }
 
-  /** Unpacks a tar stream in a folder of the guest, which must exist. */
-  async writeTar(task: Task, folder: string, tar: Readable, owner?: string): Promise<void> {
-    const path = `/v1/files?${query({ path: folder, ...(owner !== undefined && { owner }) })}`;
+  /** Unpacks a tar stream in a folder of the guest, which must exist. Each file is replaced whole or stays as it was. */
+  async writeTar(task: Task, folder: string, tar: Readable, options: TarOptions = {}): Promise<void> {
+    const path = `/v1/files?${writeQuery({ path: folder, owner: options.owner, durable: options.isDurable })}`;
     const stream = this.#session.begin({ method: 'PUT', path });
     stream.setTimeout(STALLED_TRANSFER_MS, () => stream.destroy(agentLost('a transfer stalled')));
     const broken = new Promise<never>((_resolve, reject) => tar.once('error', reject));
@@ -191,12 +198,6 @@ function cleanPort({ address, process }: GuestPorts['ports'][number]) {
 
 function sessionPath(id: string): string {
   return `/v1/sessions/${encodeURIComponent(id)}`;
-}
-
-function query(values: Record<string, string>): string {
-  return Object.entries(values)
-    .map(([key, value]) => `${key}=${encodeURIComponent(value)}`)
-    .join('&');
 }
 
 function commandTooLong(): BangerError {
