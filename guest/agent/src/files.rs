@@ -1,10 +1,12 @@
 //! `/v1/files` and `/v1/stat`: files in and out of the machine. The work on the guest's disk runs off the runtime, and
 //! talks to it through short queues.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -56,7 +58,7 @@ pub async fn send(query: &str, respond: &mut SendResponse<Bytes>) -> Result<(), 
     }
     match packing.await {
         Ok(Ok(())) => drop(stream.send_data(Bytes::new(), true)),
-        // Too late for an error answer: a stream that is reset is not taken for a whole one.
+        // A stream that is reset is not taken for a whole one.
         _ => stream.send_reset(Reason::INTERNAL_ERROR),
     }
     Ok(())
@@ -65,11 +67,12 @@ pub async fn send(query: &str, respond: &mut SendResponse<Bytes>) -> Result<(), 
 /// Unpacks the body, a tar stream, in the folder.
 pub async fn receive(query: &str, mut body: RecvStream) -> Result<Answer, Refusal> {
     let folder = path_in(query)?;
-    let owner = parameter(query, "owner")?;
+    let owner = text_parameter(query, "owner")?;
+    let is_durable = text_parameter(query, "durable")?.as_deref() == Some("true");
     let (pieces, queue) = mpsc::channel::<io::Result<Bytes>>(QUEUE_PIECES);
     let unpacking = tokio::spawn(off_the_runtime(move || {
         let owner = owner.map(|name| find_user(Some(&name))).transpose()?;
-        tar_in::unpack(&folder, owner.as_ref(), queue)
+        tar_in::unpack(tar_in::Wanted { folder, owner, is_durable }, queue)
     }));
     while let Some(piece) = body.data().await {
         let piece = piece.map_err(|error| io::Error::new(io::ErrorKind::ConnectionReset, error));
@@ -95,42 +98,54 @@ fn kind_of(there: &fs::Metadata) -> &'static str {
 
 fn path_in(query: &str) -> Result<PathBuf, Refusal> {
     let path = parameter(query, "path")?.ok_or_else(|| Refusal::bad_request("path is missing"))?;
-    if !path.starts_with('/') || path.contains('\0') {
+    if !path.starts_with(b"/") || path.contains(&0) {
         return Err(Refusal::bad_request("path is not absolute"));
     }
-    Ok(Path::new(&path).to_path_buf())
+    Ok(PathBuf::from(OsString::from_vec(path)))
 }
 
-fn parameter(query: &str, name: &str) -> Result<Option<String>, Refusal> {
+fn text_parameter(query: &str, name: &str) -> Result<Option<String>, Refusal> {
+    let value = parameter(query, name)?;
+    value.map(|bytes| String::from_utf8(bytes).map_err(|_| not_encoded())).transpose()
+}
+
+/// Any bytes: a path need not be UTF-8.
+fn parameter(query: &str, name: &str) -> Result<Option<Vec<u8>>, Refusal> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let value = pairs.find(|(key, _)| *key == name).map(|(_, value)| value);
     value.map(decode_percent).transpose()
 }
 
-fn decode_percent(text: &str) -> Result<String, Refusal> {
-    let wrong = || Refusal::bad_request("the query is not percent-encoded UTF-8");
+fn decode_percent(text: &str) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
-        let mut digit = || rest.next().and_then(|digit| (digit as char).to_digit(16)).ok_or_else(wrong);
+        let mut digit = || rest.next().and_then(|digit| (digit as char).to_digit(16)).ok_or_else(not_encoded);
         bytes.push(if byte == b'%' { (digit()? * 16 + digit()?) as u8 } else { byte });
     }
-    String::from_utf8(bytes).map_err(|_| wrong())
+    Ok(bytes)
+}
+
+fn not_encoded() -> Refusal {
+    Refusal::bad_request("the query is not percent-encoded")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::Path;
 
     #[test]
     fn a_path_is_taken_from_the_query() {
         assert_eq!(path_in("owner=root&path=%2Fa%20b%2fc+d").unwrap(), Path::new("/a b/c+d"));
-        assert_eq!(parameter("path=/x&owner=mia", "owner").unwrap().as_deref(), Some("mia"));
+        assert_eq!(path_in("path=/a%FFb").unwrap().as_os_str().as_bytes(), b"/a\xffb");
+        assert_eq!(text_parameter("path=/x&owner=mia", "owner").unwrap().as_deref(), Some("mia"));
     }
 
     #[test]
     fn paths_that_are_none_are_refused() {
-        for query in ["", "path=relative", "path=/a%00b", "path=/%zz", "path=/%2", "path=/%ff"] {
+        for query in ["", "path=relative", "path=/a%00b", "path=/%zz", "path=/%2"] {
             assert_eq!(path_in(query).unwrap_err().code, Code::BadRequest);
         }
     }

@@ -39,8 +39,11 @@ mod start_request;
 mod stats;
 mod supervisor;
 mod sys;
+mod tar_format;
 mod tar_in;
 mod tar_out;
+mod tar_reader;
+mod temporaries;
 mod trace;
 mod users;
 

@@ -1,66 +1,344 @@
-//! Unpacks a tar stream in a folder, and nowhere else.
+//! Unpacks a tar stream in a folder, each file whole or not at all.
+//!
+//! A file is written under another name beside its place, and takes the place by a rename. Files are renamed in batches, so
+//! that one sync does for many of them. What came before the stream was cut stays; the file that was cut leaves nothing,
+//! and what it would have replaced is as it was.
+//!
+//! - A folder that is there keeps its mode, owner and time.
+//! - A link that is there is followed, as cp does; those of the stream are made at its end, so that none of its entries
+//!   goes through one of them.
 
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufReader, Read};
-use std::os::unix::fs::lchown;
-use std::path::{Component, Path};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, lchown, symlink};
+use std::path::{Path, PathBuf};
 
 use bytes::{Buf, Bytes};
-use tar::{Archive, Entry, EntryType};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, futimens, makedev, mknodat, syncfs, utimensat};
 use tokio::sync::mpsc::Receiver;
 
 use crate::http_answers::{Code, Refusal};
+use crate::tar_format::{Block, kind};
+use crate::tar_reader::{Entry, Reader};
+use crate::temporaries;
 use crate::users::User;
 
-/// Blocks while the queue is empty. Without an owner, the numbers in the stream are the owners;
-/// with one, set-user-id bits are lost, so that nobody's program becomes root's.
-pub fn unpack(folder: &Path, owner: Option<&User>, queue: Receiver<io::Result<Bytes>>) -> Result<(), Refusal> {
-    let there = fs::metadata(folder).map_err(|error| Refusal::of_io(&error, "the folder"))?;
+/// Renamed together, after one sync
+const BATCH_FILES: usize = 256;
+const BATCH_BYTES: u64 = 64 << 20;
+
+pub struct Wanted {
+    pub folder: PathBuf,
+    /// None: the numbers in the stream are the owners. With one, set-user-id bits are lost and devices are refused, so that
+    /// nobody's program becomes root's
+    pub owner: Option<User>,
+    /// Whether a machine that loses its power keeps what was there before, or has all of it once this has returned
+    pub is_durable: bool,
+}
+
+/// Blocks while the queue is empty.
+pub fn unpack(wanted: Wanted, queue: Receiver<io::Result<Bytes>>) -> Result<(), Refusal> {
+    let there = fs::metadata(&wanted.folder).map_err(|error| Refusal::of_io(&error, "the folder"))?;
     if !there.is_dir() {
         return Err(Refusal::new(Code::NotADirectory, "the path is not a folder"));
     }
-    let failed = |error: io::Error| refusal(&error, "unpacking");
-    let folder = fs::canonicalize(folder).map_err(failed)?;
-    let mut archive = Archive::new(BufReader::with_capacity(64 * 1024, Pieces { queue, piece: Bytes::new() }));
-    archive.set_preserve_permissions(true);
-    archive.set_preserve_ownerships(owner.is_none());
-    archive.set_overwrite(true);
-    for entry in archive.entries().map_err(failed)? {
-        unpack_entry(&folder, owner, entry.map_err(failed)?)?;
+    let mut reader = Reader::new(BufReader::with_capacity(64 * 1024, Pieces { queue, piece: Bytes::new() }));
+    let mut unpacking =
+        Unpacking { wanted, batch: Vec::new(), batch_bytes: 0, links: Vec::new(), folders: Vec::new(), entered: None };
+    while let Some(entry) = reader.next().map_err(|error| Refusal::of_io(&error, "unpacking"))? {
+        let name = String::from_utf8_lossy(&entry.block.name).into_owned();
+        unpacking.add(entry, &mut reader).map_err(|fault| fault.told_of(&name))?;
+    }
+    unpacking.finish().map_err(|fault| fault.told_of("the last of it"))
+}
+
+struct Unpacking {
+    wanted: Wanted,
+    batch: Vec<Staged>,
+    batch_bytes: u64,
+    links: Vec<Link>,
+    /// Those that were made here, whose times are set when all is in them
+    folders: Vec<(PathBuf, Timespec)>,
+    /// The folder of the entry before, which is there
+    entered: Option<PathBuf>,
+}
+
+/// Whole, and not yet at its place
+struct Staged {
+    temporary: PathBuf,
+    place: PathBuf,
+}
+
+struct Link {
+    place: PathBuf,
+    block: Block,
+}
+
+enum Fault {
+    Io(io::Error),
+    Refused(Code, &'static str),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<rustix::io::Errno> for Fault {
+    fn from(error: rustix::io::Errno) -> Self {
+        Self::Io(error.into())
+    }
+}
+
+impl Fault {
+    fn told_of(self, name: &str) -> Refusal {
+        match self {
+            Self::Io(error) => Refusal::of_io(&error, &format!("unpacking {name}")),
+            Self::Refused(code, why) => Refusal::new(code, format!("{name} {why}")),
+        }
+    }
+}
+
+impl Unpacking {
+    fn add(&mut self, entry: Entry, reader: &mut Reader<impl Read>) -> Result<(), Fault> {
+        let words = words_of(&entry.block.name)?;
+        let place = self.place_of(&words);
+        let Some((_, above)) = words.split_last() else {
+            let is_folder = entry.block.kind == kind::FOLDER; // the folder itself, which stays as it is
+            return if is_folder { Ok(()) } else { Err(Fault::Refused(Code::BadRequest, "is no name of a file")) };
+        };
+        self.enter(&self.place_of(above))?;
+        match entry.block.kind {
+            kind::FOLDER => self.add_folder(place, &entry.block),
+            kind::FILE => self.add_file(&place, &entry, reader),
+            kind::HARD_LINK => self.add_hard_link(place, entry.block),
+            kind::SYMLINK => {
+                self.links.push(Link { place, block: entry.block });
+                Ok(())
+            }
+            kind::PIPE | kind::CHARACTER_DEVICE | kind::BLOCK_DEVICE => self.add_device(place, &entry.block),
+            _ => Err(Fault::Refused(Code::BadRequest, "is of a kind that is not known")),
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), Fault> {
+        self.rename_batch()?;
+        for Link { place, block } in std::mem::take(&mut self.links) {
+            let temporary = temporaries::beside(&place);
+            self.stage(temporary, expect_replaceable(place)?, |path, own| {
+                symlink(OsStr::from_bytes(&block.link), path)?;
+                own(path, &block)?;
+                Ok(utimensat(CWD, path, &times(block.mtime), AtFlags::SYMLINK_NOFOLLOW)?)
+            })?;
+        }
+        self.rename_batch()?;
+        for (folder, mtime) in self.folders.iter().rev() {
+            utimensat(CWD, folder, &times(*mtime), AtFlags::empty())?;
+        }
+        let folder = File::open(&self.wanted.folder)?;
+        if self.wanted.is_durable {
+            syncfs(folder)?;
+        }
+        Ok(())
+    }
+
+    fn place_of(&self, words: &[&[u8]]) -> PathBuf {
+        let mut place = self.wanted.folder.clone();
+        place.extend(words.iter().map(|word| OsStr::from_bytes(word)));
+        place
+    }
+
+    /// Makes the folder and those above it, where they are missing.
+    fn enter(&mut self, folder: &Path) -> Result<(), Fault> {
+        if self.entered.as_deref() == Some(folder) {
+            return Ok(());
+        }
+        match fs::metadata(folder) {
+            Ok(there) if there.is_dir() => temporaries::sweep(folder)?,
+            Ok(_) => return Err(Fault::Refused(Code::NotADirectory, "has a file where a folder is needed")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if let Some(above) = folder.parent() {
+                    self.enter(above)?;
+                }
+                self.make_folder(folder, 0o755, (0, 0))?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.entered = Some(folder.to_path_buf());
+        Ok(())
+    }
+
+    fn add_folder(&mut self, place: PathBuf, block: &Block) -> Result<(), Fault> {
+        match fs::metadata(&place) {
+            Ok(there) if there.is_dir() => Ok(()),
+            Ok(_) => Err(Fault::Refused(Code::Exists, "is a file here, and a folder in the stream")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_folder(&place, block.mode, (block.uid, block.gid))?;
+                self.folders.push((place, block.mtime));
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn make_folder(&self, place: &Path, mode: u32, ids: (u32, u32)) -> Result<(), Fault> {
+        fs::create_dir(place)?;
+        self.give(place, ids)?;
+        Ok(fs::set_permissions(place, Permissions::from_mode(self.allowed(mode)))?)
+    }
+
+    fn add_file(&mut self, place: &Path, entry: &Entry, reader: &mut Reader<impl Read>) -> Result<(), Fault> {
+        let place = follow(place)?;
+        let temporary = temporaries::beside(&place);
+        let mode = self.allowed(entry.block.mode);
+        self.stage(temporary, place, |path, own| {
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            reader.copy_content(entry, &file)?;
+            own(path, &entry.block)?;
+            file.set_permissions(Permissions::from_mode(mode))?;
+            Ok(futimens(&file, &times(entry.block.mtime))?)
+        })?;
+        self.batch_bytes += entry.size;
+        if self.batch.len() >= BATCH_FILES || self.batch_bytes >= BATCH_BYTES { self.rename_batch() } else { Ok(()) }
+    }
+
+    fn add_hard_link(&mut self, place: PathBuf, block: Block) -> Result<(), Fault> {
+        let target = self.place_of(&words_of(&block.link)?);
+        if let Some(link) = self.links.iter().rev().find(|link| link.place == target) {
+            let block = link.block.clone(); // a link that is not made yet: another one like it
+            self.links.push(Link { place, block });
+            return Ok(());
+        }
+        let target = follow(&target)?;
+        let staged = self.batch.iter().rev().find(|staged| staged.place == target);
+        let existing = staged.map_or(target, |staged| staged.temporary.clone());
+        let temporary = temporaries::beside(&place);
+        self.stage(temporary, expect_replaceable(place)?, |path, _| Ok(fs::hard_link(&existing, path)?))
+    }
+
+    fn add_device(&mut self, place: PathBuf, block: &Block) -> Result<(), Fault> {
+        let file_type = match block.kind {
+            kind::PIPE => FileType::Fifo,
+            kind::BLOCK_DEVICE => FileType::BlockDevice,
+            _ => FileType::CharacterDevice,
+        };
+        if self.wanted.owner.is_some() && file_type != FileType::Fifo {
+            return Err(Fault::Refused(Code::BadRequest, "is a device"));
+        }
+        let mode = self.allowed(block.mode);
+        let temporary = temporaries::beside(&place);
+        self.stage(temporary, expect_replaceable(place)?, |path, own| {
+            mknodat(CWD, path, file_type, Mode::from_raw_mode(0o600), makedev(block.device.0, block.device.1))?;
+            own(path, block)?;
+            fs::set_permissions(path, Permissions::from_mode(mode))?;
+            Ok(utimensat(CWD, path, &times(block.mtime), AtFlags::SYMLINK_NOFOLLOW)?)
+        })
+    }
+
+    /// Makes it under its other name; from then on it is in the batch, which is removed when the copy fails.
+    fn stage(
+        &mut self,
+        temporary: PathBuf,
+        place: PathBuf,
+        make: impl FnOnce(&Path, &dyn Fn(&Path, &Block) -> io::Result<()>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.batch.push(Staged { temporary: temporary.clone(), place });
+        make(&temporary, &|path, block| self.give(path, (block.uid, block.gid)))
+    }
+
+    /// Before the mode is set: a new owner takes the set-user-id bits off.
+    fn give(&self, path: &Path, (uid, gid): (u32, u32)) -> io::Result<()> {
+        let (uid, gid) = self.wanted.owner.as_ref().map_or((uid, gid), |owner| (owner.uid, owner.gid));
+        lchown(path, Some(uid), Some(gid))
+    }
+
+    fn allowed(&self, mode: u32) -> u32 {
+        mode & if self.wanted.owner.is_some() { 0o1777 } else { 0o7777 }
+    }
+
+    fn rename_batch(&mut self) -> Result<(), Fault> {
+        if self.wanted.is_durable {
+            sync_all(&self.batch)?;
+        }
+        self.batch_bytes = 0;
+        for Staged { temporary, place } in &self.batch {
+            fs::rename(temporary, place)?;
+            let _ = fs::remove_file(temporary); // still there when both names were the same file already
+        }
+        self.batch.clear();
+        Ok(())
+    }
+}
+
+impl Drop for Unpacking {
+    fn drop(&mut self) {
+        for Staged { temporary, .. } in &self.batch {
+            let _ = fs::remove_file(temporary); // renamed already, or never made
+        }
+    }
+}
+
+/// Content first, so that no rename is on the disk before what it names. One sync for each filesystem.
+fn sync_all(batch: &[Staged]) -> Result<(), Fault> {
+    let mut devices = Vec::new();
+    for folder in batch.iter().filter_map(|staged| staged.place.parent()) {
+        let device = fs::metadata(folder)?.dev();
+        if !devices.contains(&device) {
+            syncfs(File::open(folder)?)?;
+            devices.push(device);
+        }
     }
     Ok(())
 }
 
-fn unpack_entry(folder: &Path, owner: Option<&User>, mut entry: Entry<impl Read>) -> Result<(), Refusal> {
-    let name = entry.path().map_err(|error| Refusal::of_io(&error, "an entry's name"))?.into_owned();
-    let failed = |error: io::Error| refusal(&error, &format!("unpacking {}", name.display()));
-    if name.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
-        return Err(Refusal::bad_request(format!("{} leads out of the folder", name.display())));
-    }
-    if matches!(entry.header().entry_type(), EntryType::Block | EntryType::Char) {
-        return Err(Refusal::bad_request(format!("{} is a device", name.display())));
-    }
-    let target = folder.join(&name);
-    // `unpack_in` checks every folder on the way, so that a symbolic link inside cannot lead out either.
-    if !entry.unpack_in(folder).map_err(failed)? {
-        return Err(Refusal::bad_request(format!("{} leads out of the folder", name.display())));
-    }
-    match owner {
-        Some(owner) if target != folder => lchown(&target, Some(owner.uid), Some(owner.gid)).map_err(failed),
-        _ => Ok(()),
+/// Where a file goes: a link that is there is followed to what it leads to.
+fn follow(place: &Path) -> Result<PathBuf, Fault> {
+    let place = match fs::symlink_metadata(place) {
+        Ok(there) if there.is_symlink() => match fs::canonicalize(place) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Fault::Refused(Code::Exists, "is a link here, which leads to nothing"));
+            }
+            real => real?,
+        },
+        _ => place.to_path_buf(),
+    };
+    match fs::symlink_metadata(&place) {
+        Ok(there) if there.is_file() => Ok(place),
+        Ok(there) if there.is_dir() => {
+            Err(Fault::Refused(Code::IsADirectory, "is a folder here, and a file in the stream"))
+        }
+        Ok(_) => Err(Fault::Refused(Code::Exists, "is neither a file nor a folder here")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(place),
+        Err(error) => Err(error.into()),
     }
 }
 
-/// The kernel's error, when there is one below the words that the tar crate puts around it; else the stream is at fault.
-fn refusal(error: &io::Error, tried: &str) -> Refusal {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(inner) = cause {
-        if let Some(code) = inner.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
-            return Refusal::of_io(&io::Error::from_raw_os_error(code), tried);
+/// What is no file replaces a file, a link or nothing.
+fn expect_replaceable(place: PathBuf) -> Result<PathBuf, Fault> {
+    match fs::symlink_metadata(&place) {
+        Ok(there) if there.is_dir() => {
+            Err(Fault::Refused(Code::IsADirectory, "is a folder here, and none in the stream"))
         }
-        cause = inner.source();
+        Ok(there) if there.file_type().is_socket() => Err(Fault::Refused(Code::Exists, "is a socket here")),
+        Ok(_) => Ok(place),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(place),
+        Err(error) => Err(error.into()),
     }
-    Refusal::bad_request(format!("{tried}: {error}"))
+}
+
+fn words_of(name: &[u8]) -> Result<Vec<&[u8]>, Fault> {
+    let words = name.split(|byte| *byte == b'/').filter(|word| !word.is_empty() && *word != b".").collect::<Vec<_>>();
+    if name.starts_with(b"/") || words.contains(&&b".."[..]) {
+        return Err(Fault::Refused(Code::BadRequest, "leads out of the folder"));
+    }
+    Ok(words)
+}
+
+fn times(mtime: Timespec) -> Timestamps {
+    Timestamps { last_access: mtime, last_modification: mtime }
 }
 
 struct Pieces {
@@ -85,8 +363,7 @@ impl Read for Pieces {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
-    use std::path::PathBuf;
+    use crate::tar_format::padding;
 
     /// A folder of its own for each test, gone with it
     struct Folder(PathBuf);
@@ -98,10 +375,14 @@ mod tests {
             Self(path)
         }
 
-        fn unpack(&self, stream: &[u8]) -> Result<(), Refusal> {
-            let (pieces, queue) = tokio::sync::mpsc::channel(64);
+        /// With an error after the stream, when it is `cut`
+        fn receive(&self, stream: &[u8], cut: bool) -> Result<(), Refusal> {
+            let (pieces, queue) = tokio::sync::mpsc::channel(stream.len() / 700 + 2);
             for piece in stream.chunks(700) {
                 pieces.try_send(Ok(Bytes::copy_from_slice(piece))).unwrap();
+            }
+            if cut {
+                pieces.try_send(Err(io::ErrorKind::ConnectionReset.into())).unwrap();
             }
             drop(pieces);
             let nobody_else = User {
@@ -112,7 +393,22 @@ mod tests {
                 home: String::new(),
                 shell: String::new(),
             };
-            unpack(&self.0.join("in"), Some(&nobody_else), queue)
+            unpack(Wanted { folder: self.0.join("in"), owner: Some(nobody_else), is_durable: true }, queue)
+        }
+
+        fn unpack(&self, stream: &[u8]) -> Result<(), Refusal> {
+            self.receive(stream, false)
+        }
+
+        fn read(&self, name: &str) -> String {
+            fs::read_to_string(self.0.join("in").join(name)).unwrap()
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = fs::read_dir(self.0.join("in")).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
         }
     }
 
@@ -122,40 +418,117 @@ mod tests {
         }
     }
 
-    /// A stream with one file, whose name is written as it is
-    fn stream_with(name: &str) -> Vec<u8> {
-        let mut tar = tar::Builder::new(Vec::new());
-        let mut header = tar::Header::new_gnu();
-        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
-        header.set_size(4);
-        header.set_mode(0o640);
-        header.set_cksum();
-        tar.append(&header, &b"text"[..]).unwrap();
-        tar.into_inner().unwrap()
+    fn entry(kind: u8, name: &str, link: &str, content: &str) -> Vec<u8> {
+        let size = content.len() as u64;
+        let block = Block { mode: 0o640, size, link: link.into(), ..Block::new(kind, name.as_bytes()) };
+        [&block.write(&[])[..], content.as_bytes(), &[0; 512][..padding(size)]].concat()
+    }
+
+    fn file(name: &str, content: &str) -> Vec<u8> {
+        entry(kind::FILE, name, "", content)
+    }
+
+    fn whole(entries: &[Vec<u8>]) -> Vec<u8> {
+        [entries.concat(), vec![0; 1024]].concat()
     }
 
     #[test]
     fn a_file_goes_into_the_folder() {
         let folder = Folder::new("inside");
-        folder.unpack(&stream_with("sub/./file")).unwrap();
-        assert_eq!(fs::read(folder.0.join("in/sub/file")).unwrap(), b"text");
+        folder.unpack(&whole(&[file("sub/./file", "text")])).unwrap();
+        assert_eq!(folder.read("sub/file"), "text");
     }
 
     #[test]
-    fn nothing_goes_outside_the_folder() {
+    fn no_name_leads_out_of_the_folder() {
         let folder = Folder::new("outside");
-        symlink("..", folder.0.join("in/up")).unwrap();
-        for name in ["../file", "/file", "sub/../../file", "up/file"] {
-            assert_eq!(folder.unpack(&stream_with(name)).unwrap_err().code, Code::BadRequest, "{name}");
+        for name in ["../file", "/file", "sub/../../file"] {
+            let refusal = folder.unpack(&whole(&[file(name, "text")])).unwrap_err();
+            assert_eq!(refusal.code, Code::BadRequest, "{name}");
         }
         assert!(!folder.0.join("file").exists());
+    }
+
+    #[test]
+    fn a_link_of_the_stream_is_not_gone_through() {
+        let folder = Folder::new("sent-link");
+        fs::create_dir(folder.0.join("elsewhere")).unwrap();
+        let link = entry(kind::SYMLINK, "door", "../elsewhere", "");
+        let refusal = folder.unpack(&whole(&[link, file("door/file", "text")])).unwrap_err();
+        assert_eq!(refusal.code, Code::IsADirectory);
+        assert_eq!(fs::read_dir(folder.0.join("elsewhere")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_link_that_is_there_is_followed() {
+        let folder = Folder::new("own-link");
+        let inside = folder.0.join("in");
+        fs::create_dir(folder.0.join("elsewhere")).unwrap();
+        fs::write(folder.0.join("real"), "old").unwrap();
+        symlink("../elsewhere", inside.join("door")).unwrap();
+        symlink("../real", inside.join("name")).unwrap();
+        symlink("nothing", inside.join("dangling")).unwrap();
+        let stream = [entry(kind::FOLDER, "door/", "", ""), file("door/file", "text"), file("name", "new")];
+        folder.unpack(&whole(&stream)).unwrap();
+        assert_eq!(fs::read_to_string(folder.0.join("elsewhere/file")).unwrap(), "text");
+        assert_eq!(fs::read_to_string(folder.0.join("real")).unwrap(), "new");
+        assert!(fs::symlink_metadata(inside.join("name")).unwrap().is_symlink());
+        assert_eq!(folder.unpack(&whole(&[file("dangling", "text")])).unwrap_err().code, Code::Exists);
+    }
+
+    #[test]
+    fn a_folder_that_is_there_keeps_its_mode() {
+        let folder = Folder::new("mode");
+        fs::set_permissions(folder.0.join("in"), Permissions::from_mode(0o1777)).unwrap();
+        let folders = ["./", "new/"].map(|name| entry(kind::FOLDER, name, "", ""));
+        folder.unpack(&whole(&folders)).unwrap();
+        let mode = |path: &str| fs::metadata(folder.0.join(path)).unwrap().mode() & 0o7777;
+        assert_eq!((mode("in"), mode("in/new")), (0o1777, 0o640));
+    }
+
+    #[test]
+    fn a_stream_that_is_cut_leaves_the_old_file_whole_and_nothing_else() {
+        let folder = Folder::new("cut");
+        fs::write(folder.0.join("in/file"), "old").unwrap();
+        let stream = whole(&[file("before", "text"), file("file", &"new".repeat(1000))]);
+        for cut_at in (0..stream.len() - 1024).step_by(100) {
+            assert!(folder.receive(&stream[..cut_at], cut_at % 200 == 0).is_err(), "{cut_at}");
+            assert_eq!(folder.read("file"), "old");
+            assert!(folder.names().iter().all(|name| name == "file" || name == "before"), "{:?}", folder.names());
+        }
+        folder.unpack(&stream).unwrap();
+        assert_eq!(folder.read("file"), "new".repeat(1000));
+    }
+
+    #[test]
+    fn what_a_killed_agent_left_goes_with_the_next_copy() {
+        let folder = Folder::new("leftover");
+        for name in [".banger-copy-0123456789abcdef-7", ".banger-copy-mine", ".banger-notes"] {
+            fs::write(folder.0.join("in").join(name), "").unwrap();
+        }
+        folder.unpack(&whole(&[file("file", "text")])).unwrap();
+        assert_eq!(folder.names(), [".banger-copy-mine", ".banger-notes", "file"]);
+    }
+
+    #[test]
+    fn hard_links_stay_links_in_one_batch_and_over_several() {
+        let folder = Folder::new("links");
+        let mut entries = vec![file("first", "text"), entry(kind::HARD_LINK, "second", "first", "")];
+        entries.extend((0..300).map(|each| file(&format!("f{each}"), "")));
+        entries.push(entry(kind::HARD_LINK, "third", "first", ""));
+        for _ in 0..2 {
+            folder.unpack(&whole(&entries)).unwrap();
+            assert_eq!(fs::metadata(folder.0.join("in/first")).unwrap().nlink(), 3);
+            assert_eq!(folder.names().len(), 303);
+        }
     }
 
     #[test]
     fn what_is_no_tar_stream_is_refused() {
         let folder = Folder::new("garbage");
         assert_eq!(folder.unpack(&[7; 4096]).unwrap_err().code, Code::BadRequest);
-        let half = &stream_with("file")[..514];
-        assert!(folder.unpack(half).is_err());
+        assert!(folder.unpack(&file("file", "text")).is_err());
+        assert!(folder.unpack(&file("file", "text")[..514]).is_err());
+        assert_eq!(folder.names(), [""; 0]);
     }
 }
