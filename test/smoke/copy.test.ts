@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, symlink, watch, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createHome } from '../support/banger-home.ts';
+import { BANGER, createHome } from '../support/banger-home.ts';
+import { KEPT_LISTING, KEPT_TREE } from '../support/kept-tree.ts';
 import { watchOutput } from '../support/watch-output.ts';
 
 const BIG_BYTES = 64 * 2 ** 20;
@@ -100,6 +102,75 @@ test('files of a machine', async (t) => {
     execFileSync('tar', ['-x', '-C', here('unpacked')], { input: out.stdout });
     assert.deepEqual(names('unpacked/piped'), names('in'));
     assert.equal(read('unpacked/piped/sub folder/ä b'), 'text\n');
+  });
+
+  await t.test('what a copy keeps is kept, in and out again', async () => {
+    await mkdir(here('kept'));
+    const list = (folder: string) =>
+      execFileSync('bash', ['-ec', `cd "${folder}"; ${KEPT_LISTING}`], { encoding: 'utf8' });
+    execFileSync('bash', ['-ec', KEPT_TREE], { cwd: here('kept') });
+    await copy(here('kept/tree'), 'web:/root/kept');
+    assert.equal(await inside(`cd /root/kept; ${KEPT_LISTING}`), list(here('kept/tree')));
+    await copy('web:/root/kept', here('kept/back'));
+    assert.equal(list(here('kept/back')), list(here('kept/tree')));
+  });
+
+  await t.test('a name that is no UTF-8 may be named, on both sides', async () => {
+    const banger = (line: string) =>
+      execFileSync('bash', ['-ec', `banger() { "${BANGER}" "$@"; }; ${line}`], { env: home.env, cwd: here('kept') });
+    banger(String.raw`banger vm cp tree/$'odd\377' web:/root/; banger vm cp web:/root/$'odd\377' $'mine\376'`);
+    assert.equal(execFileSync('bash', ['-ec', String.raw`cat $'mine\376'`], { cwd: here('kept') }).toString(), 'odd\n');
+    assert.throws(() => banger(String.raw`banger vm show $'\377'`), /is not UTF-8.*USAGE/s);
+  });
+
+  await t.test('a folder that is there keeps its mode and owner, and a link that is there is followed', async () => {
+    await mkdir(here('like/tmp'), { recursive: true });
+    await mkdir(here('like/bin'));
+    await writeFile(here('like/bin/mine'), 'mine\n');
+    await writeFile(here('like/name'), 'new\n');
+    await inside('useradd -m dev; chmod 700 /home/dev; echo old >/root/real; ln -s real /root/name');
+    await copy(here('like/tmp'), 'web:/');
+    await copy(here('like/bin'), 'web:/');
+    await copy(here('like/bin/.'), 'web:/home/dev');
+    await copy(here('like/name'), 'web:/root/name');
+    const kept = await inside('stat -c "%a %U" /tmp /home/dev; readlink /bin /root/name; cat /usr/bin/mine /root/real');
+    assert.equal(kept, '1777 root\n700 dev\nusr/bin\nreal\nmine\nnew\n');
+  });
+
+  await t.test('a copy in that does not come to its end leaves the old file, and nothing else', async () => {
+    await inside('mkdir /root/cut /mnt/small; mount -t tmpfs -o size=1M tmpfs /mnt/small');
+    await inside('echo old | tee /root/cut/big >/mnt/small/big');
+    const full = await home.run(['vm', 'cp', here('big'), 'web:/mnt/small/big']);
+    assert.match(full.stderr, /GUEST_DISK_FULL/);
+    const cut = home.start(['vm', 'cp', '-', 'web:/root/cut']);
+    cut.stdin?.on('error', () => {}); // it is killed before it has read everything
+    cut.stdin?.write(
+      execFileSync('tar', ['-C', here(), '-c', 'big'], { maxBuffer: 2 * BIG_BYTES }).subarray(0, -65_536),
+    );
+    const seen = (isThere: boolean) =>
+      home.untilOutput(
+        ['vm', 'exec', 'web', '--', 'ls', '-A', '/root/cut'],
+        ({ stdout }) => stdout.includes('.banger-copy') === isThere,
+      );
+    await seen(true);
+    cut.kill('SIGKILL');
+    await seen(false);
+    assert.equal(await inside('cat /root/cut/* /mnt/small/*; ls -A /mnt/small'), 'old\nold\nbig\n');
+  });
+
+  await t.test('a copy out that is killed leaves the old file, and the next one takes its leftovers away', async () => {
+    await mkdir(here('killed'));
+    await writeFile(here('killed/big'), 'old\n');
+    await inside('fallocate -l 2G /root/long');
+    const folder = watch(here('killed'));
+    const killed = home.start(['vm', 'cp', 'web:/root/long', here('killed/big')]);
+    for await (const { filename } of folder) if (filename?.startsWith('.banger-copy')) break;
+    killed.kill('SIGKILL');
+    await once(killed, 'close');
+    assert.equal(read('killed/big'), 'old\n');
+    await copy(here('in/run me'), 'web:/root/other name');
+    await copy('web:/root/other name', here('killed'));
+    assert.deepEqual(names('killed'), ['big', 'other name']);
   });
 
   for (const [what, source, destination, code, exit] of [

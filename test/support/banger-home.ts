@@ -19,7 +19,7 @@ import { findByArgument, killProcess } from '../../packages/daemon/src/platform/
 
 export const CHECKOUT = join(import.meta.dirname, '../..');
 export const AGENT = join(CHECKOUT, 'guest/agent/target/x86_64-unknown-linux-gnu/release/banger-agent');
-const BANGER = join(CHECKOUT, 'bin/banger');
+export const BANGER = join(CHECKOUT, 'bin/banger');
 /** The default image and kernel, made once a checkout by scripts/setup-test-data */
 export const PREPARED = join(CHECKOUT, 'build/test-data');
 const COMMAND_TIMEOUT_MS = 180_000;

@@ -7,6 +7,7 @@ import { type FolderOwner, folderOwner } from '@banger/contract/own-folder.ts';
 import { type BangerPaths, bangerPaths, checkHome } from '@banger/contract/paths.ts';
 import type { Cli } from './cli.ts';
 import { connectToDaemon } from './connect.ts';
+import { exactCwd } from './exact-argv.ts';
 import { describeTerminal } from './output/terminal.ts';
 
 type Flags = { json?: unknown; quiet?: unknown };
@@ -59,7 +60,7 @@ function readHome(): string {
 function absolutePath(path: string): string {
   if (isAbsolute(path)) return resolve(path);
   try {
-    return resolve(path);
+    return resolve(exactCwd(), path);
   } catch (cause) {
     const folder = process
       .getBuiltinModule('node:fs')

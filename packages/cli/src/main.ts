@@ -1,11 +1,13 @@
 /** The command `banger`: the only reader of argv. */
+import { BangerError } from '@banger/contract/errors.ts';
 import type { Input } from './commands.ts';
 import { createCli } from './create-cli.ts';
+import { exactArgv } from './exact-argv.ts';
 import { loadCommand } from './load-command.ts';
 import { settleOutput, watchOutput } from './output/standard-streams.ts';
 import { parseArguments, readReportStyle } from './parse-arguments.ts';
 
-const argv = process.argv.slice(2);
+const argv = exactArgv();
 let reporting: Promise<number> | null = null;
 watchOutput({ end: process.exit, fail });
 process.on('uncaughtException', fail);
@@ -24,9 +26,20 @@ async function main(): Promise<number> {
     process.stdout.write(helpFor(parsed.words, notes));
     return 0;
   }
+  if (parsed.name !== 'vm cp') expectUtf8(argv);
   const run = await loadCommand(parsed.name);
   // The parser made the input from the same table that its type is made from.
   return (await run(createCli(parsed.input.flags), parsed.input as Input<never>)) ?? 0;
+}
+
+/** Other bytes would stand for those of the word, and nobody would be told. Only "vm cp" takes them as they are. */
+function expectUtf8(words: string[]): void {
+  const odd = words.find((word) => !word.isWellFormed());
+  if (odd === undefined) return;
+  throw new BangerError('USAGE', {
+    message: `"${odd.toWellFormed()}" is not UTF-8, and only "banger vm cp" takes such names.`,
+    hint: 'Write the command to a script, copy that with "banger vm cp", and run the script.',
+  });
 }
 
 async function fail(thrown: unknown): Promise<void> {

@@ -1,7 +1,7 @@
 /** The query of an address, with bytes for what is not UTF-8: paths of files are any bytes. */
 import { bytesOfText, textOfBytes } from './byte-text.ts';
 
-const UNRESERVED = /[A-Za-z0-9_.~/-]/;
+const UNRESERVED = /[A-Za-z0-9_.~-]/;
 
 /** "path=/a%20b&owner=root"; what is undefined is left out. */
 export function writeQuery(values: Record<string, unknown>): string {

@@ -16,11 +16,14 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { tarEnd, tarPadding, writeTarBlock } from '@banger/contract/tar/tar-block.ts';
+import { type TarHead, writeTarHead } from '@banger/contract/tar/tar-head.ts';
 import { packFiles } from './pack-files.ts';
-import { encodeTarHeader, readTar, type TarHeader, tarEnd, tarPadding } from './tar-format.ts';
 import { unpackFiles } from './unpack-files.ts';
 
-type Sample = Partial<TarHeader> & { name: string; content?: string };
+type Sample = Partial<TarHead> & { name: string; content?: string; isDevice?: boolean };
 
 function tempFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'banger-copy-'));
@@ -30,16 +33,24 @@ function tempFolder(t: TestContext): string {
 
 /** A tar of what a guest could send, in small pieces. */
 async function* tarOf(samples: Sample[]): AsyncGenerator<Buffer> {
-  const parts = samples.flatMap(({ content = '', ...sample }) => {
-    const header = { type: 'file', mode: 0o644, mtimeSeconds: 1_700_000_000, target: '', ...sample } as const;
-    return [
-      encodeTarHeader({ ...header, sizeBytes: content.length }),
-      Buffer.from(content),
-      tarPadding(content.length),
-    ];
+  const parts = samples.flatMap(({ content = '', isDevice = false, ...sample }) => {
+    if (isDevice) return [writeTarBlock({ name: sample.name, type: '3' })];
+    const head = { type: 'file', mode: 0o644, mtimeNs: 1_700_000_000_000_000_000n, ...sample } as const;
+    return [writeTarHead({ ...head, sizeBytes: content.length }), Buffer.from(content), tarPadding(content.length)];
   });
   const whole = Buffer.concat([...parts, tarEnd()]);
   for (let at = 0; at < whole.length; at += 333) yield whole.subarray(at, at + 333);
+}
+
+async function* withoutEnd(samples: Sample[]): AsyncGenerator<Buffer> {
+  const whole = Buffer.concat(await Array.fromAsync(tarOf(samples)));
+  yield whole.subarray(0, whole.length - tarEnd().length);
+}
+
+function collectedHeapBytes(): number {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  return process.memoryUsage().heapUsed;
 }
 
 async function unpack(folder: string, samples: Sample[], name: string | null = 'top') {
@@ -77,7 +88,7 @@ test('the content of a folder goes into another without the folder', async (t) =
   await unpack(
     folder,
     [
-      { name: 'src/', type: 'directory' },
+      { name: 'src', type: 'directory' },
       { name: 'src/a', content: 'A' },
     ],
     null,
@@ -98,12 +109,12 @@ test('a guest cannot write through a link that it sent before', async (t) => {
   const folder = tempFolder(t);
   mkdirSync(join(folder, 'out'));
   const samples: Sample[] = [
-    { name: 'src/', type: 'directory' },
-    { name: 'src/inner/', type: 'directory' },
+    { name: 'src', type: 'directory' },
+    { name: 'src/inner', type: 'directory' },
     { name: 'src/door', type: 'symlink', target: 'inner' },
     { name: 'src/door/file', content: 'x' },
   ];
-  await assert.rejects(unpack(join(folder, 'out'), samples), /a folder is in the way of a link/);
+  await assert.rejects(unpack(join(folder, 'out'), samples), /it is in the way of a folder/);
   assert.deepEqual(readdirSync(join(folder, 'out/top/inner')), []);
 });
 
@@ -128,7 +139,7 @@ test('links that lead out, devices and strange hard links are left out and count
     { name: 'src/same', type: 'hardlink', target: 'src/good' },
     { name: 'src/passwd', type: 'symlink', target: '/etc/passwd' },
     { name: 'src/up', type: 'symlink', target: '../other' },
-    { name: 'src/null', type: 'special' },
+    { name: 'src/null', isDevice: true },
     { name: 'src/stolen', type: 'hardlink', target: 'src/not-sent' },
   ]);
   assert.deepEqual(readdirSync(join(folder, 'top')).sort(), ['good', 'same']);
@@ -149,7 +160,7 @@ test('a link through one that lies where the copy goes, and leads out, is left o
 test('setuid bits are dropped, and closed folders get their mode when they are full', async (t) => {
   const folder = tempFolder(t);
   await unpack(folder, [
-    { name: 'src/', type: 'directory', mode: 0o555 },
+    { name: 'src', type: 'directory', mode: 0o555 },
     { name: 'src/su', mode: 0o6755, content: 'x' },
   ]);
   assert.equal(statSync(join(folder, 'top/su')).mode & 0o7777, 0o755);
@@ -180,30 +191,35 @@ test('a folder or device of the user is not replaced by a file', async (t) => {
   assert.ok(lstatSync(join(folder, 'top/file')).isDirectory());
 });
 
-test('garbage, and names without end, are refused before memory is given for them', async () => {
-  async function readAll(bytes: Buffer) {
-    async function* once() {
-      yield bytes;
+for (const type of ['file', 'symlink'] as const) {
+  test(`a tar of endless entries, each a ${type}, takes no more memory the longer it is`, async (t) => {
+    const folder = tempFolder(t);
+    const long = Array.from({ length: 15 }, (_, each) => String(each).padEnd(250, 'n')).join('/');
+    const nameOf = (each: number) => ({ name: `src/${long}/${each}`, type, target: 'x' });
+    const heapBytes: number[] = [];
+    async function* stream() {
+      for (let each = 0; each < 1000; each++) {
+        yield* withoutEnd([nameOf(each)]);
+        if (each === 100 || each === 999) heapBytes.push(collectedHeapBytes());
+      }
+      yield tarEnd();
     }
-    for await (const _ of readTar(once()));
+    const count = { files: 0, bytes: 0, skipped: 0 };
+    await unpackFiles(stream(), { folder, base: 'src', name: 'top', count });
+    const [before = 0, after = 0] = heapBytes;
+    assert.ok(after - before < 2_000_000, `${after - before} bytes more`); // the names alone have 3.5 MB
+  });
+}
+
+test('an endless file is given up at once where there is no space for it', async (t) => {
+  const folder = tempFolder(t);
+  async function* stream() {
+    yield writeTarHead({ name: 'src/f', type: 'file', mode: 0o644, mtimeNs: 0n, sizeBytes: 2 ** 52 });
+    for (;;) yield Buffer.alloc(65_536);
   }
-  const header = { type: 'file', mode: 0, mtimeSeconds: 0, target: '' } as const;
-  await assert.rejects(readAll(Buffer.alloc(512, 'garbage')), { code: 'AGENT_PROTOCOL' });
-  await assert.rejects(readAll(Buffer.alloc(100)), { code: 'AGENT_PROTOCOL' });
-  await assert.rejects(readAll(encodeTarHeader({ ...header, name: 'a', sizeBytes: 10 })), { code: 'AGENT_PROTOCOL' });
-  const pax = encodeTarHeader({ ...header, name: 'n'.repeat(200), sizeBytes: 0 });
-  pax.write('77777777777\0', 124, 'latin1'); // the extension now claims 8 GiB
-  pax.fill(' ', 148, 156);
-  pax.write(
-    `${pax
-      .subarray(0, 512)
-      .reduce((sum, byte) => sum + byte, 0)
-      .toString(8)
-      .padStart(6, '0')}\0 `,
-    148,
-    'latin1',
-  );
-  await assert.rejects(readAll(pax), { code: 'AGENT_PROTOCOL', message: /a name of/ });
+  const count = { files: 0, bytes: 0, skipped: 0 };
+  await assert.rejects(unpackFiles(stream(), { folder, base: 'src', name: 'top', count }), { code: 'DISK_FULL' });
+  assert.deepEqual([count.bytes, readdirSync(join(folder, 'top'))], [0, []]);
 });
 
 test('a link that leads nowhere and a missing file are told by their names', async (t) => {

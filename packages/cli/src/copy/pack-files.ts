@@ -1,8 +1,13 @@
 /** Files of the host to a tar stream for a guest. They belong to root in there. */
-import { constants } from 'node:fs';
-import { lstat, open, readdir, readlink, stat } from 'node:fs/promises';
+import { type BigIntStats, constants } from 'node:fs';
+import { type FileHandle, lstat, open, readdir, readlink, stat } from 'node:fs/promises';
+import { textOfBytes } from '@banger/contract/byte-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
-import { encodeTarHeader, type TarHeader, tarEnd, tarPadding } from './tar-format.ts';
+import { type SparsePiece, writeSparseMap } from '@banger/contract/tar/sparse-map.ts';
+import { tarEnd, tarPadding } from '@banger/contract/tar/tar-block.ts';
+import { writeTarHead } from '@banger/contract/tar/tar-head.ts';
+import { findPieces } from './find-holes.ts';
+import { fsPath } from './fs-path.ts';
 
 export type CopyCount = { files: number; bytes: number; skipped: number };
 
@@ -14,58 +19,88 @@ type PackParts = {
 };
 
 const CHUNK_BYTES = 256 * 1024;
+/** Setuid and setgid would make a program of yours root's; the sticky bit of a shared folder is kept */
+const FILE_MODE = 0o777n;
+const FOLDER_MODE = 0o1777n;
+/** `blocks` of stat counts in these, whatever the filesystem */
+const STAT_BLOCK_BYTES = 512n;
 
-export async function* packFiles({ path, name, count }: PackParts): AsyncGenerator<Buffer, void> {
-  if (name !== null) yield* packOne(path, name, count, true);
-  else for (const child of await childrenOf(path)) yield* packOne(`${path}/${child}`, child, count, false);
+export async function* packFiles({ path, name, count }: PackParts): AsyncGenerator<Uint8Array, void> {
+  /** Names of files that have several, by what stat says they are */
+  const namesOf = new Map<string, string>();
+  if (name !== null) yield* packOne(path, name, stat);
+  else yield* packChildren(path, '');
   yield tarEnd();
-}
 
-async function* packOne(path: string, name: string, count: CopyCount, followsLink: boolean): AsyncGenerator<Buffer> {
-  const found = await explained(path, followsLink ? stat(path) : lstat(path));
-  const header: TarHeader = {
-    name,
-    type: 'file',
-    mode: found.mode & 0o777,
-    sizeBytes: 0,
-    mtimeSeconds: Math.floor(found.mtimeMs / 1000),
-    target: '',
-  };
-  if (found.isDirectory()) {
-    yield encodeTarHeader({ ...header, name: `${name}/`, type: 'directory' });
-    for (const child of await childrenOf(path)) yield* packOne(`${path}/${child}`, `${name}/${child}`, count, false);
-  } else if (found.isSymbolicLink()) {
-    yield encodeTarHeader({ ...header, type: 'symlink', target: await explained(path, readlink(path)) });
-    count.files++;
-  } else if (found.isFile()) {
-    yield* packContent(path, header);
-    count.files++;
-  } else {
-    count.skipped++; // sockets, pipes and devices have no content to copy
+  async function* packChildren(folder: string, prefix: string): AsyncGenerator<Uint8Array> {
+    for (const child of await childrenOf(folder)) yield* packOne(`${folder}/${child}`, prefix + child, lstat);
   }
 
-  async function* packContent(filePath: string, fileHeader: TarHeader): AsyncGenerator<Buffer> {
-    const file = await explained(filePath, open(filePath, constants.O_RDONLY | constants.O_NONBLOCK));
-    try {
-      const sizeBytes = (await file.stat()).size;
-      yield encodeTarHeader({ ...fileHeader, sizeBytes });
-      for (let left = sizeBytes; left > 0; ) {
-        const chunk = Buffer.allocUnsafe(Math.min(left, CHUNK_BYTES));
-        const { bytesRead } = await explained(filePath, file.read(chunk, 0, chunk.length));
-        if (bytesRead === 0) throw unreadable(filePath, 'it became shorter while it was read');
-        left -= bytesRead;
-        count.bytes += bytesRead;
-        yield chunk.subarray(0, bytesRead);
-      }
-      yield tarPadding(sizeBytes);
-    } finally {
-      await file.close();
+  async function* packOne(source: string, entry: string, look: typeof stat): AsyncGenerator<Uint8Array> {
+    const found = await explained(source, look(fsPath(source), { bigint: true }));
+    const head = { name: entry, mode: Number(found.mode & FILE_MODE), mtimeNs: found.mtimeNs };
+    if (found.isDirectory()) {
+      yield writeTarHead({ ...head, mode: Number(found.mode & FOLDER_MODE), type: 'directory' });
+      yield* packChildren(source, `${entry}/`);
+      return;
+    }
+    if (found.isSymbolicLink()) {
+      const target = await explained(source, readlink(fsPath(source), { encoding: 'buffer' }));
+      yield writeTarHead({ ...head, type: 'symlink', target: textOfBytes(target) });
+    } else if (found.isFIFO()) yield writeTarHead({ ...head, type: 'pipe' });
+    else if (found.isFile()) yield* packFile(source, entry, found);
+    else {
+      count.skipped++; // sockets and devices have no content to copy
+      return;
+    }
+    count.files++;
+  }
+
+  async function* packFile(source: string, entry: string, looked: BigIntStats): AsyncGenerator<Uint8Array> {
+    const id = `${looked.dev}:${looked.ino}`;
+    const first = namesOf.get(id);
+    if (first !== undefined) {
+      yield writeTarHead({ name: entry, type: 'hardlink', target: first, mode: 0o644, mtimeNs: looked.mtimeNs });
+      return;
+    }
+    await using file = await explained(source, open(fsPath(source), constants.O_RDONLY | constants.O_NONBLOCK));
+    const found = await explained(source, file.stat({ bigint: true }));
+    if (!found.isFile()) throw unreadable(source, 'it was replaced while it was read');
+    if (found.nlink > 1n) namesOf.set(id, entry);
+    yield* packContent(source, entry, file, found);
+  }
+
+  async function* packContent(source: string, entry: string, file: FileHandle, found: BigIntStats) {
+    const fileBytes = Number(found.size);
+    const head = { name: entry, type: 'file', mode: Number(found.mode & FILE_MODE), mtimeNs: found.mtimeNs } as const;
+    const hasHoles = found.blocks * STAT_BLOCK_BYTES < found.size;
+    const pieces = hasHoles ? await explained(source, findPieces(file, fileBytes)) : [{ at: 0, bytes: fileBytes }];
+    const contentBytes = pieces.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (contentBytes === fileBytes) yield writeTarHead({ ...head, sizeBytes: fileBytes });
+    else {
+      const map = writeSparseMap(pieces);
+      yield writeTarHead({ ...head, sizeBytes: map.length + contentBytes, sparseBytes: fileBytes });
+      yield map;
+    }
+    for (const piece of pieces) yield* packPiece(source, file, piece);
+    yield tarPadding(contentBytes);
+  }
+
+  async function* packPiece(source: string, file: FileHandle, { at, bytes }: SparsePiece): AsyncGenerator<Uint8Array> {
+    for (let done = 0; done < bytes; ) {
+      const chunk = Buffer.allocUnsafe(Math.min(bytes - done, CHUNK_BYTES));
+      const { bytesRead } = await explained(source, file.read(chunk, 0, chunk.length, at + done));
+      if (bytesRead === 0) throw unreadable(source, 'it became shorter while it was read');
+      done += bytesRead;
+      count.bytes += bytesRead;
+      yield chunk.subarray(0, bytesRead);
     }
   }
 }
 
 async function childrenOf(path: string): Promise<string[]> {
-  return (await explained(path, readdir(path))).sort();
+  const names = await explained(path, readdir(fsPath(path), { encoding: 'buffer' }));
+  return names.map(textOfBytes).sort();
 }
 
 async function explained<Value>(path: string, work: Promise<Value>): Promise<Value> {

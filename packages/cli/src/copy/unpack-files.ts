@@ -3,17 +3,21 @@
  * user named, whatever the entries are called and in whatever order they come.
  *
  * - A name with `..`, an absolute name, or one that does not begin with what was asked for ends the copy.
- * - Folders on the way are looked at without following links; links are made last, so no entry goes through one of them.
+ * - Folders on the way are looked at without following links, so no entry goes through one, whoever made it.
  * - Links that lead out of what is copied, and devices, pipes and sockets, are left out and counted.
  * - Files appear whole, by renaming; they belong to the caller and have no setuid, setgid or sticky bits.
+ * - What is remembered does not grow with the copy: of folders, those around the entry at hand.
  */
 import { readlinkSync } from 'node:fs';
-import { chmod, link, lstat, mkdir, open, rename, rm, symlink, unlink, utimes } from 'node:fs/promises';
-import { dirname } from 'node:path/posix';
+import { chmod, link, lstat, lutimes, mkdir, rm, symlink, utimes } from 'node:fs/promises';
+import { textOfBytes } from '@banger/contract/byte-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { leadsOut } from '@banger/contract/link-target.ts';
+import { readTar, type TarEntry } from '@banger/contract/tar/read-tar.ts';
+import { fsPath, lstatOrNull } from './fs-path.ts';
+import { createTemporaries } from './leftovers.ts';
 import type { CopyCount } from './pack-files.ts';
-import { readTar, type TarEntry } from './tar-format.ts';
+import { fsTime, putInPlace, writeContent } from './write-file.ts';
 
 type UnpackParts = {
   /** An existing folder of the host */
@@ -25,90 +29,128 @@ type UnpackParts = {
   count: CopyCount;
 };
 
+/** One that the entry at hand lies in; its mode and time are set when everything is in it */
+type OpenFolder = { word: string; path: string; close: () => Promise<void> };
+
 export async function unpackFiles(tar: AsyncIterable<Uint8Array>, parts: UnpackParts): Promise<void> {
   const { folder, base, name, count } = parts;
-  const realFolders = new Set<string>();
-  const files = new Set<string>();
-  const links = new Map<string, string>();
-  const lateModes = new Map<string, number>();
+  const temporaries = await createTemporaries();
+  const around: OpenFolder[] = [];
+  const skip = (left = 1) => {
+    count.skipped += left;
+  };
 
-  for await (const entry of readTar(tar)) {
+  await explained(folder, temporaries.sweep(folder));
+  for await (const entry of readTar(tar, skip)) {
     const words = placeOf(entry.name, base, name);
     if (words.length === 0) continue; // the folder itself, whose content is wanted
     const path = `${folder}/${words.join('/')}`;
-    await ensureFolder(words.slice(0, -1));
+    await enterFolder(entry.type === 'directory' ? words : words.slice(0, -1), entry);
     await explained(path, unpackOne(entry, words, path));
   }
-  for (const [path, target] of links) await explained(path, makeLink(path, target));
-  for (const [path, mode] of [...lateModes].reverse()) await chmod(path, mode);
+  await leaveFolders(0);
 
   async function unpackOne(entry: TarEntry, words: string[], path: string): Promise<void> {
     switch (entry.type) {
-      case 'directory': {
-        await ensureFolder(words, entry.mode);
+      case 'directory':
         return;
+      case 'file': {
+        const replaced = await expectPlace(path, 'a file');
+        await putInPlace(temporaries.beside(path), path, (at) => writeContent(at, entry, count, replaced));
+        break;
       }
-      case 'file':
-        links.delete(path);
-        await writeWhole(entry, path, count);
-        files.add(path);
-        count.files++;
-        return;
       case 'symlink':
-        if (leadsOut(name === null ? words : words.slice(1), entry.target, linkAt)) count.skipped++;
-        else links.set(path, entry.target);
-        return;
+        if (leadsOut(name === null ? words : words.slice(1), entry.target, linkAt)) return skip();
+        await expectPlace(path, 'a link');
+        await putInPlace(temporaries.beside(path), path, (at) => makeLink(at, entry));
+        break;
       case 'hardlink': {
-        const target = `${folder}/${placeOf(entry.target, base, name).join('/')}`;
-        if (!files.has(target) || target === path) count.skipped++;
-        else await makeHardLink(target, path);
-        return;
+        const target = placeOf(entry.target, base, name);
+        if (!(await isRealFile(folder, target))) return skip();
+        await expectPlace(path, 'a link');
+        const existing = `${folder}/${target.join('/')}`;
+        const temporary = temporaries.beside(path);
+        await putInPlace(temporary, path, (at) => link(fsPath(existing), fsPath(at)));
+        await rm(fsPath(temporary), { force: true }); // still there when both were the same file already
+        break;
       }
+      case 'pipe':
       case 'special':
-        count.skipped++;
-        return;
+        return skip();
     }
+    count.files++;
   }
 
   /** The target of a link that lies in the folder already; null when there is none. */
   function linkAt(path: string): string | null {
     try {
-      return readlinkSync(`${folder}/${name === null ? '' : `${name}/`}${path}`);
+      const place = `${folder}/${name === null ? '' : `${name}/`}${path}`;
+      return textOfBytes(readlinkSync(fsPath(place), { encoding: 'buffer' }));
     } catch {
       return null; // it is no link, or nothing at all
     }
   }
 
-  /** Makes what is missing, one folder at a time; a link or a file in its place is refused. */
-  async function ensureFolder(words: string[], mode = 0o755): Promise<void> {
-    let path = folder;
+  /** Goes to the folder, one word at a time, and makes what is missing; a link or a file in its place is refused. */
+  async function enterFolder(words: string[], entry: TarEntry): Promise<void> {
+    const common = words.findIndex((word, index) => around[index]?.word !== word);
+    await leaveFolders(common < 0 ? words.length : common);
     for (const [index, word] of words.entries()) {
-      path = `${path}/${word}`;
-      if (realFolders.has(path)) continue;
-      const found = await lstatOrNull(path);
-      if (found === null) await explained(path, makeFolder(path, index === words.length - 1 ? mode : 0o755));
-      else if (!found.isDirectory()) throw refused(path, 'it is in the way of a folder');
-      realFolders.add(path);
+      if (index < around.length) continue;
+      const path = `${folder}/${words.slice(0, index + 1).join('/')}`;
+      const isEntry = entry.type === 'directory' && index === words.length - 1;
+      around.push({ word, path, close: await explained(path, openFolder(path, isEntry ? entry : null)) });
     }
   }
 
-  async function makeFolder(path: string, mode: number): Promise<void> {
-    await mkdir(path, (mode & 0o777) | 0o700);
-    if ((mode & 0o700) !== 0o700) lateModes.set(path, mode & 0o755); // only when everything is in it
+  async function leaveFolders(depth: number): Promise<void> {
+    for (let last = around.length; last > depth; last--) {
+      const { path, close } = around.pop() as OpenFolder;
+      await explained(path, close());
+    }
   }
 
-  async function makeHardLink(target: string, path: string): Promise<void> {
-    await removeFile(path);
-    await link(target, path);
-    files.add(path);
-    count.files++;
+  /** Answers with what is to be done when everything is in it; one that was there keeps its mode. */
+  async function openFolder(path: string, entry: TarEntry | null): Promise<() => Promise<void>> {
+    const found = await lstatOrNull(path);
+    if (found === null) {
+      const mode = entry === null ? 0o755 : entry.mode & 0o777;
+      await mkdir(fsPath(path), mode | 0o700);
+      return () => closeFolder(path, mode, entry);
+    }
+    if (!found.isDirectory()) throw refused(path, 'it is in the way of a folder');
+    await temporaries.sweep(path);
+    return async () => {};
   }
+}
 
-  async function makeLink(path: string, target: string): Promise<void> {
-    await removeFile(path);
-    await symlink(target, path);
-    count.files++;
+async function closeFolder(path: string, mode: number, entry: TarEntry | null): Promise<void> {
+  const found = await lstat(fsPath(path));
+  if ((found.mode & 0o777 & ~mode) !== 0) await chmod(fsPath(path), found.mode & mode); // the umask counts too
+  if (entry !== null) await utimes(fsPath(path), fsTime(entry.mtimeNs), fsTime(entry.mtimeNs));
+}
+
+async function makeLink(path: string, { target, mtimeNs }: TarEntry): Promise<void> {
+  await symlink(fsPath(target), fsPath(path));
+  await lutimes(fsPath(path), fsTime(mtimeNs), fsTime(mtimeNs));
+}
+
+/** What will be replaced: a file, a link or nothing. */
+async function expectPlace(path: string, what: string) {
+  const found = await lstatOrNull(path);
+  if (found === null || found.isFile() || found.isSymbolicLink()) return found;
+  throw refused(path, found.isDirectory() ? `a folder is in the way of ${what}` : `it is in the way of ${what}`);
+}
+
+/** Whether a file lies there, with folders on the way and no links. */
+async function isRealFile(folder: string, words: string[]): Promise<boolean> {
+  let path = folder;
+  for (const [index, word] of words.entries()) {
+    path = `${path}/${word}`;
+    const found = await lstatOrNull(path);
+    if (!(index === words.length - 1 ? found?.isFile() : found?.isDirectory())) return false;
   }
+  return words.length > 0;
 }
 
 /** Words of the path below the folder. Throws for a name that leads anywhere else. */
@@ -124,44 +166,9 @@ export function placeOf(entryName: string, base: string, name: string | null): s
   return name === null ? words.slice(1) : [name, ...words.slice(1)];
 }
 
-async function writeWhole(entry: TarEntry, path: string, count: CopyCount): Promise<void> {
-  const found = await lstatOrNull(path);
-  if (found !== null && !found.isFile() && !found.isSymbolicLink()) throw refused(path, 'it is in the way of a file');
-  const temporary = `${dirname(path)}/.banger-${process.pid}-${Math.random().toString(36).slice(2)}`;
+async function explained<Value>(path: string, work: Promise<Value>): Promise<Value> {
   try {
-    const file = await open(temporary, 'wx', entry.mode & 0o777);
-    try {
-      for await (const chunk of entry.body()) {
-        await file.writeFile(chunk); // goes on where the last write ended
-        count.bytes += chunk.length;
-      }
-    } finally {
-      await file.close();
-    }
-    await utimes(temporary, entry.mtimeSeconds, entry.mtimeSeconds);
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-}
-
-async function removeFile(path: string): Promise<void> {
-  const found = await lstatOrNull(path);
-  if (found?.isDirectory()) throw refused(path, 'a folder is in the way of a link');
-  if (found !== null) await unlink(path);
-}
-
-async function lstatOrNull(path: string) {
-  return lstat(path).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT') return null;
-    throw cause;
-  });
-}
-
-async function explained(path: string, work: Promise<void>): Promise<void> {
-  try {
-    await work;
+    return await work;
   } catch (cause) {
     const { code, syscall } = cause as NodeJS.ErrnoException;
     if (cause instanceof BangerError || syscall === undefined) throw cause;

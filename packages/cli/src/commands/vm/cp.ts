@@ -1,12 +1,14 @@
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, normalize, resolve } from 'node:path/posix';
+import { textOfBytes } from '@banger/contract/byte-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
+import { readTar } from '@banger/contract/tar/read-tar.ts';
 import type { ByteStream } from '@banger/sdk/connect.ts';
 import type { Cli } from '../../cli.ts';
+import { fsPath } from '../../copy/fs-path.ts';
 import { type CopyCount, packFiles } from '../../copy/pack-files.ts';
 import { type Kind, parseSide, planCopy, type Side } from '../../copy/plan-copy.ts';
-import { readTar } from '../../copy/tar-format.ts';
 import { unpackFiles } from '../../copy/unpack-files.ts';
 import { openGuestOutput } from '../../guest-output.ts';
 import type { Run } from '../../load-command.ts';
@@ -58,14 +60,13 @@ async function copyIn({ cli, signal, count }: Copy, sourcePath: string, to: Gues
 async function copyOut({ cli, signal, count }: Copy, from: GuestSide, destinationPath: string): Promise<void> {
   const kind = await guestKind(cli, from.vm, from.path);
   if (kind === null) throw new BangerError('GUEST_PATH', { message: `${from.vm} has no ${from.path}.` });
-  const path = cli.absolutePath(destinationPath);
+  const path = whereItLeads(cli.absolutePath(destinationPath));
   const { folder, name } = planCopy({
     source: from.path === '/' ? { path: '/.', kind } : { path: from.path, kind },
     destination: { path: withEnding(path, destinationPath), kind: hostKind(path), parentKind: hostKind(dirname(path)) },
   });
   const { tar, base } = await openFollowingLinks(cli, signal, from);
-  // The user's own links on the way to the folder are theirs to choose; below it none is followed.
-  await unpackFiles(tar, { folder: realpathSync(folder), base, name, count });
+  await unpackFiles(tar, { folder: whereItLeads(folder), base, name, count });
 }
 
 /** What was named may be a link inside the guest: then what it points to is wanted, by the guest's own idea of it. */
@@ -105,9 +106,19 @@ async function streamOut({ cli, signal }: Copy, from: GuestSide): Promise<number
   return Promise.race([write(), stdout.broken.then(() => EXIT_BROKEN_PIPE)]);
 
   async function write(): Promise<number> {
-    for await (const bytes of tar) await stdout.write(bytes);
+    const passing = passOn();
+    // Nothing of it is wanted but whether it is whole.
+    for await (const _ of readTar({ [Symbol.asyncIterator]: () => ({ next: () => passing.next() }) }));
+    for await (const _ of passing); // what comes after the tar's end mark
     await stdout.flush();
     return 0;
+  }
+
+  async function* passOn(): AsyncGenerator<Uint8Array> {
+    for await (const bytes of tar) {
+      await stdout.write(bytes);
+      yield bytes;
+    }
   }
 }
 
@@ -116,9 +127,15 @@ async function streamIn({ cli, signal }: Copy, to: GuestSide): Promise<void> {
 }
 
 function hostKind(path: string): Kind {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = statSync(fsPath(path), { throwIfNoEntry: false });
   if (found === undefined) return null;
   return found.isFile() ? 'file' : found.isDirectory() ? 'directory' : 'other';
+}
+
+/** What the user names may be a link of theirs, and is followed; below it none is. */
+function whereItLeads(path: string): string {
+  if (hostKind(path) === null) return path;
+  return textOfBytes(realpathSync(fsPath(path), { encoding: 'buffer' }));
 }
 
 async function guestKind(cli: Cli, vm: string, path: string): Promise<Kind> {
