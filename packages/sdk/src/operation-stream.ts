@@ -45,7 +45,7 @@ export class OperationStream<Result> implements AsyncIterable<OperationEvent<Res
       if (event.is === 'failed') throw BangerError.fromWire(event.error);
     }
     throw new BangerError('DAEMON_UNREACHABLE', {
-      message: 'The daemon stopped telling how the operation goes before it ended.',
+      message: 'The connection to the daemon ended before the operation did.',
       hint: 'It may have been stopped or killed; when it starts again it finishes or undoes what was cut off.',
     });
   }

@@ -10,8 +10,6 @@ import { API_LIMITS, type ApiLimits } from './limits.ts';
 import { findRoute } from './match-route.ts';
 import { refuseOn, type Upgrade } from './upgrades.ts';
 
-/** Each connection takes a descriptor of the daemon's; a forwarded port has one for each connection to the guest */
-const MAX_CONNECTIONS = 2000;
 const MAX_HEAD_BYTES = 16 * 1024;
 
 type Parts = { app: App; upgrade: Upgrade; folder: string; socketPath: string; limits?: ApiLimits };
@@ -30,7 +28,7 @@ export async function listen({ app, upgrade, folder, socketPath, limits = API_LI
   };
   const server = createServer(options, (request, response) => void app(request, response));
   server.maxHeadersCount = 0; // the head as a whole is bounded; a header that is overlooked could be an Origin
-  server.maxConnections = MAX_CONNECTIONS;
+  server.maxConnections = limits.connections;
   server.on('upgrade', (request, socket, head) => void upgrade(request, socket, head));
   server.on('clientError', (fault: NodeJS.ErrnoException, socket) => refuse(fault, socket));
   const before = process.umask(0o177);

@@ -18,7 +18,7 @@ import { matchRoute } from './match-route.ts';
 import { createUpgrade } from './upgrades.ts';
 
 /** Shorter than in life, so that the tests need not wait */
-const limits = { headMs: 1000, bodyMs: 1000, firstFrameMs: 1000, checkEveryMs: 100 };
+const limits = { headMs: 1000, bodyMs: 1000, firstFrameMs: 1000, checkEveryMs: 100, connections: 4 };
 const HOST = 'host: banger\r\n';
 
 for (const route of Object.values(ROUTES)) {
@@ -124,6 +124,17 @@ for (const [what, request] of [
     socket.destroy();
   });
 }
+
+test('there are only so many connections at once, and the next is let in when one leaves', async (t) => {
+  const api = await serve(t);
+  const [first] = await Promise.all(Array.from({ length: limits.connections }, api.open));
+  const late = await api.open();
+  await once(late.resume(), 'end'); // without a word
+  late.destroy();
+  first?.destroy();
+  await api.firstClosed;
+  assert.equal((await api.ask(`GET /v1/vms HTTP/1.1\r\n${HOST}\r\n`)).status, 200);
+});
 
 test('an upgrade that no route offers is overlooked, as curl wants it', async (t) => {
   const api = await serve(t);

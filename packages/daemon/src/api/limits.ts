@@ -1,5 +1,11 @@
 /** How long a caller may take to say what it wants. What it then takes or sends is bounded by whoever reads or writes. */
-export type ApiLimits = { headMs: number; bodyMs: number; firstFrameMs: number; checkEveryMs: number };
+export type ApiLimits = {
+  headMs: number;
+  bodyMs: number;
+  firstFrameMs: number;
+  checkEveryMs: number;
+  connections: number;
+};
 
 export const API_LIMITS: ApiLimits = {
   headMs: 10_000,
@@ -9,4 +15,6 @@ export const API_LIMITS: ApiLimits = {
   firstFrameMs: 15_000,
   /** How often the heads are looked at */
   checkEveryMs: 2000,
+  /** Each takes a descriptor of the daemon's; a forwarded port has one for each connection to the guest */
+  connections: 2000,
 };

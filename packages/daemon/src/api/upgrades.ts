@@ -57,8 +57,8 @@ export function createUpgrade({ vms, log, limits = API_LIMITS }: Parts): Upgrade
     try {
       const { upgradable, vm, query } = findUpgrade(request);
       const task = Task.background().withSignal(AbortSignal.timeout(OPEN_TIMEOUT_MS));
-      const guest = await upgradable.open(vms, { task, vm, query });
       using _use = vms.use(vm);
+      const guest = await upgradable.open(vms, { task, vm, query });
       if (socket.destroyed) return void guest.destroy();
       // Gone out before the guest can break off: the caller tells a lost guest from a lost daemon by it.
       await new Promise<void>((resolve) => socket.write(renderSwitch(upgradable), () => resolve()));
