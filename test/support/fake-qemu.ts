@@ -12,6 +12,9 @@ import { readFakeFaults } from './fake-faults.ts';
 /** A test that failed to end it does not leave it behind for ever */
 const MAX_LIFE_MS = 15 * 60_000;
 
+/** Somebody is told of what happens by the control socket */
+const hasListener = Promise.withResolvers<void>();
+
 const argv = process.argv.slice(2);
 const faults = readFakeFaults(process.env.BANGER_FAKE_QEMU);
 
@@ -47,6 +50,8 @@ async function main(): Promise<void> {
     guestConsole.print(
       '[    1.000000] Kernel panic - not syncing: told to\n[    1.000001] ---[ end Kernel panic ]---\n',
     );
+    // A guest takes longer to panic than its host to listen.
+    await hasListener.promise;
     setTimeout(() => power.end('guest-reset'), faults.afterMs);
     return;
   }
@@ -113,6 +118,7 @@ function answerQmp(socket: Socket, clients: Set<Socket>, { execute, id }: { exec
   const isKnown = Object.hasOwn(answers, execute);
   const error = { class: 'CommandNotFound', desc: `The command ${execute} has not been found` };
   socket.write(`${JSON.stringify({ id, ...(isKnown ? { return: answers[execute] } : { error }) })}\n`);
+  if (execute === 'qmp_capabilities') hasListener.resolve();
   if (execute === 'quit') void end(clients, false, 'host-qmp-quit');
 }
 
