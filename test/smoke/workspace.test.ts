@@ -59,4 +59,43 @@ test('a repository goes in, is worked on, and comes back', async (t) => {
     const { stdout } = await guest('git rev-parse HEAD; git rev-list --count HEAD; ls');
     assert.equal(stdout, `${workspace.base}\n2\nMakefile\nlink\nsrc\ntool.sh\n`);
   });
+
+  const asDev = (folder: string, script: string) =>
+    home.run(['vm', 'exec', 'web', '-u', 'dev', '--cwd', folder, '--', 'sh', '-c', script]);
+
+  await t.test("it is an ordinary user's when one is named, or when it goes into a home", async () => {
+    await guest('useradd --create-home dev');
+    const workspace = await home.json<Workspace>(['vm', 'workspace', 'import', 'web', repo.path, '--user', 'dev']);
+    assert.equal(workspace.path, '/home/dev/project');
+    const script =
+      'stat -c %U . .git Makefile; git status --porcelain; echo dev >> Makefile; git commit -qm dev Makefile';
+    const { stdout, stderr } = await asDev('/home/dev/project', `${script} && git log -1 --format="%an %ae"`);
+    assert.equal(stdout, 'dev\ndev\ndev\n M "src/a file.txt"\ndev dev@web.vm\n', stderr);
+    const at = ['--at', '/home/dev/project'];
+    assert.match((await home.run(['vm', 'workspace', 'diff', 'web', ...at])).stdout, /^\+dev$/m);
+    await home.json(['vm', 'workspace', 'export', 'web', '--branch', 'from-dev', ...at]);
+    assert.equal(repo.git('log', '--format=%an', 'trunk..from-dev'), 'banger\ndev');
+
+    await home.json(['vm', 'workspace', 'import', 'web', repo.path, '--at', '/home/dev/src/deep']);
+    const deep = await asDev('/home/dev/src', 'stat -c %U . deep deep/Makefile; cd deep && git status --porcelain');
+    assert.equal(deep.stdout, 'dev\ndev\ndev\n M "src/a file.txt"\n', deep.stderr);
+    const nobody = await home.run(['vm', 'workspace', 'import', 'web', repo.path, '--user', 'nosuch']);
+    assert.match(nobody.stderr, /no user "nosuch"/);
+  });
+
+  await t.test('after chown its changes still come back, and nothing of root is left in it', async () => {
+    await guest('chown -R dev /root/project; echo chowned >> Makefile');
+    const at = ['--at', '/root/project'];
+    const diff = await home.run(['vm', 'workspace', 'diff', 'web', ...at]);
+    assert.match(diff.stdout, /^\+chowned$/m, diff.stderr);
+    await guest('chmod 711 /root');
+    await home.json(['vm', 'workspace', 'export', 'web', '--branch', 'chowned', ...at]);
+    assert.equal((await guest('find /root/project -user root; ls -d /tmp/tmp.*')).stdout, '');
+  });
+
+  await t.test('vm run -u brings it in for that user', async () => {
+    const script = 'id -un; pwd; git status --porcelain; stat -c %U .';
+    const output = await home.run(['vm', 'run', '--rm', '-u', 'www-data', repo.path, '--', 'sh', '-c', script]);
+    assert.equal(output.stdout, 'www-data\n/var/www/project\n M "src/a file.txt"\nwww-data\n', output.stderr);
+  });
 });

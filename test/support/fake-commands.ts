@@ -20,6 +20,9 @@ type Session = {
   dropped: number;
 };
 
+/** Everything belongs to who runs the test. */
+const ITS_USERS = new Set([null, 'root', String(process.getuid?.())]);
+
 export class FakeSessions {
   readonly #root: string;
   readonly #faults: FakeFaults;
@@ -104,7 +107,7 @@ export class FakeSessions {
     const cwd = join(this.#root, start.cwd ?? '/root');
     if (start.cwd === null) mkdirSync(cwd, { recursive: true });
     if (!existsSync(cwd)) return failed(stream, 'CWD_NOT_FOUND', 'no such folder');
-    if (start.user !== null && start.user !== 'root') return failed(stream, 'USER_NOT_FOUND', 'no such user');
+    if (!ITS_USERS.has(start.user)) return failed(stream, 'USER_NOT_FOUND', 'no such user');
     const [command = 'sh', ...rest] = start.argv;
     const env = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: cwd, FAKE_ROOT: this.#root, ...start.env };
     const child = spawn(command, rest, {

@@ -121,7 +121,11 @@ const source = {
   'skip-submodules': { type: 'switch', summary: "Leave submodules' folders empty, rather than refuse" },
   full: { type: 'switch', summary: 'The whole history, not only the last commit' },
   shallow: { type: 'switch', summary: 'Only the last commit; this is so unless --full says otherwise' },
-  at: { type: 'text', placeholder: 'path', summary: 'Folder in the guest; /root/<name> unless said' },
+  at: {
+    type: 'text',
+    placeholder: 'path',
+    summary: "Folder in the guest; the repository's name in the user's home unless said",
+  },
   'dry-run': { type: 'switch', summary: 'List what would travel, with sizes, and do nothing' },
 } as const;
 
@@ -367,6 +371,12 @@ export const COMMANDS = {
     ],
     flags: {
       ...source,
+      user: {
+        type: 'text',
+        short: 'u',
+        placeholder: 'name',
+        summary: "Whose the files are; else root's, or whose home --at is in",
+      },
       force: { type: 'switch', short: 'f', summary: 'Overwrite what was changed in the guest' },
     },
     examples: [

@@ -25,7 +25,11 @@ export function planRequest(cli: Cli, repo: string, flags: SourceFlags): Workspa
   };
 }
 
-export function importRequest(cli: Cli, repo: string, flags: SourceFlags): WorkspaceImportRequest {
+export function importRequest(
+  cli: Cli,
+  repo: string,
+  flags: SourceFlags & { user: string | undefined },
+): WorkspaceImportRequest {
   if (flags.full && flags.shallow) {
     throw new BangerError('USAGE', { message: '--full and --shallow exclude each other.' });
   }
@@ -33,6 +37,7 @@ export function importRequest(cli: Cli, repo: string, flags: SourceFlags): Works
     ...planRequest(cli, repo, flags),
     history: flags.full ? 'full' : 'shallow',
     ...(flags.at !== undefined && { at: flags.at }),
+    ...(flags.user !== undefined && { user: flags.user }),
   };
 }
 

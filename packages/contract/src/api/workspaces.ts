@@ -30,8 +30,10 @@ export const workspacePlanSchema = z.strictObject({
 
 export const workspaceImportSchema = z.strictObject({
   ...source,
-  /** The folder in the guest; `/root/<name of the repository>` when it is left out */
+  /** The folder in the guest; one with the repository's name in the user's home when it is left out */
   at: path.optional(),
+  /** Name or number of who the files are for; root, or whose home `at` is in, when it is left out */
+  user: z.string().min(1).max(64).optional(),
   history: z.enum(['shallow', 'full']).default('shallow'),
   /** Overwrite what was changed in the guest */
   force: z.boolean().default(false),

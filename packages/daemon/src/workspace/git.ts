@@ -13,6 +13,8 @@ import { type ConfigEntry, parseConfig, WANTED_KEYS } from './git-config.ts';
 import type { RepositoryFolders } from './repository-folders.ts';
 
 const GIB = 2 ** 30;
+/** Of a stream that is passed on as it comes, and held by nobody */
+export const AS_MUCH_AS_THERE_IS = Number.POSITIVE_INFINITY;
 /** Lists of names of large repositories; a million files of a hundred bytes each */
 const MAX_NAMES_BYTES = 128 * 1024 * 1024;
 

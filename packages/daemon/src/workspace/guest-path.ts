@@ -19,6 +19,7 @@ const SYSTEM = new Set([
   'boot',
   'dev',
   'etc',
+  'home',
   'lib',
   'lib64',
   'proc',

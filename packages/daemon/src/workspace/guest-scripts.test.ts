@@ -6,10 +6,12 @@ import { guestScripts } from './guest-scripts.ts';
 const settings = { config: '', attributes: '', ownAttributes: '' };
 const unpacking = { is: 'new', base: null, tree: 't', differs: false, branch: '', format: 'sha1', shallow: [] };
 const scripts = {
-  probe: guestScripts.probe('/x'),
-  empty: guestScripts.empty('/x'),
+  probe: guestScripts.probe('/x', 'dev', 'x'),
+  empty: guestScripts.empty('/x', '0'),
+  owner: guestScripts.owner('/x'),
+  give: guestScripts.give('/x', '1000'),
   snapshot: guestScripts.snapshot('export', null, 't', 'm'),
-  unpack: guestScripts.unpack({ ...unpacking, history: 'full', address: 'x', settings } as never),
+  unpack: guestScripts.unpack({ ...unpacking, history: 'full', host: 'x', settings } as never),
 };
 
 for (const [name, [, , script]] of Object.entries(scripts)) {

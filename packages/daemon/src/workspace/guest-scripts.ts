@@ -21,7 +21,15 @@ const SNAPSHOT_INDEX = `
 tab=$(printf '\\t')
 index=$(mktemp)
 names=$(mktemp)
-trap 'rm -f "$index" "$index.lock" "$names"' EXIT
+objects=
+trap 'rm -rf "$index" "$index.lock" "$names" \${objects:+"$objects"}' EXIT
+if [ "\${GIT_CONFIG_KEY_0:-}" = safe.directory ]; then
+  # As root in a repository of somebody else's, which gets no objects that its owner could not add to
+  objects=$(mktemp -d)
+  known=$(git rev-parse --git-path objects)
+  case $known in /*) ;; *) known=$PWD/$known ;; esac
+  export GIT_ALTERNATE_OBJECT_DIRECTORIES="$known" GIT_OBJECT_DIRECTORY="$objects"
+fi
 in_index() { GIT_INDEX_FILE="$index" git -c core.quotePath=false -c advice.addEmbeddedRepo=false "$@"; }
 cp -p "$(git rev-parse --git-path index)" "$index" 2>/dev/null || rm -f "$index"
 left=
@@ -68,17 +76,17 @@ printf '${HEADER_WORD} %s %s %s %s\\n' "$head" "$commit" "$tree" "$count"
 
 /**
  * Arguments: new or there, base or none, tree, whether it differs from the base's, branch or nothing, object format,
- * shallow commits, full or shallow, an address, a config, and two objects with attributes or nothing. As few programs as
- * will do: each costs an emulated guest a tenth of a second.
+ * shallow commits, full or shallow, the vm's host name, a config, and two objects with attributes or nothing. As few
+ * programs as will do: each costs an emulated guest a tenth of a second.
  */
 const UNPACK = `${COMMON}
-is=$1 base=$2 tree=$3 differs=$4 branch=$5 format=$6 shallow=$7 history=$8 address=$9
+is=$1 base=$2 tree=$3 differs=$4 branch=$5 format=$6 shallow=$7 history=$8 host=$9
 config=\${10} attributes=\${11} own=\${12}
 if [ ! -e .git ]; then
   # shellcheck disable=SC2046 # an option or nothing
   git -c init.defaultBranch="\${branch:-main}" init --quiet $([ "$format" = sha1 ] || echo "--object-format=$format") .
 fi
-git config user.email >/dev/null || printf '[user]\\n\\tname = root\\n\\temail = %s\\n' "$address" >>.git/config
+git config user.email >/dev/null || printf '[user]\\n\\tname = %s\\n\\temail = %s@%s\\n' "\${USER:-root}" "\${USER:-root}" "$host" >>.git/config
 git index-pack --stdin >/dev/null
 if [ -n "$config" ] || [ -e .git/banger.config ]; then
   printf '%s' "$config" >.git/banger.config
@@ -120,19 +128,54 @@ elif [ "$differs" = yes ]; then
 fi
 `;
 
-/** Run in `/`. Argument: the folder, without the first slash. Says whether it is there, and whether there is git. */
+/**
+ * Run in `/`. Arguments: the folder as "./…" or nothing, the user or nothing, the repository's name. Without a user it is
+ * whose home the folder is in, or whose folder it is. Says whether there is git, whether the folder is there, the number
+ * of the user, and the folder; and makes it.
+ */
 const PROBE = `
 set -eu
+path=$1 user=$2 name=$3
 if command -v git >/dev/null 2>&1; then echo git; else echo no-git; fi
-if [ ! -e "$1" ]; then echo new
-elif [ ! -d "$1" ]; then echo file
-elif [ -z "$(ls -A "$1")" ]; then echo new
-else echo there
+is_implied=
+if [ -z "$user" ]; then
+  is_implied=yes
+  case $path in
+    ./home/?*/?*)
+      home=\${path#./home/} home=./home/\${home%%/*}
+      [ ! -d "$home" ] || user=$(stat -c %u "$home") ;;
+  esac
 fi
-mkdir -p -- "$1" 2>/dev/null || true
+uid=0 gid=0 home=/root
+if [ -n "$user" ] && [ "$user" != root ] && [ "$user" != 0 ]; then
+  uid=
+  while IFS=: read -r login _ id group _ folder _; do
+    if [ "$login" = "$user" ] || [ "$id" = "$user" ]; then uid=$id gid=$group home=$folder && break; fi
+  done </etc/passwd
+  if [ -z "$uid" ]; then
+    case $user in *[!0-9]*) echo no-user && exit 0 ;; esac
+    uid=$user gid=$user home=/
+  fi
+fi
+[ -n "$path" ] || path=.\${home%/}/$name
+if [ ! -e "$path" ]; then is=new
+elif [ ! -d "$path" ]; then is='file'
+elif [ -z "$(ls -A "$path")" ]; then is=new
+else is=there
+fi
+if [ "$is" = there ] && [ -n "$is_implied" ]; then uid=$(stat -c %u "$path"); fi
+printf '%s\\n' "$is" "$uid" "$path"
+if [ "$is" = new ]; then
+  first=$path
+  while [ ! -e "\${first%/*}" ]; do first=\${first%/*}; done
+  mkdir -p -- "$path" 2>/dev/null || true
+  [ "$uid" = 0 ] || chown -R "$uid:$gid" -- "$first"
+fi
 `;
 
-const REMOVE = 'rm -rf -- "$1" && mkdir -p -- "$1"';
+const REMOVE = 'rm -rf -- "$1" && mkdir -p -- "$1" && { [ "$2" = 0 ] || chown "$2" -- "$1"; }';
+const OWNER = 'stat -c %u -- "$1"';
+const GIVE = '[ "$(stat -c %u -- "$1")" = "$2" ] || chown -R "$2" -- "$1"';
 
 /** What says how files are compared, beside what the guest's git knows by itself; empty where there is nothing to say */
 export type Settings = {
@@ -155,17 +198,20 @@ type Unpacking = {
   /** Commits whose parents stay on the host */
   shallow: string[];
   history: 'shallow' | 'full';
-  /** Of who commits in there, unless the guest's own config says */
-  address: string;
+  /** Of the addresses of who commits in there, unless the guest's own config says */
+  host: string;
   settings: Settings;
 };
 
 export const guestScripts = {
-  probe: (folder: string) => shell(PROBE, relative(folder)),
-  empty: (folder: string) => shell(REMOVE, relative(folder)),
-  unpack: ({ is, base, tree, differs, branch, format, shallow, history, address, settings }: Unpacking) => {
+  probe: (folder: string | null, user: string, name: string) =>
+    shell(PROBE, folder === null ? '' : relative(folder), user, name),
+  empty: (folder: string, uid: string) => shell(REMOVE, relative(folder), uid),
+  owner: (folder: string) => shell(OWNER, relative(folder)),
+  give: (folder: string, uid: string) => shell(GIVE, relative(folder), uid),
+  unpack: ({ is, base, tree, differs, branch, format, shallow, history, host, settings }: Unpacking) => {
     const trees = [base ?? 'none', tree, differs ? 'yes' : 'no'];
-    return shell(UNPACK, is, ...trees, branch, format, shallow.join(' '), history, address, ...settingWords(settings));
+    return shell(UNPACK, is, ...trees, branch, format, shallow.join(' '), history, host, ...settingWords(settings));
   },
   snapshot: (what: 'check' | 'diff' | 'export', base: string | null, tree: string, message = '') =>
     shell(SNAPSHOT, what, base ?? 'none', tree, message),

@@ -30,9 +30,17 @@ export const ENV = { PATH: process.env.PATH ?? '', HOME: '/nonexistent', GIT_CON
 export const WHO = ['-c', 'user.name=x', '-c', 'user.email=x@x'];
 export const BRANCH = 'branch';
 
-type Options = { limits?: WorkspaceLimits; hasGit?: boolean; hostile?: { cpuSeconds?: number; memoryBytes?: number } };
+type Options = {
+  limits?: WorkspaceLimits;
+  hasGit?: boolean;
+  largeBytes?: number;
+  hostile?: { cpuSeconds?: number; memoryBytes?: number };
+};
 
-export async function setUp(t: TestContext, { limits = WORKSPACE_LIMITS, hasGit = true, hostile = {} }: Options = {}) {
+export async function setUp(
+  t: TestContext,
+  { limits = WORKSPACE_LIMITS, hasGit = true, largeBytes = 0, hostile = {} }: Options = {},
+) {
   const folder = mkdtempSync(join(tmpdir(), 'banger-hostile-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const repo = join(folder, 'repo');
@@ -42,6 +50,7 @@ export async function setUp(t: TestContext, { limits = WORKSPACE_LIMITS, hasGit 
   writeFileSync(join(repo, 'file'), 'one\n');
   writeFileSync(join(repo, '.gitmodules'), '');
   symlinkSync('/etc/hostname', join(repo, 'mine'));
+  if (largeBytes > 0) writeFileSync(join(repo, 'large'), Buffer.alloc(largeBytes));
   git('add', '-A');
   git(...WHO, 'commit', '-q', '-m', 'first');
 
@@ -139,12 +148,19 @@ export async function setUp(t: TestContext, { limits = WORKSPACE_LIMITS, hasGit 
 function play({ argv }: ExecStart, hasGit: boolean, answer: () => Iterable<Buffer>): Duplex {
   const isProbe = argv[2]?.includes('no-git');
   const isSnapshot = argv[4] === 'diff' || argv[4] === 'export' || argv[4] === 'check';
-  const stdout = isProbe ? [Buffer.from(`${hasGit ? 'git' : 'no-git'}\nnew\n`)] : isSnapshot ? answer() : [];
+  const isOwner = argv[2]?.startsWith('stat -c %u');
+  const stdout = isOwner
+    ? [Buffer.from('0\n')]
+    : isProbe
+      ? [Buffer.from(`${hasGit ? 'git' : 'no-git'}\nnew\n0\n./root/repo\n`)]
+      : isSnapshot
+        ? answer()
+        : [];
   const frames = (function* () {
     for (const bytes of stdout) yield* encodeChunks(FRAME.STDOUT, bytes);
     yield encodeFrame(FRAME.EXIT, '{"code":0}');
   })();
-  const hasStdin = !isProbe && !isSnapshot;
+  const hasStdin = !isProbe && !isOwner && !isSnapshot;
   let mayAnswer = !hasStdin;
   const stream = new Duplex({
     write(chunk: Buffer, _encoding, done) {

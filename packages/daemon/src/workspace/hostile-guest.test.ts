@@ -148,3 +148,9 @@ test('a guest without git gets the files as a tar stream, and has no way back', 
   assert.doesNotMatch(listed, /\.git\//);
   await assert.rejects(exported(), { code: 'WORKSPACE_FAILED', message: /has no git/ });
 });
+
+test('a repository may be larger than any list that git prints', async (t) => {
+  const largeBytes = 140 * 2 ** 20;
+  const { received } = await setUp(t, { hasGit: false, largeBytes });
+  assert.ok(received.reduce((sum, { length }) => sum + length, 0) > largeBytes);
+});

@@ -14,18 +14,17 @@ import { UndoStack } from '../platform/undo-stack.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
 import { carrySettings } from './carry-settings.ts';
 import { findRepository, type Repository } from './find-repository.ts';
-import type { GitPlace } from './git.ts';
-import { runInGuest } from './guest-command.ts';
+import { AS_MUCH_AS_THERE_IS, type GitPlace } from './git.ts';
+import { runAsOwner, runInGuest } from './guest-command.ts';
 import { HeaderReader } from './guest-header.ts';
-import { parseGuestPath } from './guest-path.ts';
 import { guestScripts } from './guest-scripts.ts';
 import { makeLens, readShallow } from './lens.ts';
+import { type Found, probeGuest } from './probe-guest.ts';
 import { readObjects } from './read-objects.ts';
 import { type Snapshot, snapshotRepository } from './snapshot-repository.ts';
 import { lensFolder, type WorkspaceParts, type WorkspaceVm } from './workspace-parts.ts';
 
 type Request = z.output<typeof workspaceImportSchema>;
-type Found = { hasGit: boolean; is: 'new' | 'there' };
 
 /** More would not fit in the command that the guest gets */
 const MAX_SHALLOW_COMMITS = 500;
@@ -38,11 +37,15 @@ export async function importWorkspace(
 ): Promise<Workspace> {
   const { git } = parts;
   const repository = await findRepository(task, git, request.repo);
-  const path = parseGuestPath(request.at ?? `/root/${repository.name}`);
   const guest = await parts.vms.guest(task, vm.id);
+  const { at, user } = request;
+  const found = await probeGuest(task, guest, { at, user, name: repository.name });
+  const { path } = found;
   const before = parts.records.list(vm.id).find((record) => record.path === path) ?? null;
-  const found = await probe(task, guest, path);
   await refuseToOverwrite(task, guest, vm, path, found, before, request.force);
+  if (found.is === 'there' && user !== undefined) {
+    await runInGuest(task, guest, { argv: guestScripts.give(path, found.uid), cwd: '/', maxBytes: 100 });
+  }
 
   task.step('read the repository');
   const folder = lensFolder(parts, vm.id, path);
@@ -56,9 +59,8 @@ export async function importWorkspace(
   for (const note of snapshot.notes) task.note(note);
 
   task.step('bring the repository in');
-  if (found.hasGit)
-    await sendHistory(task, parts, guest, { vm, path, is: found.is, repository, lens, snapshot, request });
-  else await sendFiles(task, parts, guest, { path, lens, snapshot, isAgain: before !== null });
+  if (found.hasGit) await sendHistory(task, parts, guest, { vm, ...found, repository, lens, snapshot, request });
+  else await sendFiles(task, parts, guest, { ...found, lens, snapshot, isAgain: before !== null });
 
   await removeTree(folder);
   await rename(staged, folder);
@@ -68,22 +70,6 @@ export async function importWorkspace(
   const sizeBytes = snapshot.entries.reduce((sum, entry) => sum + entry.sizeBytes, 0);
   const { vmId: _, repoPath, baseCommit, ...rest } = record;
   return { vm: vm.name, repo: repoPath, base: baseCommit, files: snapshot.entries.length, sizeBytes, ...rest };
-}
-
-async function probe(task: Task, guest: Guest, path: string): Promise<Found> {
-  const said: Buffer[] = [];
-  await runInGuest(task, guest, {
-    argv: guestScripts.probe(path),
-    cwd: '/',
-    maxBytes: 100,
-    onStdout: (bytes) => void said.push(bytes),
-  });
-  const [git, is] = Buffer.concat(said).toString('latin1').trim().split('\n');
-  if (is === 'new' || is === 'there') return { hasGit: git === 'git', is };
-  throw new BangerError('GUEST_PATH', {
-    message: `${path} in the guest is not a folder.`,
-    hint: 'Choose another folder with --at.',
-  });
 }
 
 /** Throws WORKSPACE_CHANGED unless there is nothing that would be lost. */
@@ -111,7 +97,7 @@ async function isUnchanged(task: Task, guest: Guest, { path, baseCommit, tree }:
   const reader = new HeaderReader();
   const argv = guestScripts.snapshot('check', baseCommit, tree);
   try {
-    await runInGuest(task, guest, { argv, cwd: path, maxBytes: 1000, onStdout: (bytes) => void reader.push(bytes) });
+    await runAsOwner(task, guest, { argv, cwd: path, maxBytes: 20_000, onStdout: (bytes) => void reader.push(bytes) });
   } catch (fault) {
     if (fault instanceof BangerError && fault.code === 'WORKSPACE_FAILED') return false; // no repository any more
     throw fault;
@@ -124,6 +110,7 @@ type History = {
   vm: WorkspaceVm;
   path: string;
   is: Found['is'];
+  uid: string;
   repository: Repository;
   lens: GitPlace;
   snapshot: Snapshot;
@@ -131,7 +118,7 @@ type History = {
 };
 
 async function sendHistory(task: Task, { git }: WorkspaceParts, guest: Guest, given: History): Promise<void> {
-  const { vm, path, is, repository, lens, snapshot, request } = given;
+  const { vm, path, is, uid, repository, lens, snapshot, request } = given;
   const { base, branch, tree, changed } = snapshot;
   const isShallow = request.history === 'shallow' && base !== null;
   const cut = await readShallow(lens.gitDir);
@@ -151,26 +138,29 @@ async function sendHistory(task: Task, { git }: WorkspaceParts, guest: Guest, gi
     shallow,
     history: request.history,
     settings,
-    address: `root@${vmHost(vm.name)}`,
+    host: vmHost(vm.name),
   });
-  await streamToGuest(task, guest, { argv, cwd: path }, (sending, stdout) => {
+  await streamToGuest(task, guest, { argv, cwd: path, ...asUser(uid) }, (sending, stdout) => {
     const args = ['pack-objects', '--revs', '--stdout', '--quiet', '--delta-base-offset'];
-    return readObjects(() => git.run(sending, lens, args, { stdin: revisions, stdout }));
+    return readObjects(() => git.run(sending, lens, args, { stdin: revisions, stdout, maxBytes: AS_MUCH_AS_THERE_IS }));
   });
 }
 
-type Files = { path: string; lens: GitPlace; snapshot: Snapshot; isAgain: boolean };
+type Files = { path: string; uid: string; lens: GitPlace; snapshot: Snapshot; isAgain: boolean };
 
 async function sendFiles(task: Task, { git }: WorkspaceParts, guest: Guest, given: Files): Promise<void> {
-  const { path, lens, snapshot, isAgain } = given;
+  const { path, uid, lens, snapshot, isAgain } = given;
   task.note('The image has no git: its files go in without a history, and there is no "workspace diff" or "export".');
-  if (isAgain) await runInGuest(task, guest, { argv: guestScripts.empty(path), cwd: '/', maxBytes: 100 });
+  if (isAgain) await runInGuest(task, guest, { argv: guestScripts.empty(path, uid), cwd: '/', maxBytes: 100 });
   const tar = new PassThrough();
   const args = ['archive', '--format=tar', snapshot.tree];
   tar.on('error', () => {}); // whoever broke it is the one that reports
   await together(task, [
-    (own) => guest.writeTar(own, path, tar),
-    (own) => endingWith(tar, () => readObjects(() => git.run(own, lens, args, { stdout: tar }))),
+    (own) => guest.writeTar(own, path, tar, uid === '0' ? {} : { owner: uid }),
+    (own) =>
+      endingWith(tar, () =>
+        readObjects(() => git.run(own, lens, args, { stdout: tar, maxBytes: AS_MUCH_AS_THERE_IS })),
+      ),
   ]);
 }
 
@@ -184,11 +174,16 @@ async function endingWith<Value>(stream: Duplex, write: () => Promise<Value>): P
   }
 }
 
+/** Root is who it is when nobody is named. */
+function asUser(uid: string): { user?: string } {
+  return uid === '0' ? {} : { user: uid };
+}
+
 /** Runs a command in the guest with what `produce` writes as its stdin; each ends with the other. */
 async function streamToGuest(
   task: Task,
   guest: Guest,
-  command: { argv: string[]; cwd: string },
+  command: { argv: string[]; cwd: string; user?: string },
   produce: (task: Task, stdout: Transform) => Promise<unknown>,
 ): Promise<void> {
   const stdin = countBytes(task);

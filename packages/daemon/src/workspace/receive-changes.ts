@@ -10,7 +10,7 @@ import type { Task } from '../platform/task.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
 import { findObjection, isSpecial, type Known, keyOf } from './check-changes.ts';
 import { findRepositoryOf, type Repository } from './find-repository.ts';
-import type { Git, GitPlace } from './git.ts';
+import { AS_MUCH_AS_THERE_IS, type Git, type GitPlace } from './git.ts';
 import type { GuestHeader } from './guest-header.ts';
 import { guestScripts } from './guest-scripts.ts';
 import { makeBareRepository } from './lens.ts';
@@ -170,7 +170,7 @@ async function expectWhole(
   await git.run(task, place, listing, {
     stdin: known.map((id) => `${id}\n`).join(''),
     stdout: eachLine((id) => foreign.delete(id)),
-    maxBytes: Number.POSITIVE_INFINITY, // of the owner's own history, and none of it is kept
+    maxBytes: AS_MUCH_AS_THERE_IS, // of the owner's own history, and none of it is kept
   });
   for (const id of foreign) throw refused(`it names the object ${id.slice(0, 12)}, which it did not send`);
 }

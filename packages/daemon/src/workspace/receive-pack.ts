@@ -12,7 +12,7 @@ import { formatSize } from '@banger/contract/sizes.ts';
 import type { Guest } from '../guest/guest.ts';
 import type { Task } from '../platform/task.ts';
 import { type Git, type GitPlace, gitWords } from './git.ts';
-import { runInGuest } from './guest-command.ts';
+import { runAsOwner } from './guest-command.ts';
 import { type GuestHeader, HeaderReader } from './guest-header.ts';
 import { showName } from './tree-entries.ts';
 import type { WorkspaceLimits } from './workspace-parts.ts';
@@ -38,7 +38,7 @@ export async function receivePack(task: Task, git: Git, quarantine: GitPlace, gi
     isHostile: true,
   });
   indexing.catch(() => pack.destroy());
-  const sending = runInGuest(both, guest, { argv, cwd, env, maxBytes, onStdout: passOn }).then(() => pack.end());
+  const sending = runAsOwner(both, guest, { argv, cwd, env, maxBytes, onStdout: passOn }).then(() => pack.end());
   try {
     await Promise.all([indexing, sending]);
     return reader.whole();

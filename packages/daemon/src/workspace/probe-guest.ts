@@ -1,0 +1,45 @@
+/** What a guest says of the folder that a workspace goes to, and whose the workspace is. */
+import { BangerError } from '@banger/contract/errors.ts';
+import type { Guest } from '../guest/guest.ts';
+import type { Task } from '../platform/task.ts';
+import { runInGuest } from './guest-command.ts';
+import { parseGuestPath } from './guest-path.ts';
+import { guestScripts } from './guest-scripts.ts';
+
+export type Found = {
+  path: string;
+  hasGit: boolean;
+  /** New is also a folder with nothing in it */
+  is: 'new' | 'there';
+  /** Number of the user that the workspace is for */
+  uid: string;
+};
+
+type Wanted = { at: string | undefined; user: string | undefined; name: string };
+
+/** Makes the folder too. Throws GUEST_PATH, GUEST_REFUSED for a user that is not there, BAD_REQUEST. */
+export async function probeGuest(task: Task, guest: Guest, { at, user, name }: Wanted): Promise<Found> {
+  const path = at === undefined ? null : parseGuestPath(at);
+  parseGuestPath(`/root/${name}`); // a name that no folder may have
+  const said: Buffer[] = [];
+  await runInGuest(task, guest, {
+    argv: guestScripts.probe(path, user ?? '', name),
+    cwd: '/',
+    maxBytes: 5000,
+    onStdout: (bytes) => void said.push(bytes),
+  });
+  const [git, is, uid = '', folder = ''] = Buffer.concat(said).toString('utf8').trim().split('\n');
+  if (is === 'no-user') {
+    throw new BangerError('GUEST_REFUSED', {
+      message: `The machine has no user "${user}".`,
+      hint: '"banger vm exec <vm> -- cat /etc/passwd" lists them.',
+    });
+  }
+  const where = path ?? parseGuestPath(folder.replace(/^\./, ''));
+  if ((is === 'new' || is === 'there') && /^\d{1,10}$/.test(uid))
+    return { path: where, hasGit: git === 'git', is, uid };
+  throw new BangerError('GUEST_PATH', {
+    message: `${where} in the guest is not a folder.`,
+    hint: 'Choose another folder with --at.',
+  });
+}
