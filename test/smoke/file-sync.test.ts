@@ -11,6 +11,7 @@ test('files of the home are in the machine before its first command, with root a
   await mkdir(join(own, 'tools/deep'), { recursive: true });
   await writeFile(join(own, '.gitconfig'), '[user]\nname = Mia Example\n', { mode: 0o644 });
   await writeFile(join(own, 'tools/deep/hello'), '#!/bin/sh\necho hello from home\n', { mode: 0o755 });
+  await writeFile(Buffer.concat([Buffer.from(join(own, 'tools/odd')), Buffer.of(0xff)]), 'odd\n');
   await home.writeConfig(
     `[vm_defaults]
      memory = "512M"
@@ -23,9 +24,9 @@ test('files of the home are in the machine before its first command, with root a
      to = "/opt/own/tools"`,
   );
   const script =
-    'git config user.name; stat -c "%a %U" .gitconfig; /opt/own/tools/deep/hello; stat -c "%a %U" /opt/own';
+    'git config user.name; stat -c "%a %U" .gitconfig; /opt/own/tools/deep/hello; stat -c "%a %U" /opt/own; cat /opt/own/tools/odd$(printf "\\377")';
   const { code, stdout, stderr } = await home.run(['vm', 'run', '--rm', '--', 'sh', '-c', script]);
   assert.equal(code, 0, stderr);
-  assert.equal(stdout, 'Mia Example\n600 root\nhello from home\n755 root\n');
+  assert.equal(stdout, 'Mia Example\n600 root\nhello from home\n755 root\nodd\n');
   assert.match(stderr, /spec: \d vcpu · 512 MiB/);
 });

@@ -191,7 +191,11 @@ impl Unpacking {
     }
 
     fn add_file(&mut self, place: &Path, entry: &Entry, reader: &mut Reader<impl Read>) -> Result<(), Fault> {
-        let place = follow(place)?;
+        let place = match follow(place) {
+            // What is synced at each start comes in whatever the machine's users left there.
+            Err(Fault::Refused(Code::Exists, _)) if self.wanted.owner.is_some() => place.to_path_buf(),
+            place => place?,
+        };
         let temporary = temporaries::beside(&place);
         let mode = self.allowed(entry.block.mode);
         self.stage(temporary, place, |path, own| {
@@ -297,12 +301,8 @@ fn sync_all(batch: &[Staged]) -> Result<(), Fault> {
 /// Where a file goes: a link that is there is followed to what it leads to.
 fn follow(place: &Path) -> Result<PathBuf, Fault> {
     let place = match fs::symlink_metadata(place) {
-        Ok(there) if there.is_symlink() => match fs::canonicalize(place) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Fault::Refused(Code::Exists, "is a link here, which leads to nothing"));
-            }
-            real => real?,
-        },
+        Ok(there) if there.is_symlink() => fs::canonicalize(place)
+            .map_err(|_| Fault::Refused(Code::Exists, "is a link here, which leads to nothing"))?,
         _ => place.to_path_buf(),
     };
     match fs::symlink_metadata(&place) {
@@ -385,15 +385,18 @@ mod tests {
                 pieces.try_send(Err(io::ErrorKind::ConnectionReset.into())).unwrap();
             }
             drop(pieces);
-            let nobody_else = User {
-                name: String::new(),
-                uid: rustix::process::getuid().as_raw(),
-                gid: rustix::process::getgid().as_raw(),
-                groups: vec![],
-                home: String::new(),
-                shell: String::new(),
-            };
-            unpack(Wanted { folder: self.0.join("in"), owner: Some(nobody_else), is_durable: true }, queue)
+            unpack(Wanted { folder: self.0.join("in"), owner: None, is_durable: true }, queue)
+        }
+
+        /// As files of the owner's home come
+        fn unpack_synced(&self, stream: &[u8]) -> Result<(), Refusal> {
+            let (pieces, queue) = tokio::sync::mpsc::channel(1);
+            pieces.try_send(Ok(Bytes::copy_from_slice(stream))).unwrap();
+            drop(pieces);
+            let (uid, gid) = own_ids();
+            let [name, home, shell] = [String::new(), String::new(), String::new()];
+            let owner = Some(User { name, uid, gid, groups: vec![], home, shell });
+            unpack(Wanted { folder: self.0.join("in"), owner, is_durable: false }, queue)
         }
 
         fn unpack(&self, stream: &[u8]) -> Result<(), Refusal> {
@@ -418,9 +421,14 @@ mod tests {
         }
     }
 
+    fn own_ids() -> (u32, u32) {
+        (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw())
+    }
+
     fn entry(kind: u8, name: &str, link: &str, content: &str) -> Vec<u8> {
         let size = content.len() as u64;
-        let block = Block { mode: 0o640, size, link: link.into(), ..Block::new(kind, name.as_bytes()) };
+        let (uid, gid) = own_ids();
+        let block = Block { mode: 0o4640, uid, gid, size, link: link.into(), ..Block::new(kind, name.as_bytes()) };
         [&block.write(&[])[..], content.as_bytes(), &[0; 512][..padding(size)]].concat()
     }
 
@@ -477,13 +485,30 @@ mod tests {
     }
 
     #[test]
+    fn synced_files_lose_setuid_bits_and_replace_links_to_nothing() {
+        let folder = Folder::new("synced");
+        symlink("nothing", folder.0.join("in/file")).unwrap();
+        folder.unpack_synced(&whole(&[file("file", "text")])).unwrap();
+        assert_eq!(fs::symlink_metadata(folder.0.join("in/file")).unwrap().mode(), 0o100_640);
+        let device = folder.unpack_synced(&whole(&[entry(kind::CHARACTER_DEVICE, "device", "", "")]));
+        assert_eq!(device.unwrap_err().code, Code::BadRequest);
+    }
+
+    #[test]
+    fn what_the_stream_says_of_setuid_counts_without_an_owner() {
+        let folder = Folder::new("setuid");
+        folder.unpack(&whole(&[file("file", "text")])).unwrap();
+        assert_eq!(fs::metadata(folder.0.join("in/file")).unwrap().mode(), 0o104_640);
+    }
+
+    #[test]
     fn a_folder_that_is_there_keeps_its_mode() {
         let folder = Folder::new("mode");
         fs::set_permissions(folder.0.join("in"), Permissions::from_mode(0o1777)).unwrap();
         let folders = ["./", "new/"].map(|name| entry(kind::FOLDER, name, "", ""));
         folder.unpack(&whole(&folders)).unwrap();
         let mode = |path: &str| fs::metadata(folder.0.join(path)).unwrap().mode() & 0o7777;
-        assert_eq!((mode("in"), mode("in/new")), (0o1777, 0o640));
+        assert_eq!((mode("in"), mode("in/new") & 0o777), (0o1777, 0o640));
     }
 
     #[test]

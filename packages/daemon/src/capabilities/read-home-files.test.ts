@@ -50,6 +50,25 @@ test('a folder comes with what is in it, and links within the home are followed'
   );
 });
 
+test('names that are not UTF-8 come with their bytes, and those that look alike stay apart', async (t) => {
+  const { home, read } = makeHome(t);
+  mkdirSync(join(home, 'tools'));
+  const place = (byte: number) => Buffer.concat([Buffer.from(join(home, 'tools/odd')), Buffer.of(byte)]);
+  writeFileSync(place(0xff), 'one');
+  writeFileSync(place(0xfe), 'two');
+  symlinkSync(place(0xff), join(home, 'tools/link'));
+  const entries = (await read('tools')) ?? [];
+  assert.deepEqual(
+    entries.map((entry) => [entry.path, entry.is === 'file' ? String(entry.content) : '']),
+    [
+      ['root/x', ''],
+      ['root/x/link', 'one'],
+      ['root/x/odd\udcfe', 'two'],
+      ['root/x/odd\udcff', 'one'],
+    ],
+  );
+});
+
 test('what is outside the home is refused, however it is named', async (t) => {
   const { folder, home, refuses } = makeHome(t);
   writeFileSync(join(folder, 'secret'), 'secret');

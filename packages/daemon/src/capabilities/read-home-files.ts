@@ -6,9 +6,11 @@
  */
 import { constants, type FileHandle, open, readdir, realpath } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { textOfBytes } from '@banger/contract/byte-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import type { PackedEntry } from '@banger/contract/tar/pack-tar.ts';
+import { fsPath } from '../platform/files.ts';
 
 /** Settings and keys, not data: that is what workspaces and "vm cp" are for */
 const MAX_SYNC_BYTES = 16 * 2 ** 20;
@@ -57,7 +59,7 @@ async function readAt(place: Place, budget: Budget): Promise<PackedEntry[]> {
 }
 
 async function readFolder(place: Place, folder: FileHandle, budget: Budget): Promise<PackedEntry[]> {
-  const names = (await readdir(pathOf(folder))).sort();
+  const names = (await readdir(pathOf(folder), { encoding: 'buffer' })).map(textOfBytes).sort();
   const entries: PackedEntry[] = [];
   for (const name of names) {
     const source = join(place.source, name);
@@ -89,8 +91,8 @@ async function readBounded(source: string, found: FileHandle, sizeBytes: number,
 
 /** The path without links, or null when nothing is there. */
 async function resolveInHome(home: string, path: string): Promise<string | null> {
-  const realHome = await realpath(home);
-  const real = await realpath(path).catch((fault: NodeJS.ErrnoException) => {
+  const realHome = await withoutLinks(home);
+  const real = await withoutLinks(path).catch((fault: NodeJS.ErrnoException) => {
     if (fault.code === 'ENOENT' || fault.code === 'ENOTDIR') return null;
     throw refused(path, fault.code === 'ELOOP' ? 'its links go round in a circle' : fault.message, fault);
   });
@@ -103,11 +105,11 @@ async function resolveInHome(home: string, path: string): Promise<string | null>
 
 /** Goes down from the home one name at a time, as openat(2) would. */
 async function openBeneath(home: string, real: string, source: string): Promise<FileHandle> {
-  const realHome = await realpath(home);
-  let at = await open(realHome, O_PATH | constants.O_DIRECTORY);
+  const realHome = await withoutLinks(home);
+  let at = await open(fsPath(realHome), O_PATH | constants.O_DIRECTORY);
   try {
     for (const name of relative(realHome, real).split('/')) {
-      const next = await open(join(pathOf(at), name), O_PATH | constants.O_NOFOLLOW);
+      const next = await open(fsPath(join(pathOf(at), name)), O_PATH | constants.O_NOFOLLOW);
       await at.close();
       at = next;
       if ((await at.stat()).isSymbolicLink()) throw refused(source, 'it was replaced by a link while it was read');
@@ -117,6 +119,10 @@ async function openBeneath(home: string, real: string, source: string): Promise<
     await at.close();
     throw fault instanceof BangerError ? fault : refused(source, (fault as Error).message, fault);
   }
+}
+
+async function withoutLinks(path: string): Promise<string> {
+  return textOfBytes(await realpath(fsPath(path), { encoding: 'buffer' }));
 }
 
 const pathOf = ({ fd }: FileHandle): string => `/proc/self/fd/${fd}`;

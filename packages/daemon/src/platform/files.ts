@@ -4,12 +4,18 @@ import { closeSync, constants, createReadStream, fstatSync, lstatSync, openSync,
 import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { bytesOfText } from '@banger/contract/byte-text.ts';
 import type { Digest } from '@banger/contract/digest.ts';
 import type { Task } from './task.ts';
 
 const PARTIAL = '.partial';
 /** What describes a vm, an image or a kernel takes a few hundred */
 const MAX_SMALL_BYTES = 256 * 1024;
+
+/** A path as Node's fs takes it: bytes where it is not UTF-8, which a string would not keep. See byte-text.ts. */
+export function fsPath(path: string): string | Buffer {
+  return path.isWellFormed() ? path : Buffer.from(bytesOfText(path));
+}
 
 /** A folder that only the owner can look into. */
 export async function makePrivateFolder(path: string): Promise<void> {
