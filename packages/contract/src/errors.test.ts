@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BangerError, ERRORS, toBangerError, type WireError } from './errors.ts';
+import { BangerError, ERRORS, type ErrorCode, toBangerError, type WireError } from './errors.ts';
 
 test('every code has an HTTP error status and an exit code of its range', () => {
   for (const [code, { status, exit, meaning }] of Object.entries(ERRORS)) {
@@ -15,6 +15,33 @@ test('an error survives the wire', () => {
   const error = new BangerError('VM_NOT_FOUND', { message: 'm', hint: 'h', details: { name: 'web' } });
   const back = BangerError.fromWire(JSON.parse(JSON.stringify(error.toWire())));
   assert.deepEqual([back.code, back.message, back.hint, back.details], ['VM_NOT_FOUND', 'm', 'h', { name: 'web' }]);
+});
+
+test('what the system cannot give has a code and a hint, whoever says so', () => {
+  const node = (code: string, path?: string) => Object.assign(new Error(`${code}: words, write`), { code, path });
+  const sqlite = (errcode: number) => Object.assign(new Error('words'), { code: 'ERR_SQLITE_ERROR', errcode });
+  const faults: [Error, ErrorCode][] = [
+    [node('ENOSPC', '/x'), 'DISK_FULL'],
+    [sqlite(13), 'DISK_FULL'],
+    [new Error('mkfs.ext4 ended with 1: No space left on device'), 'DISK_FULL'],
+    [node('EDQUOT'), 'DISK_QUOTA'],
+    [node('EROFS'), 'DISK_READ_ONLY'],
+    [sqlite(8 | (3 << 8)), 'DISK_READ_ONLY'],
+    [node('EIO'), 'DISK_FAILED'],
+    [sqlite(10 | (3 << 8)), 'DISK_FAILED'],
+    [node('EFBIG'), 'FILE_TOO_LARGE'],
+    [node('EMFILE'), 'TOO_MANY_FILES'],
+    [node('ENFILE'), 'TOO_MANY_FILES'],
+    [node('ENOMEM'), 'NOT_ENOUGH_MEMORY'],
+    [node('EACCES'), 'ACCESS_DENIED'],
+  ];
+  for (const [fault, code] of faults) {
+    const error = toBangerError(fault);
+    assert.deepEqual([error.code, error.cause], [code, fault]);
+    assert.ok(error.hint && error.hint.length > 40, code);
+  }
+  assert.equal(toBangerError(node('ENOSPC', '/x')).message, 'There is no room on the disk: /x.');
+  assert.equal(toBangerError(sqlite(19)).code, 'INTERNAL');
 });
 
 test('a code that this version does not know, or a foreign error, becomes INTERNAL', () => {

@@ -5,6 +5,8 @@
  * of the command line (the numbers are those of sysexits.h; 126 and 127 are the shell's). docs/errors.md is made from
  * this table and checked against it.
  */
+import { findSystemFault } from './system-faults.ts';
+
 type ErrorEntry = { status: number; exit: number; meaning: string };
 
 export const ERRORS = {
@@ -36,6 +38,7 @@ export const ERRORS = {
   NOT_ENOUGH_MEMORY: { status: 507, exit: 71, meaning: 'The host does not have the memory that the vm asks for.' },
   DISK_FULL: { status: 507, exit: 74, meaning: 'The host filesystem does not have the space that this needs.' },
   NOT_UNRECORDED: { status: 404, exit: 66, meaning: 'No folder without a record has this name.' },
+  DISK_MISSING: { status: 500, exit: 74, meaning: 'The file that is the disk of the vm is not there.' },
   DISK_SHRINK: { status: 400, exit: 65, meaning: "A vm's disk can grow but not shrink." },
 
   // Images and kernels
@@ -71,6 +74,11 @@ export const ERRORS = {
   },
   FOLDER_UNUSABLE: { status: 500, exit: 73, meaning: 'A folder that banger uses cannot be made or written to.' },
   HOME_INVALID: { status: 500, exit: 78, meaning: 'The home folder is not known: HOME is empty or not absolute.' },
+  DISK_QUOTA: { status: 507, exit: 74, meaning: "The owner's quota on a filesystem of the host is used up." },
+  DISK_READ_ONLY: { status: 507, exit: 74, meaning: 'A filesystem of the host can only be read.' },
+  DISK_FAILED: { status: 500, exit: 74, meaning: 'A disk of the host could not be read or written.' },
+  FILE_TOO_LARGE: { status: 507, exit: 74, meaning: 'A file on the host would be larger than is allowed.' },
+  ACCESS_DENIED: { status: 500, exit: 77, meaning: 'A file or folder on the host may not be used by its owner.' },
   PATH_TOO_LONG: { status: 500, exit: 78, meaning: 'A socket path would be longer than the system allows.' },
   FILE_SYNC_REFUSED: {
     status: 400,
@@ -161,9 +169,14 @@ export function abortError({ reason }: AbortSignal, cancelled: string): BangerEr
   return new BangerError('TIMED_OUT', { message: 'It took longer than banger waits for it.', cause: reason });
 }
 
-/** Whatever was thrown, as one of our errors; what is not ours becomes INTERNAL with the original as its cause. */
+/**
+ * Whatever was thrown, as one of our errors. What the system could not give has a code of its own; the rest is a fault in
+ * banger, INTERNAL. The original is the cause.
+ */
 export function toBangerError(thrown: unknown): BangerError {
   if (thrown instanceof BangerError) return thrown;
+  const system = findSystemFault(thrown);
+  if (system) return new BangerError(system.code, { ...system, cause: thrown });
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new BangerError('INTERNAL', { message, cause: thrown });
 }

@@ -10,7 +10,7 @@ import { createLog } from './platform/log.ts';
 import { shedInheritance } from './platform/shed-inheritance.ts';
 import { readSettings } from './read-settings.ts';
 
-const log = createLog((line) => process.stderr.write(line));
+const log = createLog(writeToLog);
 const { promise: stopRequested, resolve: requestStop } = Promise.withResolvers<void>();
 process.on('SIGTERM', () => requestStop());
 process.on('SIGINT', () => requestStop());
@@ -35,6 +35,15 @@ try {
 function readHanded() {
   if (!process.argv.includes(HANDED_ON_STDIN)) return undefined;
   return parseHanded(readFileSync(0, 'utf8'));
+}
+
+/** By the descriptor itself: a stream would throw later, and end the daemon, where its log cannot be written. */
+function writeToLog(line: string): void {
+  try {
+    writeSync(2, line);
+  } catch {
+    // the disk is full, or whoever read it is gone
+  }
 }
 
 function announce(outcome: object): void {

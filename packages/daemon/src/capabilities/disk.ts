@@ -23,6 +23,8 @@ const MKFS_OPTIONS =
     ' ',
   );
 
+type VmDisk = { id: VmId; name: string; diskBytes: number };
+
 export function createDiskCapability({ folders }: { folders: VmFolders }): Capability {
   return { name: 'disk', create, remove, prepare, resize };
 
@@ -48,13 +50,15 @@ export function createDiskCapability({ folders }: { folders: VmFolders }): Capab
     await removeTree(folders.of(id).data);
   }
 
-  async function prepare(_task: Task, { id }: { id: VmId }) {
-    return { drives: [{ path: folders.of(id).disk, readOnly: false }] };
+  async function prepare(_task: Task, { id, name }: { id: VmId; name: string }) {
+    const { disk } = folders.of(id);
+    await sizeOf(disk, name);
+    return { drives: [{ path: disk, readOnly: false }] };
   }
 
-  async function resize(_task: Task, { id, diskBytes }: { id: VmId; diskBytes: number }): Promise<void> {
+  async function resize(_task: Task, { id, name, diskBytes }: VmDisk): Promise<void> {
     const { disk } = folders.of(id);
-    const { size } = await stat(disk);
+    const size = await sizeOf(disk, name);
     if (diskBytes < size) {
       throw new BangerError('DISK_SHRINK', {
         message: `The disk has ${formatSize(size)}; it cannot shrink to ${formatSize(diskBytes)}.`,
@@ -62,6 +66,21 @@ export function createDiskCapability({ folders }: { folders: VmFolders }): Capab
       });
     }
     await truncate(disk, diskBytes);
+  }
+}
+
+/** Throws DISK_MISSING. */
+async function sizeOf(disk: string, vm: string): Promise<number> {
+  try {
+    return (await stat(disk)).size;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+    throw new BangerError('DISK_MISSING', {
+      message: `The disk of "${vm}" is not there: ${disk}.`,
+      hint: `Is its filesystem mounted? If the disk is lost for good, "banger vm rm ${vm}" forgets the vm.`,
+      details: { vm, path: disk },
+      cause,
+    });
   }
 }
 

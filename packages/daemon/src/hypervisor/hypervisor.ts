@@ -67,6 +67,8 @@ export type Machine = {
    * a second only the last may be told. One listener.
    */
   onAgentPort(listener: (isOpen: boolean) => void): void;
+  /** What the guest waits for now; null while it runs */
+  readonly stall: MachineStall | null;
   /** Called when the guest stalls, and with null when it goes on, which it does by itself. One listener. */
   onStall(listener: (stall: MachineStall | null) => void): void;
   /** Ends it at once and waits until it is gone. Safe to repeat. */

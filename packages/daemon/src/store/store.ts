@@ -19,7 +19,6 @@ import { createWorkspaceRecords } from './records/workspaces.ts';
 import { createReserve } from './reserve.ts';
 import { createWrites, NO_WRITES, sqliteCode, type Writes } from './writes.ts';
 
-const SQLITE_IOERR = 10;
 const SQLITE_CANTOPEN = 14;
 
 export type Store = ReturnType<typeof openStore>;
@@ -136,7 +135,7 @@ export function checkWhole(database: DatabaseSync): string {
 function unreadable(path: string, cause: unknown): BangerError {
   const known = toBangerError(cause);
   if (known.code !== 'INTERNAL') return known;
-  const isClosed = [SQLITE_CANTOPEN, SQLITE_IOERR].includes(sqliteCode(cause));
+  const isClosed = sqliteCode(cause) === SQLITE_CANTOPEN;
   return new BangerError('STATE_UNREADABLE', {
     message: `The state in ${path} cannot be read: ${(cause as Error).message}.`,
     hint: isClosed

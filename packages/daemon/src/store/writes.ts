@@ -9,6 +9,8 @@ import type { Log } from '../platform/log.ts';
 import type { Reserve } from './reserve.ts';
 
 const RETRY_MS = 5000;
+/** Also what a quota comes to */
+const SQLITE_IOERR = 10;
 const SQLITE_FULL = 13;
 const SQLITE_CONSTRAINT = 19;
 
@@ -68,7 +70,7 @@ export function createWrites({ reserve, log, onWrite }: { reserve: Reserve; log:
     try {
       write();
     } catch (fault) {
-      if (sqliteCode(fault) !== SQLITE_FULL || !reserve.release()) throw fault;
+      if (![SQLITE_FULL, SQLITE_IOERR].includes(sqliteCode(fault)) || !reserve.release()) throw fault;
       log.info('the disk is full; the reserve for the state was given up');
       retryLater();
       write();

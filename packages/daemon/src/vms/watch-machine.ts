@@ -18,12 +18,13 @@ export function createWatch({ parts, oneAtATime, startAgain }: WatchParts) {
   return { watch, forget: rebootLimit.forget };
 
   /** From now to the end of this run. */
-  function watch({ id, name, state }: VmRecord): void {
+  function watch({ id, name, state, fault }: VmRecord): void {
     if (state.is !== 'running') return;
     const { pid } = state.machine;
     const vm = running.find(id);
     const machine = vm?.machine;
     machine?.onStall((stall) => noteStall(id, stall));
+    if (fault?.code === 'DISK_FULL' && machine?.stall === null) noteStall(id, null); // it went on while no daemon looked
     vm?.onAgentLost((isLost) => noteAgent(id, isLost));
     void machine?.exited.then(async (exit) => {
       try {

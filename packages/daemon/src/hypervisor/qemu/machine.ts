@@ -36,7 +36,7 @@ export class QemuMachine implements Machine {
   #agentStream: Socket | null = null;
   #isReleased = false;
   #isKilled = false;
-  #stall: MachineStall | null = null;
+  stall: MachineStall | null = null;
   #onStall: (stall: MachineStall | null) => void = () => {};
 
   constructor({ ref, qmp, console, events, log }: MachineParts) {
@@ -47,7 +47,7 @@ export class QemuMachine implements Machine {
     events.onStop = watchForStalls({
       ...{ qmp, log },
       onChange: (stall) => {
-        this.#stall = stall;
+        this.stall = stall;
         this.#onStall(stall);
       },
       onFault: () => killProcess(ref),
@@ -58,7 +58,7 @@ export class QemuMachine implements Machine {
   /** Also told of a stall that is there already. */
   onStall(listener: (stall: MachineStall | null) => void): void {
     this.#onStall = listener;
-    if (this.#stall) listener(this.#stall);
+    if (this.stall) listener(this.stall);
   }
 
   onAgentPort(listener: (isOpen: boolean) => void): void {

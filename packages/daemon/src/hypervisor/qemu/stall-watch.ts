@@ -15,43 +15,80 @@ const RETRY_MS = 5000;
 const statusSchema = z.object({ status: z.string() });
 
 export type StallParts = {
-  qmp: QmpConnection;
+  qmp: Pick<QmpConnection, 'execute' | 'closed'>;
   log: Log;
   onChange: (stall: MachineStall | null) => void;
   /** The guest's processors stopped for good */
   onFault: () => void;
+  retryMs?: number;
 };
 
-/** What to call on each STOP event. */
-export function watchForStalls({ qmp, log, onChange, onFault }: StallParts): () => void {
+/** What to call on each STOP event. Nothing that fails on the way ends the watch, only the machine's end does. */
+export function watchForStalls({ qmp, log, onChange, onFault, retryMs = RETRY_MS }: StallParts): () => void {
   const task = Task.background();
+  const isOver = qmp.closed.then(() => true);
   let isBusy = false;
+  let hasStopped = false;
   return () => {
-    if (isBusy) return;
-    isBusy = true;
-    void followStall()
-      .catch((fault) => log.warn('a stopped guest could not be looked at', fault))
-      .finally(() => {
-        isBusy = false;
-      });
+    hasStopped = true;
+    if (!isBusy) void followStops();
   };
 
-  async function followStall(): Promise<void> {
-    let status = await readStatus();
-    if (status === 'internal-error') return onFault();
-    if (status !== 'io-error') return;
-    onChange('disk-full');
-    const isOver = qmp.closed.then(() => true);
-    while (status !== 'running') {
-      if (await Promise.race([isOver, delay(RETRY_MS, false, { ref: false })])) return;
-      await qmp.execute(task, 'cont');
-      await delay(RETRY_MS / 5, null, { ref: false }); // the write that failed is tried again, and may stop it again
-      status = await readStatus();
+  /** One that comes while the one before is followed counts as well. */
+  async function followStops(): Promise<void> {
+    isBusy = true;
+    while (hasStopped) {
+      hasStopped = false;
+      await followStall();
     }
-    onChange(null);
+    isBusy = false;
+  }
+
+  async function followStall(): Promise<void> {
+    let status = await untilAnswered(readStatus);
+    const isStalled = status === 'io-error';
+    if (isStalled) tell('disk-full');
+    while (status === 'io-error') {
+      if (await isOverWithin(retryMs)) return;
+      status = await untilAnswered(letGoOn);
+    }
+    if (status === null) return;
+    if (status === 'internal-error') return onFault();
+    if (isStalled) tell(null);
+  }
+
+  async function letGoOn(): Promise<string> {
+    await qmp.execute(task, 'cont');
+    await isOverWithin(retryMs / 5); // the write that failed is tried again, and may stop it again
+    return readStatus();
   }
 
   async function readStatus(): Promise<string> {
     return statusSchema.parse(await qmp.execute(task, 'query-status')).status;
+  }
+
+  /** A QEMU that is busy does not answer in time, and is asked again. Null when it has ended. */
+  async function untilAnswered(ask: () => Promise<string>): Promise<string | null> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await ask();
+      } catch (fault) {
+        if (attempt === 1) log.warn('a stopped guest could not be looked at; it is tried again', fault);
+        if (await isOverWithin(retryMs)) return null;
+      }
+    }
+  }
+
+  function isOverWithin(limitMs: number): Promise<boolean> {
+    return Promise.race([isOver, delay(limitMs, false, { ref: false })]);
+  }
+
+  /** What cannot be told is no reason to leave the guest as it is. */
+  function tell(stall: MachineStall | null): void {
+    try {
+      onChange(stall);
+    } catch (fault) {
+      log.warn('it could not be told that a guest was stopped, or goes on', fault);
+    }
   }
 }
