@@ -4,9 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { Image } from '@banger/contract/api/images.ts';
 import type { Vm } from '@banger/contract/api/vms.ts';
 import { findByArgument } from '../../packages/daemon/src/platform/processes.ts';
 import { createFakeHome } from '../support/fake-home.ts';
@@ -63,6 +64,36 @@ test('a daemon that is killed while it runs a command in a vm that nobody keeps'
     command: ['vm', 'run', '--rm', '--name', 'web', '--', 'true'],
     check: (vm) => assert.equal(vm, undefined),
   });
+});
+
+test('what a killed daemon left half-made goes when the next one starts', async (t) => {
+  const home = await createFakeHome(t);
+  const { id } = await home.json<Vm>(['vm', 'create', '--name', 'web']);
+  const { digest } = (await home.json<{ images: Image[] }>(['image', 'ls'])).images[0] as Image;
+  await home.killDaemon();
+  const { state, data, cache } = home.paths;
+  const left = [
+    join(state, 'state.sqlite.recovering-wal'),
+    join(state, 'copies/2026-01-01-00000001.sqlite.reading'),
+    join(state, 'copies/2026-01-01-00000001.sqlite.partial'),
+    join(cache, 'kvm.json.partial'),
+    join(cache, `initramfs/${String(digest).slice(7)}.12345678`),
+    join(cache, 'packages/download-1-2/x.deb'),
+    join(data, 'ssh/config.partial'),
+    join(data, 'ssh/known_hosts/web.vm.partial'),
+    join(data, 'vms', id, 'vm.json.partial'),
+    join(data, 'vms', id, 'ssh_host_ed25519_key.partial.pub'),
+    join(data, 'vms', id, 'workspaces/quarantine-0123456789ab/objects'),
+    join(data, 'vms', id, 'workspaces/0123456789abcdef.new/HEAD'),
+    join(data, 'images/.staging-0123456789ab/base.squashfs'),
+    join(data, 'images', String(digest).slice(7), 'names.json.partial'),
+  ];
+  for (const path of left) {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, 'half');
+  }
+  await home.json(['vm', 'start', 'web']);
+  assert.deepEqual(left.filter(existsSync), []);
 });
 
 type Story = {

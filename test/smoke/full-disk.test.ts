@@ -51,7 +51,8 @@ test("the host's disk is full while a guest writes", async (t) => {
       const { state, fault } = await home.untilVm('web', (vm) => vm.fault !== null || vm.state.is !== 'running');
       assert.equal(state.is, 'running');
       assert.equal(fault?.code, 'DISK_FULL');
-      assert.match((await home.run(['vm', 'show', 'web'])).stdout, /full/);
+      assert.match((await home.run(['vm', 'show', 'web'])).stdout, /state: +stalled[\s\S]*full/);
+      assert.match((await home.run(['vm', 'ls'])).stdout, /web +stalled/);
       const other = await home.run(['vm', 'create', '--name', 'other']);
       assert.match(other.stderr, /\(DISK_FULL\)/);
       assert.equal(other.code, 74);

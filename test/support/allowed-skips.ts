@@ -5,5 +5,11 @@ export const ALLOWED_SKIPS: Record<string, string> = {
   'a socket that somebody else serves is sent nothing': 'root',
   'an initramfs that somebody else could put in the cache is made anew': 'root',
   "the host's disk is full while a guest writes": 'mount',
+  'on a disk that is full, what frees space works, also by a daemon that comes up on it': 'mount',
+  'on a disk that is full, each thing that needs space is refused with a code and leaves nothing': 'mount',
+  'on a disk that is without inodes, what frees space works, also by a daemon that comes up on it': 'mount',
+  'on a disk that is without inodes, each thing that needs space is refused with a code and leaves nothing': 'mount',
+  'a log that cannot be written ends nothing': 'mount',
+  'a state that can only be read is told as that, with what to do': 'mount',
   "the host's passwords for packages are in no image": 'mount',
 };

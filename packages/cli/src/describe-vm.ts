@@ -3,6 +3,11 @@ import type { StopResult, Vm, VmState } from '@banger/contract/api/vms.ts';
 import { formatMib, formatSize } from '@banger/contract/sizes.ts';
 import { formatSpan } from './output/span.ts';
 
+/** A machine that runs while its guest waits for the host's disk is not told as one that works. */
+export function describeVmState({ state, fault }: Pick<Vm, 'state' | 'fault'>): string {
+  return state.is === 'running' && fault?.code === 'DISK_FULL' ? 'stalled' : describeState(state);
+}
+
 export function describeState(state: VmState): string {
   if (state.is !== 'stopped') return state.is;
   return state.why === 'new' || state.why === 'shut-down' ? 'stopped' : `stopped (${state.why})`;

@@ -9,7 +9,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { HANDED_ON_STDIN } from '@banger/contract/daemon-start.ts';
-import { BangerError, type WireError } from '@banger/contract/errors.ts';
+import { BangerError, toBangerError, type WireError } from '@banger/contract/errors.ts';
 import { type FolderOwner, makeOwnFolder } from '@banger/contract/own-folder.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
 import { handedTo, nodeOptions, programEnvironment } from './program-environment.ts';
@@ -71,6 +71,10 @@ function openLog(logPath: string): number {
     // A named pipe would keep us waiting for its reader.
     return openSync(logPath, O_APPEND | O_CREAT | O_WRONLY | O_NONBLOCK, 0o600);
   } catch (cause) {
+    // On a full disk a daemon without a log is better than none: it is what frees space.
+    const known = toBangerError(cause);
+    if (known.code === 'DISK_FULL') return openSync('/dev/null', 'w');
+    if (known.code.startsWith('DISK_')) throw known;
     throw new BangerError('DAEMON_UNREACHABLE', {
       message: `The daemon cannot be started: its log ${logPath} cannot be written (${(cause as Error).message}).`,
       hint: 'Set XDG_STATE_HOME to a folder of yours, or give yourself this one.',
@@ -175,6 +179,7 @@ export function isListening(socketPath: string): Promise<boolean> {
 }
 
 function readFrom(path: string, startBytes: number): string {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return '';
   const file = openSync(path, 'r');
   try {
     const lengthBytes = Math.max(0, fstatSync(file).size - startBytes);

@@ -35,12 +35,14 @@ import { createImages } from './images/images.ts';
 import { createKernels } from './kernels/kernels.ts';
 import { createUserNetwork } from './network/passt.ts';
 import { createOperations } from './operations/operations.ts';
+import { removePartials } from './platform/files.ts';
 import { readHost } from './platform/host.ts';
 import type { Log } from './platform/log.ts';
 import { OWNER } from './platform/own-files.ts';
 import { takeSingleInstanceLock } from './platform/single-instance.ts';
 import { Task } from './platform/task.ts';
 import { together } from './platform/together.ts';
+import { sweepRecovery } from './recover/recover.ts';
 import { findUnrecorded, unrecordedUsersOf } from './recover/unrecorded.ts';
 import { networkTools, type Settings } from './settings.ts';
 import { createSsh } from './ssh/ssh.ts';
@@ -166,7 +168,14 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
 
   await vms.reconcile();
   await manifests.refresh(store.vms.list());
-  await together(Task.background(), [() => images.sweep(), () => kernels.sweep(), () => workspaces.sweep()]);
+  await together(Task.background(), [
+    () => images.sweep(),
+    () => kernels.sweep(),
+    () => workspaces.sweep(store.vms.list().map(({ id }) => id)),
+    () => ssh.sweep(),
+    () => sweepRecovery(paths.state),
+    () => removePartials(paths.cache),
+  ]);
   await ssh.refreshConfig(Task.background()).catch((fault) => log.warn('the ssh config could not be refreshed', fault));
 
   const handlers = {

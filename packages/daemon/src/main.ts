@@ -12,6 +12,7 @@ import { readSettings } from './read-settings.ts';
 
 const log = createLog(writeToLog);
 const { promise: stopRequested, resolve: requestStop } = Promise.withResolvers<void>();
+process.stderr.on('error', () => {}); // what Node itself says there is no reason to end either
 process.on('SIGTERM', () => requestStop());
 process.on('SIGINT', () => requestStop());
 process.on('SIGHUP', () => {}); // the terminal of whoever started us closed, which is no reason to end

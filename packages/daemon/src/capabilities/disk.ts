@@ -42,7 +42,8 @@ export function createDiskCapability({ folders }: { folders: VmFolders }): Capab
       });
       await truncate(disk, diskBytes);
     } catch (fault) {
-      throw isNoSpace(fault) ? diskFull(data, 0, fault) : fault;
+      const free = isNoSpace(fault) ? await freeBytes(folders.data) : Number.POSITIVE_INFINITY;
+      throw free < MIN_FREE_BYTES ? diskFull(data, free, fault) : fault; // else it is inodes that lack
     }
   }
 

@@ -1,6 +1,6 @@
 /** Where banger writes: whether it may, how much room there is, and whether copies are free. */
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Check } from '@banger/contract/api/doctor.ts';
 import { toBangerError } from '@banger/contract/errors.ts';
 import { checkOwnFolder } from '@banger/contract/own-folder.ts';
@@ -11,10 +11,12 @@ import { fail, pass, warn } from './check.ts';
 
 /** Below it no disk is made; below the other an image and a day's work may not fit */
 const LEAST_BYTES = 256 * 2 ** 20;
+/** The state is small, and needs no more than this */
+const STATE_BYTES = 4 * 2 ** 20;
 const COMFORTABLE_BYTES = 4 * 2 ** 30;
 
 export function checkStorage(paths: BangerPaths): Check[] {
-  return [checkFolders(paths), checkSpace(paths.data), checkReflink(paths.data)];
+  return [checkFolders(paths), checkSpace(paths), checkReflink(paths.data)];
 }
 
 function checkFolders({ state, data, cache, runtime }: BangerPaths): Check {
@@ -29,9 +31,19 @@ function checkFolders({ state, data, cache, runtime }: BangerPaths): Check {
   return fail('folders', `${closed.join(', ')} cannot be written`, `ls -ld ${existing(closed[0] as string)}`);
 }
 
-function checkSpace(data: string): Check {
-  const { bavail, bsize } = statfsSync(existing(data));
-  return judgeSpace(bavail * bsize, existing(data));
+/** Where least is free: state, disks and images may lie on filesystems of their own. */
+function checkSpace({ state, data }: BangerPaths): Check {
+  const [least] = [data, join(data, 'vms'), join(data, 'images')].map(freeAt).sort((a, b) => a.free - b.free);
+  const ofState = freeAt(state);
+  const { free, path } = ofState.free < STATE_BYTES || !least ? ofState : least;
+  const withoutInodes = [ofState, least].find((each) => each?.hasInodes === false);
+  if (withoutInodes) return fail('disk space', `${withoutInodes.path} has no inodes left`, 'banger system prune');
+  return judgeSpace(free, path);
+}
+
+function freeAt(path: string): { free: number; hasInodes: boolean; path: string } {
+  const { bavail, bsize, files, ffree } = statfsSync(existing(path));
+  return { free: bavail * bsize, hasInodes: files === 0 || ffree > 0, path: existing(path) };
 }
 
 export function judgeSpace(free: number, path: string): Check {

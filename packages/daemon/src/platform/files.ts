@@ -42,9 +42,14 @@ export async function writeFileDurably(path: string, content: string | Uint8Arra
   await syncPath(dirname(path));
 }
 
+/** A key has a second file beside it. */
+function isPartial(name: string): boolean {
+  return name.endsWith(PARTIAL) || name.endsWith(`${PARTIAL}.pub`);
+}
+
 /** What a write that was cut off left: files named as `writeFileDurably` names them. Safe when there is no folder. */
 export async function removePartials(folder: string): Promise<void> {
-  for (const name of await listFolder(folder)) if (name.endsWith(PARTIAL)) await removeTree(join(folder, name));
+  for (const name of await listFolder(folder)) if (isPartial(name)) await removeTree(join(folder, name));
 }
 
 /** The text of a small regular file. Throws for anything else, and for one of more than `maxBytes`. */

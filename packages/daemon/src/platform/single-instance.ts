@@ -9,7 +9,8 @@ import { BangerError } from '@banger/contract/errors.ts';
 export function takeSingleInstanceLock(path: string): Disposable {
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
-    database.exec('PRAGMA journal_mode = DELETE; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;');
+    // Without a journal's file: a full disk would have no room for it, and the lock is all that is wanted.
+    database.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;');
   } catch (cause) {
     database.close();
     if (!/locked|busy/i.test((cause as Error).message)) throw cause;

@@ -9,7 +9,7 @@ import { link, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Recovery } from '@banger/contract/api/recovery.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
-import { makePrivateFolder } from '../platform/files.ts';
+import { listFolder, makePrivateFolder, removePartials } from '../platform/files.ts';
 import { takeSingleInstanceLock } from '../platform/single-instance.ts';
 import { openStore } from '../store/store.ts';
 import { planRecovery, type StateRecords } from './plan-recovery.ts';
@@ -17,6 +17,8 @@ import { readFindings } from './read-findings.ts';
 
 /** What SQLite keeps of a database: the log belongs to the file, and must never meet another. */
 const PARTS = ['', '-wal', '-shm', '-journal'];
+
+const HALF_MADE = /\.(reading|recovering)(-wal|-shm|-journal)?$/;
 
 type RecoverParts = { paths: BangerPaths; dryRun: boolean; now: () => Date };
 
@@ -35,6 +37,15 @@ export async function recover({ paths, dryRun, now }: RecoverParts): Promise<Rec
     await replaceState(path, fresh, keptAt);
   }
   return { items, fault: isThere ? fault : null, isChanged, keptAt: dryRun ? null : keptAt, dryRun };
+}
+
+/** At the daemon's start, under its lock: what a recovery that was killed left. */
+export async function sweepRecovery(stateFolder: string): Promise<void> {
+  for (const folder of [stateFolder, join(stateFolder, 'copies')]) {
+    for (const name of await listFolder(folder))
+      if (HALF_MADE.test(name)) await rm(join(folder, name), { force: true });
+    await removePartials(folder);
+  }
 }
 
 async function writeState(path: string, records: StateRecords): Promise<void> {

@@ -12,7 +12,7 @@ import { BangerError } from '@banger/contract/errors.ts';
 import { vmHost } from '@banger/contract/names.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
 import type { Guest } from '../guest/guest.ts';
-import { makePrivateFolder, removeTree, writeFileDurably } from '../platform/files.ts';
+import { makePrivateFolder, removePartials, removeTree, writeFileDurably } from '../platform/files.ts';
 import { createOneAtATime } from '../platform/one-at-a-time.ts';
 import type { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
@@ -40,7 +40,7 @@ export function createSsh({ paths, folders, commandPath, sshKey }: SshParts) {
   const oneAtATime = createOneAtATime();
   /** What each vm's guest was given, and in which boot */
   const given = new Map<string, string>();
-  return { config, refreshConfig, open, closed, forget };
+  return { config, refreshConfig, open, closed, forget, sweep };
 
   /** The file for OpenSSH clients, made when it is not there. */
   async function config(task: Task): Promise<SshConfig> {
@@ -54,6 +54,11 @@ export function createSsh({ paths, folders, commandPath, sshKey }: SshParts) {
       );
     });
     return { configPath };
+  }
+
+  /** At the daemon's start: files whose writing was cut off. */
+  async function sweep(): Promise<void> {
+    for (const each of [folder, join(folder, 'known_hosts')]) await removePartials(each);
   }
 
   /** Another banger or another key may have come since it was made. Where ssh was never used nothing is written. */

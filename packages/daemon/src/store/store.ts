@@ -16,7 +16,7 @@ import { createImageRecords } from './records/images.ts';
 import { createKernelRecords } from './records/kernels.ts';
 import { createVmRecords } from './records/vms.ts';
 import { createWorkspaceRecords } from './records/workspaces.ts';
-import { createReserve } from './reserve.ts';
+import { createReserve, type Reserve } from './reserve.ts';
 import { createWrites, NO_WRITES, sqliteCode, type Writes } from './writes.ts';
 
 const SQLITE_CANTOPEN = 14;
@@ -33,7 +33,7 @@ const reserveFolder = (path: string) => join(dirname(path), 'reserve');
 export function openStore(path: string, { log = silent, now = () => new Date() }: StoreParts = {}) {
   const reserve = createReserve(reserveFolder(path));
   reserve.releaseWhenLow();
-  const database = open(path);
+  const database = openWithReserve(path, reserve);
   try {
     migrate(database, path);
     const copies = createCopies({ database, folder: copiesFolder(path), identity: identify(database), log, now });
@@ -83,6 +83,16 @@ export function createRecords(database: DatabaseSync, writes: Writes = NO_WRITES
 
   function damaged() {
     return [images, kernels, vms, workspaces].flatMap((records) => records.damaged);
+  }
+}
+
+/** SQLite makes two files beside the database, for which a full disk has no room. */
+function openWithReserve(path: string, reserve: Reserve): DatabaseSync {
+  try {
+    return open(path);
+  } catch (fault) {
+    if (!reserve.release()) throw fault;
+    return open(path);
   }
 }
 

@@ -22,7 +22,7 @@ import { makeLens, readShallow } from './lens.ts';
 import { type Found, probeGuest } from './probe-guest.ts';
 import { readObjects } from './read-objects.ts';
 import { type Snapshot, snapshotRepository } from './snapshot-repository.ts';
-import { lensFolder, type WorkspaceParts, type WorkspaceVm } from './workspace-parts.ts';
+import { lensFolder, NEW_LENS, type WorkspaceParts, type WorkspaceVm } from './workspace-parts.ts';
 
 type Request = z.output<typeof workspaceImportSchema>;
 
@@ -49,7 +49,7 @@ export async function importWorkspace(
 
   task.step('read the repository');
   const folder = lensFolder(parts, vm.id, path);
-  const staged = `${folder}.new`;
+  const staged = `${folder}${NEW_LENS}`;
   await using undo = new UndoStack(parts.log);
   undo.add('remove the new lens', () => removeTree(staged));
   await removeTree(staged);

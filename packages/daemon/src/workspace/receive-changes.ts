@@ -17,7 +17,7 @@ import { makeBareRepository } from './lens.ts';
 import { readBlobs } from './read-links.ts';
 import { explained, listReceived, type ReceivedObjects, receivePack, refused } from './receive-pack.ts';
 import { type Change, parseChanges, parseTree, SYMLINK, showName, type TreeEntry } from './tree-entries.ts';
-import { lensFolder, type WorkspaceParts, type WorkspaceVm, workspacesFolder } from './workspace-parts.ts';
+import { lensFolder, QUARANTINE, type WorkspaceParts, type WorkspaceVm, workspacesFolder } from './workspace-parts.ts';
 
 export type Received = GuestHeader & { quarantine: GitPlace; repository: Repository; folder: string };
 
@@ -78,8 +78,8 @@ function identity({ name }: WorkspaceVm): Record<string, string> {
 /** What a daemon that was killed left goes first. */
 async function makeQuarantineFolder(parts: WorkspaceParts, vm: WorkspaceVm): Promise<string> {
   const all = workspacesFolder(parts, vm.id);
-  for (const name of await listFolder(all)) if (name.startsWith('quarantine-')) await removeTree(join(all, name));
-  const folder = join(all, `quarantine-${randomBytes(6).toString('hex')}`);
+  for (const name of await listFolder(all)) if (name.startsWith(QUARANTINE)) await removeTree(join(all, name));
+  const folder = join(all, `${QUARANTINE}${randomBytes(6).toString('hex')}`);
   await makePrivateFolder(folder);
   return folder;
 }

@@ -58,3 +58,11 @@ export function lensFolder({ folders }: Pick<WorkspaceParts, 'folders'>, vmId: V
 export function workspacesFolder({ folders }: Pick<WorkspaceParts, 'folders'>, vmId: VmId): string {
   return join(folders.of(vmId).data, 'workspaces');
 }
+
+/** What a transfer that was cut off leaves beside the lenses. */
+export function isHalfMade(name: string): boolean {
+  return name.startsWith(QUARANTINE) || name.endsWith(NEW_LENS);
+}
+
+export const QUARANTINE = 'quarantine-';
+export const NEW_LENS = '.new';

@@ -5,14 +5,16 @@
  * of it was checked. What the guest sends is hostile: it is bounded, and looked at in a quarantine of its own. Work on
  * one vm's workspaces queues.
  */
+import { join } from 'node:path';
 import type {
   workspaceExportSchema,
   workspaceImportSchema,
   workspacePlanSchema,
 } from '@banger/contract/api/workspaces.ts';
 import { BangerError } from '@banger/contract/errors.ts';
+import type { VmId } from '@banger/contract/names.ts';
 import type { z } from 'zod';
-import { removeTree } from '../platform/files.ts';
+import { listFolder, removeTree } from '../platform/files.ts';
 import { createOneAtATime } from '../platform/one-at-a-time.ts';
 import type { Task } from '../platform/task.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
@@ -22,7 +24,7 @@ import { createGit, HOSTILE_LIMITS } from './git.ts';
 import { parseGuestPath } from './guest-path.ts';
 import { importWorkspace } from './import-workspace.ts';
 import { planWorkspace } from './plan-workspace.ts';
-import { WORKSPACE_LIMITS, type WorkspaceParts } from './workspace-parts.ts';
+import { isHalfMade, WORKSPACE_LIMITS, type WorkspaceParts, workspacesFolder } from './workspace-parts.ts';
 
 export type Workspaces = ReturnType<typeof createWorkspaces>;
 
@@ -76,8 +78,12 @@ export function createWorkspaces({ ownerEnv, limits = WORKSPACE_LIMITS, hostile,
   }
 
   /** At the daemon's start: what a dead one left. */
-  async function sweep(): Promise<void> {
+  async function sweep(vmIds: readonly VmId[]): Promise<void> {
     await removeTree(parts.scratchFolder);
+    for (const id of vmIds) {
+      const folder = workspacesFolder(parts, id);
+      for (const name of await listFolder(folder)) if (isHalfMade(name)) await removeTree(join(folder, name));
+    }
   }
 }
 

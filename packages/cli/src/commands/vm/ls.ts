@@ -1,5 +1,5 @@
 import { formatSize } from '@banger/contract/sizes.ts';
-import { describeIdleStop, describeState } from '../../describe-vm.ts';
+import { describeIdleStop, describeVmState } from '../../describe-vm.ts';
 import type { Run } from '../../load-command.ts';
 import { formatAge, renderTable } from '../../output/table.ts';
 
@@ -14,7 +14,7 @@ export const run: Run<'vm ls'> = async (cli) => {
   const nowMs = Date.now();
   const rows = vms.map((vm) => [
     vm.name,
-    describeState(vm.state) + describeIdleStop(vm, nowMs) + (vm.fault === null ? '' : ` (${vm.fault.code})`),
+    describeVmState(vm) + describeIdleStop(vm, nowMs) + (vm.fault === null ? '' : ` (${vm.fault.code})`),
     vm.image.name,
     String(vm.cpus),
     formatSize(vm.memoryBytes),

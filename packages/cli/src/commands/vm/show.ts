@@ -1,6 +1,6 @@
 import type { Vm } from '@banger/contract/api/vms.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
-import { describeIdleStop, describeSize, describeState } from '../../describe-vm.ts';
+import { describeIdleStop, describeSize, describeVmState } from '../../describe-vm.ts';
 import type { Run } from '../../load-command.ts';
 import { formatAge, renderFacts } from '../../output/table.ts';
 
@@ -16,7 +16,7 @@ function factsOf(vm: Vm, nowMs: number): [string, string][] {
   const facts: [string, string][] = [
     ['name', vm.name],
     ['id', vm.id],
-    ['state', describeState(state) + describeIdleStop(vm, nowMs)],
+    ['state', describeVmState(vm) + describeIdleStop(vm, nowMs)],
   ];
   if (state.is === 'running') {
     facts.push(['since', formatAge(state.since, nowMs)]);

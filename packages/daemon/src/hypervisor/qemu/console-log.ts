@@ -40,9 +40,15 @@ export async function keepConsoleLog(
   log: Log,
   { maxBytes = MAX_CONSOLE_BYTES, burstReads = BURST_READS }: Bounds = {},
 ): Promise<ConsoleLog> {
-  const file = openSync(path, 'a+', 0o600);
-  let sizeBytes = fstatSync(file).size;
   let isWarned = false;
+  // On a full disk the console is what can be done without; the machine goes on, and one that is adopted is not lost.
+  const warn = (fault: unknown) => {
+    if (!isWarned) log.warn(`cannot write ${path}${isNoSpace(fault) ? ', the disk is full' : ''}`, fault);
+    isWarned = true;
+  };
+  const file = openOrWarn(path, warn);
+  const close = () => file !== null && closeSync(file);
+  let sizeBytes = file === null ? 0 : fstatSync(file).size;
 
   const takesMore = createPace(burstReads);
   let timer: NodeJS.Timeout | undefined;
@@ -54,29 +60,37 @@ export async function keepConsoleLog(
     return false;
   };
   const socket = await connectSocket(task, socketPath, onRead).catch((fault) => {
-    closeSync(file);
+    close();
     throw fault;
   });
   socket.on('error', () => {}); // "close" follows
   const ended = new Promise<void>((resolve) => {
     socket.once('close', () => {
       clearTimeout(timer);
-      closeSync(file);
+      close();
       resolve();
     });
   });
   return { ended, stop: () => socket.destroy() };
 
   function append(bytes: Buffer): void {
+    if (file === null) return;
     try {
       writeSync(file, bytes);
       sizeBytes += bytes.length;
       if (sizeBytes > maxBytes) sizeBytes = keepNewest(file, sizeBytes, Math.floor(maxBytes / 2));
     } catch (fault) {
-      // On a full disk the console is what can be done without; the machine goes on.
-      if (!isWarned) log.warn(`cannot write ${path}${isNoSpace(fault) ? ', the disk is full' : ''}`, fault);
-      isWarned = true;
+      warn(fault);
     }
+  }
+}
+
+function openOrWarn(path: string, warn: (fault: unknown) => void): number | null {
+  try {
+    return openSync(path, 'a+', 0o600);
+  } catch (fault) {
+    warn(fault);
+    return null;
   }
 }
 

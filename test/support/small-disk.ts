@@ -1,0 +1,57 @@
+/** A filesystem of its own for a home's state and for the disks of its vms, that a test can fill or make read-only. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { closeSync, cpSync, mkdirSync, openSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Home } from './banger-home.ts';
+
+/** Little more than a new vm's disk asks for */
+const SIZE = '290M';
+
+export type SmallDisk = NonNullable<ReturnType<typeof mountSmallDisk>>;
+
+/** Null where this host lets nobody mount. Call before the home's first command. */
+export function mountSmallDisk(home: Home, { inodes = 0 }: { inodes?: number } = {}) {
+  const folder = join(home.folder, 'small');
+  mkdirSync(folder);
+  const limits = `size=${SIZE},mode=0700${inodes > 0 ? `,nr_inodes=${inodes}` : ''}`;
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', limits, 'tmpfs', folder]).status !== 0) return null;
+  const binds = [
+    [join(folder, 'state'), home.paths.state],
+    [join(folder, 'vms'), join(home.paths.data, 'vms')],
+  ] as const;
+  for (const [own, shown] of binds) {
+    mkdirSync(shown, { recursive: true, mode: 0o700 });
+    cpSync(shown, own, { recursive: true });
+    mkdirSync(own, { recursive: true, mode: 0o700 });
+    execFileSync('mount', ['--bind', own, shown]);
+  }
+  return { folder, takeBlocks, takeInodes, free, setReadOnly, unmount };
+
+  /** To the last block; may be called again when something made room. */
+  function takeBlocks(): void {
+    const path = join(folder, 'taken');
+    const takenBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    const { bavail, bsize } = statfsSync(folder);
+    if (bavail > 0) execFileSync('fallocate', ['-o', String(takenBytes), '-l', String(bavail * bsize), path]);
+  }
+
+  /** To the last inode; likewise. */
+  function takeInodes(): void {
+    const { ffree } = statfsSync(folder);
+    for (let count = 0; count < ffree; count++) closeSync(openSync(join(folder, `taken-${randomUUID()}`), 'w'));
+  }
+
+  function free(): void {
+    for (const name of readdirSync(folder)) if (name.startsWith('taken')) rmSync(join(folder, name));
+  }
+
+  /** Refused by the kernel while a file is open for writing. */
+  function setReadOnly(isReadOnly: boolean): void {
+    execFileSync('mount', ['-o', `remount,${isReadOnly ? 'ro' : 'rw'}`, folder]);
+  }
+
+  function unmount(): void {
+    for (const path of [...binds.map(([, shown]) => shown), folder]) execFileSync('umount', ['--lazy', path]);
+  }
+}
