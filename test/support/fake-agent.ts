@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { basename, dirname, join } from 'node:path';
@@ -94,10 +94,7 @@ export function createFakeAgent({ faults, diskPath, runtimePath, power }: FakeAg
     const route = `${headers[':method']} ${url.pathname.replace(/(?<=^\/v1\/sessions\/)[^/]+/, '*')}`;
     const id = url.pathname.split('/')[3] ?? '';
     const path = join(root, url.searchParams.get('path') ?? '/');
-    const uptimeMs = Math.round(process.uptime() * 1000);
     switch (route) {
-      case 'GET /v1/health':
-        return reply(stream, { ...info, uptimeMs, sessions: sessions.list().length });
       case 'GET /v1/init':
         if (faults.fault === 'init-never-ready') return;
         return done(stream, true);
@@ -119,11 +116,10 @@ export function createFakeAgent({ faults, diskPath, runtimePath, power }: FakeAg
         const kind = found.isDirectory() ? 'directory' : 'file';
         return reply(stream, { kind, sizeBytes: found.size, mode: found.mode });
       }
-      case 'GET /v1/stats':
-        return reply(stream, { ...MEMORY, load1: 0.1, uptimeMs });
       case 'GET /v1/ports':
         return reply(stream, SAMPLE_PORTS);
       case 'POST /v1/clock':
+        writeFileSync(join(root, 'clock'), await bodyOf(stream));
         return done(stream, true);
       case 'POST /v1/shutdown': {
         const { how } = JSON.parse(await bodyOf(stream));
@@ -142,11 +138,10 @@ export function createFakeAgent({ faults, diskPath, runtimePath, power }: FakeAg
 const SAMPLE_PORTS = JSON.parse(
   readFileSync(new URL('../../packages/contract/vectors/ports.json', import.meta.url), 'utf8'),
 ).answer;
-const MEMORY = { memoryTotalBytes: 1e9, memoryAvailableBytes: 9e8, diskTotalBytes: 8e9, diskFreeBytes: 7e9 };
 
 /** Its programs are those of this host. */
 function joinHost(stream: ServerHttp2Stream, authority: string): void {
-  const program = connect({ host: '127.0.0.1', port: Number(authority.split(':')[1]), allowHalfOpen: true });
+  const program = connect({ host: 'localhost', port: Number(authority.split(':')[1]), allowHalfOpen: true });
   program.once('error', (fault) => refuse(stream, 404, 'NOT_FOUND', fault.message));
   program.once('connect', () => {
     stream.respond({ ':status': 200 });

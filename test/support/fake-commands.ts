@@ -79,7 +79,7 @@ export class FakeSessions {
       stream.write(Buffer.alloc(1000, 0xff));
       return;
     }
-    const reader = new FrameReader();
+    const reader = new FrameReader('host');
     let session: Session | null = null;
     stream.on('data', (bytes: Buffer) => {
       for (const { type, payload } of reader.push(bytes)) {

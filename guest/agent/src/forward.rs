@@ -1,4 +1,4 @@
-//! `CONNECT 127.0.0.1:<port>`: a TCP connection to a program in the machine.
+//! `CONNECT localhost:<port>`: a TCP connection to a program in the machine, wherever it listens.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::http_answers::{Code, Refusal, cut_off, response, send_answer, send_body};
+use crate::ports;
+use crate::session::off_the_runtime;
 
 pub async fn run(target: &Uri, body: RecvStream, mut respond: SendResponse<Bytes>) {
     let connection = match connect(target).await {
@@ -30,15 +32,28 @@ async fn connect(target: &Uri) -> Result<TcpStream, Refusal> {
     let addresses = match target.host().unwrap_or_default() {
         "127.0.0.1" => vec![v4],
         "[::1]" => vec![v6],
-        "localhost" => vec![v4, v6],
+        "localhost" => [v4, v6].into_iter().chain(other_addresses(port).await).collect(),
         _ => return Err(refused()),
     };
-    let addresses: Vec<SocketAddr> = addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect();
-    let connection = TcpStream::connect(&addresses[..]).await;
-    let connection = connection.map_err(|error| Refusal::new(Code::NotFound, format!("port {port}: {error}")))?;
-    // Small messages of interactive programs go out at once.
-    let _ = connection.set_nodelay(true);
-    Ok(connection)
+    let mut refusal = None;
+    for address in addresses {
+        match TcpStream::connect(SocketAddr::new(address, port)).await {
+            Ok(connection) => {
+                // Small messages of interactive programs go out at once.
+                let _ = connection.set_nodelay(true);
+                return Ok(connection);
+            }
+            Err(error) => drop(refusal.get_or_insert(error)),
+        }
+    }
+    let reason = refusal.map_or_else(|| "nothing listens".to_owned(), |error| error.to_string());
+    Err(Refusal::new(Code::NotFound, format!("port {port}: {reason}")))
+}
+
+/// Of programs that listen on another address only, such as that of a bridge.
+async fn other_addresses(port: u16) -> Vec<IpAddr> {
+    let found = off_the_runtime(move || Ok(ports::tcp_addresses(port))).await.unwrap_or_default();
+    found.into_iter().filter(|address| !address.is_unspecified()).collect()
 }
 
 async fn copy_to_host(mut program: OwnedReadHalf, mut host: SendStream<Bytes>) {
@@ -66,4 +81,37 @@ async fn copy_to_program(mut host: RecvStream, mut program: OwnedWriteHalf) {
         let _ = host.flow_control().release_capacity(piece.len());
     }
     let _ = program.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn reaches(address: &str, authority: &str) -> bool {
+        let server = tokio::net::TcpListener::bind((address, 0)).await.unwrap();
+        let target = format!("{authority}:{}", server.local_addr().unwrap().port());
+        connect(&target.parse().unwrap()).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_program_is_reached_on_whatever_address_it_listens() {
+        for address in ["127.0.0.1", "::1", "127.0.0.7", "0.0.0.0", "::"] {
+            // A host without IPv6 has no such programs.
+            if std::net::TcpListener::bind((address, 0)).is_ok() {
+                assert!(reaches(address, "localhost").await, "{address}");
+            }
+        }
+        assert!(!reaches("127.0.0.1", "[::1]").await);
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_is_refused_with_the_first_reason() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let refusal = connect(&format!("localhost:{free}").parse().unwrap()).await.unwrap_err();
+        assert_eq!(refusal.code, Code::NotFound);
+        assert!(refusal.message.contains("refused"), "{}", refusal.message);
+        for wrong in ["example.com:80", "10.0.0.1:80", "localhost"] {
+            assert_eq!(connect(&wrong.parse().unwrap()).await.unwrap_err().code, Code::BadRequest);
+        }
+    }
 }

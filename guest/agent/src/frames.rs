@@ -5,6 +5,8 @@ use serde::Serialize;
 
 pub const HEADER_BYTES: usize = 5;
 pub const PAYLOAD_LIMIT_BYTES: usize = 65_536;
+/// As much as Linux takes for a program's arguments and environment, when every byte of it is escaped in JSON
+const START_LIMIT_BYTES: usize = 16 << 20;
 
 /// Frames from the host
 const START: u8 = 0x01;
@@ -106,8 +108,9 @@ impl Decoder {
         }
         self.missing_bytes =
             u32::from_be_bytes([self.header[1], self.header[2], self.header[3], self.header[4]]) as usize;
+        let limit = if self.header[0] == START { START_LIMIT_BYTES } else { PAYLOAD_LIMIT_BYTES };
         match self.header[0] {
-            START..=SIGNAL if self.missing_bytes <= PAYLOAD_LIMIT_BYTES => Ok(true),
+            START..=SIGNAL if self.missing_bytes <= limit => Ok(true),
             START..=SIGNAL => Err(FrameError::TooLong),
             unknown => Err(FrameError::UnknownType(unknown)),
         }
@@ -182,7 +185,9 @@ mod tests {
     #[test]
     fn what_is_too_long_or_unknown_is_refused() {
         let next = |bytes: &'static [u8]| Decoder::default().next(&mut Bytes::from_static(bytes));
-        assert_eq!(next(&[1, 0, 1, 0, 1]), Err(FrameError::TooLong));
+        assert_eq!(next(&[1, 1, 0, 0, 0]), Ok(None));
+        assert_eq!(next(&[1, 1, 0, 0, 1]), Err(FrameError::TooLong));
+        assert_eq!(next(&[2, 0, 1, 0, 1]), Err(FrameError::TooLong));
         assert_eq!(next(&[3, 255, 255, 255, 255]), Err(FrameError::TooLong));
         assert_eq!(next(&[9, 0, 0, 0, 0]), Err(FrameError::UnknownType(9)));
         assert_eq!(next(&[3, 0, 1, 0, 0]), Ok(None));

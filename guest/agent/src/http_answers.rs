@@ -11,6 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 const JSON_LIMIT_BYTES: usize = 64 * 1024;
+/// It may name a command that is megabytes long
+const MESSAGE_LIMIT_BYTES: usize = 1000;
 
 /// Why a request was not done, as the protocol names it. The host's table is `contract/src/guest/agent-codes.ts`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -29,6 +31,7 @@ pub enum Code {
     CwdNotFound,
     CommandNotFound,
     CommandNotExecutable,
+    CommandTooLong,
     TooManySessions,
     Internal,
 }
@@ -36,9 +39,11 @@ pub enum Code {
 impl Code {
     fn status(self) -> StatusCode {
         match self {
-            Self::BadRequest | Self::IsADirectory | Self::NotADirectory | Self::CommandNotExecutable => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::BadRequest
+            | Self::IsADirectory
+            | Self::NotADirectory
+            | Self::CommandNotExecutable
+            | Self::CommandTooLong => StatusCode::BAD_REQUEST,
             Self::NotFound | Self::UserNotFound | Self::CommandNotFound | Self::CwdNotFound => StatusCode::NOT_FOUND,
             Self::Permission => StatusCode::FORBIDDEN,
             Self::Exists | Self::Busy => StatusCode::CONFLICT,
@@ -57,7 +62,10 @@ pub struct Refusal {
 
 impl Refusal {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        let mut message = message.into();
+        let end = (0..=MESSAGE_LIMIT_BYTES).rev().find(|&at| message.is_char_boundary(at));
+        message.truncate(end.unwrap_or(0));
+        Self { code, message }
     }
 
     pub fn bad_request(message: impl Into<String>) -> Self {
@@ -148,6 +156,12 @@ pub async fn cut_off(stream: &mut SendStream<Bytes>) {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+
+    #[test]
+    fn a_reason_is_short_whatever_it_names() {
+        assert_eq!(Refusal::bad_request("é".repeat(5000)).message.len(), MESSAGE_LIMIT_BYTES);
+        assert_eq!(Refusal::bad_request("short").message, "short");
+    }
 
     #[test]
     fn the_codes_are_those_of_the_shared_table() {

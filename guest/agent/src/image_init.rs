@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::{console, init_ready, sys};
+use crate::{console, init_ready, mounts, sys};
 
 const CANDIDATES: [&str; 4] = ["/sbin/init", "/usr/sbin/init", "/lib/systemd/systemd", "/usr/lib/systemd/systemd"];
 
@@ -54,6 +54,7 @@ pub fn prepare_systemd() {
         let _ = symlink("/dev/null", folder.join(unit));
     }
     empty_tmp();
+    mounts::devices_stay_open();
 }
 
 /// systemd empties /tmp while it boots, when commands may already run and have files there. So the agent does it before

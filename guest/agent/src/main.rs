@@ -36,7 +36,6 @@ mod session_output;
 mod sessions;
 mod shutdown;
 mod start_request;
-mod stats;
 mod supervisor;
 mod sys;
 mod tar_format;
@@ -44,6 +43,7 @@ mod tar_in;
 mod tar_out;
 mod tar_reader;
 mod temporaries;
+mod terminal_names;
 mod trace;
 mod users;
 

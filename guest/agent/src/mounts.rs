@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,6 +42,7 @@ pub fn mount_kernel_filesystems() {
         let _ = fs::create_dir_all(target);
         let _ = mount(kind, target, kind, none | flags, options);
     }
+    make_devices();
     for (target, link) in [
         ("/proc/self/fd", "/dev/fd"),
         ("/proc/self/fd/0", "/dev/stdin"),
@@ -50,6 +51,29 @@ pub fn mount_kernel_filesystems() {
     ] {
         let _ = symlink(target, link);
     }
+}
+
+/// Devices that ordinary users may open, as udev says wherever it runs. Here already, since an image may have no udev, and
+/// the kernel loads the driver when a node is opened. `devices_stay_open` keeps them so.
+const OPEN_DEVICES: [(&str, u32, u32); 2] = [("/dev/net/tun", 10, 200), ("/dev/fuse", 10, 229)];
+const OPEN_TO_ALL: u32 = 0o666;
+
+fn make_devices() {
+    use rustix::fs::{FileType, Mode, makedev, mknodat};
+    for (path, major, minor) in OPEN_DEVICES {
+        let _ = Path::new(path).parent().map(fs::create_dir_all);
+        let _ = mknodat(CWD, path, FileType::CharacterDevice, Mode::empty(), makedev(major, minor));
+        // The mode of a new node would depend on the umask, and the driver may have made it before.
+        let _ = fs::set_permissions(path, fs::Permissions::from_mode(OPEN_TO_ALL));
+    }
+}
+
+/// systemd would close them: the kernel's modules list them without a mode.
+pub fn devices_stay_open() {
+    let lines: String =
+        OPEN_DEVICES.iter().map(|(path, ..)| format!("z {path} {OPEN_TO_ALL:04o} root root - -\n")).collect();
+    let _ =
+        fs::create_dir_all("/run/tmpfiles.d").and_then(|()| fs::write("/run/tmpfiles.d/banger-devices.conf", lines));
 }
 
 /// The image, whose kind nobody told us.

@@ -38,14 +38,21 @@ struct Owner {
 
 pub async fn list() -> Result<Answer, Refusal> {
     off_the_runtime(|| {
-        let listeners: Vec<Listener> = ["tcp", "tcp6", "udp", "udp6"]
-            .into_iter()
-            .flat_map(|table| listeners(table, &fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default()))
-            .collect();
+        let listeners: Vec<Listener> = ["tcp", "tcp6", "udp", "udp6"].into_iter().flat_map(read_table).collect();
         let (owners, has_all_owners) = owners(&listeners);
         Ok(answer(listeners, &owners, has_all_owners))
     })
     .await
+}
+
+/// Where programs listen on this port.
+pub fn tcp_addresses(port: u16) -> Vec<IpAddr> {
+    let all = ["tcp", "tcp6"].into_iter().flat_map(read_table);
+    all.filter(|listener| listener.port == port).map(|listener| listener.address).collect()
+}
+
+fn read_table(table: &str) -> Vec<Listener> {
+    listeners(table, &fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default())
 }
 
 fn answer(listeners: Vec<Listener>, owners: &HashMap<u64, Owner>, has_all_owners: bool) -> Answer {

@@ -51,6 +51,9 @@ pub fn spawn(plan: &CommandPlan, user: &User, files: ProcessFiles) -> Result<i32
         match Refusal::of_io(&error, &tried) {
             Refusal { code: Code::NotFound, message } => Refusal::new(Code::CommandNotFound, message),
             Refusal { code: Code::Permission, message } => Refusal::new(Code::CommandNotExecutable, message),
+            other if error.kind() == io::ErrorKind::ArgumentListTooLong => {
+                Refusal::new(Code::CommandTooLong, other.message)
+            }
             other if error.raw_os_error() == Some(libc::ENOEXEC) => {
                 Refusal::new(Code::CommandNotExecutable, other.message)
             }

@@ -16,12 +16,13 @@ use crate::http_answers::{Answer, Code, Refusal, read_json, response, send_answe
 use crate::init_ready::InitReady;
 use crate::process::signal_number;
 use crate::sessions::Sessions;
-use crate::{clock, exec, files, forward, ports, shutdown, stats, trace};
+use crate::{clock, exec, files, forward, ports, shutdown};
 
 pub struct Agent {
     pub info: AgentInfo,
     pub sessions: Arc<Sessions>,
     pub init_ready: InitReady,
+    pub clock: clock::Keeper,
 }
 
 #[derive(Deserialize)]
@@ -39,7 +40,6 @@ pub async fn answer(agent: Arc<Agent>, request: Request<RecvStream>, mut respond
     let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let query = head.uri.query().unwrap_or_default();
     let answer = match (head.method.as_str(), &segments[..]) {
-        ("GET", ["v1", "health"]) => Ok(health(&agent)),
         ("POST", ["v1", "exec"]) => {
             if let Ok(client) = respond.send_response(response(StatusCode::OK), false) {
                 exec::run(agent, body, client).await;
@@ -65,9 +65,8 @@ pub async fn answer(agent: Arc<Agent>, request: Request<RecvStream>, mut respond
         },
         ("PUT", ["v1", "files"]) => files::receive(query, body).await,
         ("GET", ["v1", "stat"]) => files::stat(query).await,
-        ("GET", ["v1", "stats"]) => stats::measure().await,
         ("GET", ["v1", "ports"]) => ports::list().await,
-        ("POST", ["v1", "clock"]) => set_clock(&mut body).await,
+        ("POST", ["v1", "clock"]) => follow_clock(&agent, &mut body).await,
         ("POST", ["v1", "shutdown"]) => match read_json(&mut body).await {
             Ok(order) => {
                 send_answer(&mut respond, Ok(Answer::Accepted));
@@ -80,13 +79,6 @@ pub async fn answer(agent: Arc<Agent>, request: Request<RecvStream>, mut respond
     send_answer(&mut respond, answer);
 }
 
-fn health(agent: &Agent) -> Answer {
-    let mut health = serde_json::to_value(&agent.info).unwrap_or_default();
-    health["uptimeMs"] = trace::uptime_ms().into();
-    health["sessions"] = agent.sessions.count().into();
-    Answer::Json(health)
-}
-
 async fn signal(agent: &Agent, id: &str, body: &mut RecvStream) -> Result<Answer, Refusal> {
     let Signal { signal } = read_json(body).await?;
     let number = signal_number(&signal)?;
@@ -94,8 +86,8 @@ async fn signal(agent: &Agent, id: &str, body: &mut RecvStream) -> Result<Answer
     Ok(Answer::NoContent)
 }
 
-async fn set_clock(body: &mut RecvStream) -> Result<Answer, Refusal> {
+async fn follow_clock(agent: &Agent, body: &mut RecvStream) -> Result<Answer, Refusal> {
     let Clock { unix_ms } = read_json(body).await?;
-    clock::set(unix_ms).map_err(|error| Refusal::of_io(&error, "setting the clock"))?;
+    agent.clock.follow(unix_ms).map_err(|error| Refusal::of_io(&error, "setting the clock"))?;
     Ok(Answer::NoContent)
 }

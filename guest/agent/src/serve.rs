@@ -93,9 +93,9 @@ async fn serve(port: Port, info: AgentInfo, says: InitWord, notices: Option<Unix
     let _ = says.remember();
     // An agent after this one would wait in vain for what the init says once.
     let init_ready = InitReady::follow(says, notices, || drop(InitWord::Ready.remember()))?;
-    let agent = Arc::new(Agent { sessions, info, init_ready });
+    let agent = Arc::new(Agent { sessions, info, init_ready, clock: clock::Keeper::default() });
     loop {
-        let beginning = greet(&port, &agent.info).await?;
+        let beginning = greet(&port, &agent).await?;
         let (stream, gathered) = PortStream::new(port.clone(), beginning);
         // However a session ends, the next one begins with a hello.
         let _ = serve_session(stream, gathered, &agent).await;
@@ -103,7 +103,7 @@ async fn serve(port: Port, info: AgentInfo, says: InitWord, notices: Option<Unix
 }
 
 /// Answers hellos until a session begins; returns its first bytes.
-async fn greet(port: &LivePort, info: &AgentInfo) -> io::Result<Vec<u8>> {
+async fn greet(port: &LivePort, agent: &Agent) -> io::Result<Vec<u8>> {
     let mut scanner = Scanner::default();
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -116,9 +116,11 @@ async fn greet(port: &LivePort, info: &AgentInfo) -> io::Result<Vec<u8>> {
         while let Some(heard) = scanner.hear(&mut rest) {
             match heard {
                 Heard::Hello { nonce, unix_ms } => {
-                    clock::catch_up(unix_ms);
+                    if !agent.clock.has_compared() {
+                        clock::catch_up(unix_ms);
+                    }
                     // A host that hung up in the meantime says hello again.
-                    let _ = port.write_all(ready_line(&nonce, info).as_bytes()).await;
+                    let _ = port.write_all(ready_line(&nonce, &agent.info).as_bytes()).await;
                 }
                 Heard::Preface => return Ok([b"PRI * HTTP/2.0\r\n", rest].concat()),
                 Heard::Bye => {}

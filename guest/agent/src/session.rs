@@ -52,6 +52,9 @@ pub struct SessionInfo {
     exit: Option<Exit>,
 }
 
+/// What is listed of a command that may be megabytes long
+const LISTED_BYTES: usize = 4096;
+
 /// Our ends of what the process reads and writes
 struct Ends {
     terminal: Option<GuestFile>,
@@ -80,7 +83,7 @@ pub async fn start(sessions: &Arc<Sessions>, request: StartRequest) -> Result<Ar
         id: sessions.next_id(),
         process: Process::watch(pid).map_err(internal)?,
         keep: request.keep,
-        argv: request.argv,
+        argv: shorten(request.argv),
         user: user_name,
         started_unix_ms: clock::now_unix_ms(),
         terminal: ends.terminal,
@@ -168,6 +171,24 @@ impl Session {
     }
 }
 
+/// The words that fit, and an ellipsis for the rest.
+fn shorten(argv: Vec<String>) -> Vec<String> {
+    let mut left = LISTED_BYTES;
+    let mut kept = Vec::new();
+    for mut word in argv {
+        if word.len() + 1 > left {
+            let end = (0..=left).rev().find(|&at| word.is_char_boundary(at));
+            word.truncate(end.unwrap_or(0));
+            word.push('…');
+            kept.push(word);
+            break;
+        }
+        left -= word.len() + 1;
+        kept.push(word);
+    }
+    kept
+}
+
 fn open_terminal(pty: pty::Pty) -> std::io::Result<(Ends, ProcessFiles)> {
     let ours = GuestFile::new(pty.ours, Interest::READABLE | Interest::WRITABLE)?;
     let files = ProcessFiles {
@@ -212,4 +233,19 @@ pub async fn off_the_runtime<T: Send + 'static>(
 
 fn internal(error: std::io::Error) -> Refusal {
     Refusal::new(Code::Internal, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_of_any_length_is_listed_short() {
+        let short = vec!["make".to_owned(), "test".to_owned()];
+        assert_eq!(shorten(short.clone()), short);
+        let long = shorten(vec!["é".repeat(5000), "x".to_owned()]);
+        assert_eq!((long.len(), long[0].ends_with('…')), (1, true));
+        let many = shorten(vec![String::new(); 100_000]);
+        assert_eq!((many.len(), many.last().map(String::as_str)), (LISTED_BYTES + 1, Some("…")));
+    }
 }

@@ -71,10 +71,6 @@ impl Sessions {
         list
     }
 
-    pub fn count(&self) -> usize {
-        self.table().len()
-    }
-
     fn table(&self) -> MutexGuard<'_, HashMap<String, Arc<Session>>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::http_answers::{Code, Refusal};
+use crate::terminal_names;
 use crate::users::User;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -73,10 +74,12 @@ impl StartRequest {
             ("LANG", "C.UTF-8"),
         ];
         let mut env: BTreeMap<String, String> = usual.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        if self.tty.is_some() {
-            env.insert("TERM".to_owned(), "xterm-256color".to_owned());
-        }
         env.extend(self.env.clone());
+        if self.tty.is_some() {
+            let term = env.get("TERM").map_or(terminal_names::USUAL, String::as_str);
+            let term = terminal_names::known_or_usual(term, &user.home);
+            env.insert("TERM".to_owned(), term);
+        }
         env
     }
 

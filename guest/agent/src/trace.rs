@@ -20,10 +20,6 @@ pub fn print() {
     crate::console::say(&format!("trace {{{}}}", steps.join(",")));
 }
 
-pub fn uptime_ms() -> u64 {
-    uptime_us() / 1000
-}
-
 fn uptime_us() -> u64 {
     let now = clock_gettime(ClockId::Boottime);
     now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000

@@ -1,5 +1,6 @@
 /** Flags and environment to what the agent is asked to start. Pure, but for the terminal's size that is handed in. */
 import { BangerError } from '@banger/contract/errors.ts';
+import { checkCommandSize } from '@banger/contract/guest/command-size.ts';
 import type { ExecStart } from '@banger/contract/guest/messages.ts';
 import type { Terminal } from './output/terminal.ts';
 
@@ -24,9 +25,13 @@ type RequestParts = {
 
 export function planExec({ command, flags, terminal, env, size }: RequestParts): ExecStart {
   const hasTty = wantsTty(command, flags, terminal);
-  return {
+  const words = {
     argv: command ?? [],
     env: { ...(hasTty && terminalVariables(env)), ...chosenVariables(flags.env, env) },
+  };
+  checkCommandSize(words);
+  return {
+    ...words,
     cwd: flags.cwd ?? null,
     user: flags.user ?? null,
     tty: hasTty ? size() : null,

@@ -94,6 +94,7 @@ export const ERRORS = {
   AGENT_PROTOCOL: { status: 502, exit: 76, meaning: 'The guest agent said something that is not in the protocol.' },
   COMMAND_NOT_FOUND: { status: 404, exit: 127, meaning: 'The guest does not have this command.' },
   COMMAND_NOT_EXECUTABLE: { status: 400, exit: 126, meaning: 'The guest has the file, but cannot run it.' },
+  COMMAND_TOO_LONG: { status: 400, exit: 126, meaning: 'A command with its environment is longer than Linux takes.' },
   GUEST_PATH: { status: 404, exit: 66, meaning: 'A path inside the guest does not exist or cannot be used this way.' },
   GUEST_DISK_FULL: { status: 507, exit: 74, meaning: "The guest's own disk does not have the space that this needs." },
   GUEST_REFUSED: { status: 400, exit: 65, meaning: 'The guest agent refused a request.' },

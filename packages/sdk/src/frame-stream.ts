@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { BangerError } from '@banger/contract/errors.ts';
 import { type CommandEvent, readCommandEvents } from '@banger/contract/guest/command-events.ts';
+import { checkCommandSize } from '@banger/contract/guest/command-size.ts';
 import { encodeChunks, encodeFrame, FRAME } from '@banger/contract/guest/frames.ts';
 import type { ExecStart } from '@banger/contract/guest/messages.ts';
 import { type ByteSource, drained } from './http.ts';
@@ -15,7 +16,9 @@ export class FrameStream {
     this.#source = source;
   }
 
-  start(start: ExecStart): Promise<void> {
+  /** Throws COMMAND_TOO_LONG. */
+  async start(start: ExecStart): Promise<void> {
+    checkCommandSize(start);
     return this.#write(encodeFrame(FRAME.START, JSON.stringify(start)));
   }
 

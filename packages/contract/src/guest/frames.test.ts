@@ -40,6 +40,9 @@ test('frames that arrive byte by byte are whole', () => {
 test('a hostile length or type is refused before anything is kept', () => {
   const tooLong = Buffer.from([FRAME.STDOUT, 0xff, 0xff, 0xff, 0xff]);
   assert.throws(() => new FrameReader().push(tooLong), { code: 'AGENT_PROTOCOL' });
+  const start = Buffer.from([FRAME.START, 0, 1, 0, 1]);
+  assert.throws(() => new FrameReader().push(start), { code: 'AGENT_PROTOCOL' });
+  assert.deepEqual(new FrameReader('host').push(start), []);
   assert.throws(() => new FrameReader().push(Buffer.from([0x7f, 0, 0, 0, 0])), { code: 'AGENT_PROTOCOL' });
   assert.throws(() => encodeFrame(FRAME.STDIN, Buffer.alloc(MAX_FRAME_PAYLOAD_BYTES + 1)), { code: 'AGENT_PROTOCOL' });
 });

@@ -5,6 +5,8 @@
 import { BangerError } from '../errors.ts';
 
 export const MAX_FRAME_PAYLOAD_BYTES = 65_536;
+/** The longest command that Linux takes, when every byte of it is escaped in JSON */
+const MAX_START_PAYLOAD_BYTES = 16 * 2 ** 20;
 const HEADER_BYTES = 5;
 
 export const FRAME = {
@@ -28,7 +30,8 @@ const TYPES = new Set<number>(Object.values(FRAME));
 
 export function encodeFrame(type: FrameType, payload: Uint8Array | string = ''): Uint8Array {
   const body = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload;
-  if (body.length > MAX_FRAME_PAYLOAD_BYTES) throw protocolError(`a frame of ${body.length} bytes is too long to send`);
+  const maxBytes = type === FRAME.START ? MAX_START_PAYLOAD_BYTES : MAX_FRAME_PAYLOAD_BYTES;
+  if (body.length > maxBytes) throw protocolError(`a frame of ${body.length} bytes is too long to send`);
   const frame = new Uint8Array(HEADER_BYTES + body.length);
   frame[0] = type;
   new DataView(frame.buffer).setUint32(1, body.length);
@@ -51,6 +54,12 @@ export function textOf(payload: Uint8Array): string {
 /** Takes bytes as they arrive and gives whole frames. Throws AGENT_PROTOCOL on an unknown type or a length out of bounds. */
 export class FrameReader {
   #pending: Uint8Array = new Uint8Array(0);
+  readonly #maxStartBytes: number;
+
+  /** From a host comes START, which may be long. */
+  constructor(from: 'guest' | 'host' = 'guest') {
+    this.#maxStartBytes = from === 'host' ? MAX_START_PAYLOAD_BYTES : MAX_FRAME_PAYLOAD_BYTES;
+  }
 
   push(bytes: Uint8Array): Frame[] {
     let rest = this.#pending.length === 0 ? bytes : joined(this.#pending, bytes);
@@ -59,7 +68,8 @@ export class FrameReader {
       const type = rest[0] as number;
       const lengthBytes = new DataView(rest.buffer, rest.byteOffset).getUint32(1);
       if (!TYPES.has(type)) throw protocolError(`there is no frame of type 0x${type.toString(16)}`);
-      if (lengthBytes > MAX_FRAME_PAYLOAD_BYTES) throw protocolError(`a frame announces ${lengthBytes} bytes`);
+      const maxBytes = type === FRAME.START ? this.#maxStartBytes : MAX_FRAME_PAYLOAD_BYTES;
+      if (lengthBytes > maxBytes) throw protocolError(`a frame announces ${lengthBytes} bytes`);
       if (rest.length < HEADER_BYTES + lengthBytes) break;
       frames.push({ type: type as FrameType, payload: rest.subarray(HEADER_BYTES, HEADER_BYTES + lengthBytes) });
       rest = rest.subarray(HEADER_BYTES + lengthBytes);

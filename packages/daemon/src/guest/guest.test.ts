@@ -47,7 +47,14 @@ test('what the agent refuses becomes an error of ours', async (t) => {
   await assert.rejects(guest.readTar(task, '/nowhere'), { code: 'GUEST_PATH' });
   await assert.rejects(guest.endSession(task, 'none'), { code: 'SESSION_NOT_FOUND' });
   await assert.rejects(guest.signalSession(task, 'none', 'INT'), { code: 'SESSION_NOT_FOUND' });
-  await assert.rejects(guest.run(task, ['x'.repeat(70_000)]), { code: 'BAD_REQUEST' });
+  await assert.rejects(guest.run(task, ['true', 'x'.repeat(200_000)]), { code: 'COMMAND_TOO_LONG' });
+});
+
+test('a command as long as Linux takes it goes in', async (t) => {
+  const guest = await connectFake(t);
+  const words = Array.from({ length: 16 }, () => 'é"'.repeat(40_000));
+  const { stdout } = await guest.run(task, ['sh', '-c', 'printf %s "$@" | wc -c', 'sh', ...words]);
+  assert.equal(stdout.toString().trim(), String(16 * 120_000));
 });
 
 test('a connection into the guest carries bytes both ways after either side has ended', async (t) => {

@@ -8,8 +8,8 @@
 import { type ClientHttp2Stream, constants } from 'node:http2';
 import type { Duplex, Readable } from 'node:stream';
 import { cleanQuote } from '@banger/contract/clean-text.ts';
-import { BangerError } from '@banger/contract/errors.ts';
-import { encodeFrame, FRAME, MAX_FRAME_PAYLOAD_BYTES } from '@banger/contract/guest/frames.ts';
+import { checkCommandSize } from '@banger/contract/guest/command-size.ts';
+import { encodeFrame, FRAME } from '@banger/contract/guest/frames.ts';
 import {
   type AgentInfo,
   type ExecStart,
@@ -34,15 +34,6 @@ export type { CommandOutput, RunOptions } from './run-command.ts';
 const STALLED_TRANSFER_MS = 120_000;
 const MAX_TRANSFER_MS = 24 * 3_600_000;
 
-const statsSchema = z.object({
-  memoryTotalBytes: z.number(),
-  memoryAvailableBytes: z.number(),
-  diskTotalBytes: z.number(),
-  diskFreeBytes: z.number(),
-  load1: z.number(),
-  uptimeMs: z.number(),
-});
-export type GuestStats = z.infer<typeof statsSchema>;
 const kindSchema = z.enum(['file', 'directory', 'symlink']);
 export type TarOptions = {
   /** Whose the files become, instead of those that the stream names */
@@ -86,6 +77,7 @@ export class Guest {
 
   /** The command's two-way stream of frames, after START. Destroying it ends the command, unless it is kept. */
   async exec(task: Task, start: ExecStart): Promise<Duplex> {
+    checkCommandSize(start);
     return this.#openFrames(task, FRAME.START, JSON.stringify(start));
   }
 
@@ -159,9 +151,9 @@ export class Guest {
     }
   }
 
-  /** A TCP connection to a program that listens on the guest's loopback. Throws PORT_REFUSED. */
+  /** A TCP connection to a program that listens in the guest, on whatever address. Throws PORT_REFUSED. */
   async connect(task: Task, port: number): Promise<Duplex> {
-    return this.#session.connect(task, `127.0.0.1:${port}`, 'PORT_REFUSED');
+    return this.#session.connect(task, `localhost:${port}`, 'PORT_REFUSED');
   }
 
   /** What listens in the guest; the names of the processes are cleaned. */
@@ -170,11 +162,8 @@ export class Guest {
     return { isCut, ports: ports.map((each) => ({ ...each, ...cleanPort(each) })) };
   }
 
-  async stats(task: Task): Promise<GuestStats> {
-    return this.#session.ask(task, { method: 'GET', path: '/v1/stats' }, statsSchema);
-  }
-
-  async setClock(task: Task, unixMs: number): Promise<void> {
+  /** Tells the guest what time it is now; its clock is set when it stood still. */
+  async followClock(task: Task, unixMs: number): Promise<void> {
     await this.#session.tell(task, { method: 'POST', path: '/v1/clock', body: { unixMs } });
   }
 
@@ -184,7 +173,6 @@ export class Guest {
   }
 
   async #openFrames(task: Task, type: typeof FRAME.START | typeof FRAME.ATTACH, json: string): Promise<Duplex> {
-    if (Buffer.byteLength(json) > MAX_FRAME_PAYLOAD_BYTES) throw commandTooLong();
     const stream = this.openFrames();
     stream.write(encodeFrame(type, json));
     await this.#session.answerTo(task, stream);
@@ -198,11 +186,4 @@ function cleanPort({ address, process }: GuestPorts['ports'][number]) {
 
 function sessionPath(id: string): string {
   return `/v1/sessions/${encodeURIComponent(id)}`;
-}
-
-function commandTooLong(): BangerError {
-  return new BangerError('BAD_REQUEST', {
-    message: `The command with its environment is longer than ${MAX_FRAME_PAYLOAD_BYTES / 1024} KiB.`,
-    hint: 'Put it in a file, copy that with "banger vm cp", and run the file.',
-  });
 }

@@ -17,6 +17,7 @@ import { adoptWhenItAnswers } from './adopt-vm.ts';
 import { awaitSystem } from './await-system.ts';
 import { chooseName, createVm, type NamedVmCreate } from './create-vm.ts';
 import { createIdleStop } from './idle-stop.ts';
+import { createClockKeeper } from './keep-clocks.ts';
 import { reconcile } from './reconcile.ts';
 import { removeVm } from './remove-vm.ts';
 import { createRunningVms } from './running-vms.ts';
@@ -47,7 +48,19 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     now: parts.now,
     log,
   });
-  const watching = createWatch({ parts, oneAtATime, startAgain: (vm) => start1(untilEnd(), vm) });
+  const clockKeeper = createClockKeeper({
+    listRunning: () => records.list().filter(({ id }) => running.find(id) !== null),
+    guest: (task, { id, name }) => running.get(id, name).guest(task),
+    now: parts.now,
+    monotonicMs: parts.monotonicMs,
+    log,
+  });
+  const watching = createWatch({
+    parts,
+    oneAtATime,
+    startAgain: (vm) => start1(untilEnd(), vm),
+    tellTime: clockKeeper.tell,
+  });
   /** Emits the id of each vm that is gone */
   const removals = new EventEmitter();
   return {
@@ -71,9 +84,11 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     reconcile: async () => {
       await reconcile(parts, { adopted: watching.watch, silent: (vm) => void awaitAnswer(vm) });
       idleStop.begin();
+      clockKeeper.begin();
     },
     releaseAll: () => {
       idleStop.end();
+      clockKeeper.end();
       ending.abort();
       running.releaseAll();
     },
@@ -202,6 +217,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
   async function start1(task: Task, vm: VmRecord): Promise<VmRecord> {
     const started = await startVm(task, parts, vm);
     watching.watch(started);
+    void clockKeeper.tell(started);
     activity.touch(started.id);
     return started;
   }

@@ -10,9 +10,14 @@ import { createRebootLimit, REBOOTS } from './reboot-limit.ts';
 import { finishStop } from './stop-vm.ts';
 import type { VmParts } from './vm-parts.ts';
 
-type WatchParts = { parts: VmParts; oneAtATime: OneAtATime; startAgain: (vm: VmRecord) => Promise<unknown> };
+type WatchParts = {
+  parts: VmParts;
+  oneAtATime: OneAtATime;
+  startAgain: (vm: VmRecord) => Promise<unknown>;
+  tellTime: (vm: VmRecord) => Promise<void>;
+};
 
-export function createWatch({ parts, oneAtATime, startAgain }: WatchParts) {
+export function createWatch({ parts, oneAtATime, startAgain, tellTime }: WatchParts) {
   const { records, running, folders, log } = parts;
   const rebootLimit = createRebootLimit(parts);
   return { watch, forget: rebootLimit.forget };
@@ -44,6 +49,7 @@ export function createWatch({ parts, oneAtATime, startAgain }: WatchParts) {
     if (vm?.state.is !== 'running') return;
     const message = 'It waits, since the filesystem of its disk on the host is full; it goes on once there is space.';
     log.info(`vm ${vm.name} ${stall ? `waits: ${stall}` : 'goes on'}`);
+    if (!stall) void tellTime(vm);
     records.note({ ...vm, fault: stall && { code: 'DISK_FULL', message, at: parts.now().toISOString() } });
   }
 

@@ -135,7 +135,7 @@ function findRoute({ routes, requests }: FakeDaemon, { method, url = '' }: Incom
 
 /** The agent's part, as far as tests need it: pipes, signals, exit. */
 function runHere(socket: Socket, signals: string[]): void {
-  const reader = new FrameReader();
+  const reader = new FrameReader('host');
   let child: ReturnType<typeof spawn> | null = null;
   socket.on('error', () => {});
   socket.on('close', () => child?.kill('SIGHUP'));
