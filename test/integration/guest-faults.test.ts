@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Vm } from '@banger/contract/api/vms.ts';
+import { findByArgument, killProcess } from '../../packages/daemon/src/platform/processes.ts';
 import { createFakeHome } from '../support/fake-home.ts';
 import { watchOutput } from '../support/watch-output.ts';
 
@@ -65,6 +66,24 @@ test('a machine that ends by itself is recorded as crashed, and the command ends
   assert.notEqual(code, 0);
   const { state } = await home.untilVm('web', (vm) => vm.state.is === 'stopped');
   assert.notEqual(state.is === 'stopped' && state.why, 'shut-down');
+});
+
+test('a network that ends is told, also by a daemon that was not there, and a restart gives a new one', async (t) => {
+  const home = await createFakeHome(t);
+  const { id } = await home.json<Vm>(['vm', 'create', '--name', 'web', '--start']);
+  const endNetwork = async () => {
+    for (const peer of findByArgument(`${home.paths.runtime}/vms/${id}/passt.log`)) await killProcess(peer);
+  };
+  await endNetwork();
+  const { fault } = await home.untilVm('web', (vm) => vm.fault !== null);
+  assert.equal(fault?.code, 'NETWORK_FAILED');
+  assert.match(fault?.message ?? '', /"banger vm restart web"/);
+  await home.json(['vm', 'restart', 'web']);
+  assert.equal((await home.json<Vm>(['vm', 'show', 'web'])).fault, null);
+
+  await home.killDaemon();
+  await endNetwork();
+  assert.equal((await home.json<Vm>(['vm', 'show', 'web'])).fault?.code, 'NETWORK_FAILED');
 });
 
 test('a guest that reboots comes back, and one that does so for ever stays off', async (t) => {

@@ -6,7 +6,7 @@
  */
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { readFakeFaults } from './fake-faults.ts';
 
 /** A test that failed to end it does not leave it behind for ever */
@@ -40,6 +40,11 @@ async function main(): Promise<void> {
   const waitingForAgent: Socket[] = [];
   const agentServer = await listen(sockets.get('agent'), (socket) => waitingForAgent.push(socket));
   await listen(sockets.get('qmp'), (socket) => serveQmp(socket, qmpClients));
+  for (const netdev of options('-netdev')) {
+    const peer = connect(field(netdev, 'addr.path'));
+    peer.on('error', () => {}); // "close" follows
+    peer.on('close', () => tell(qmpClients, 'NETDEV_STREAM_DISCONNECTED', { 'netdev-id': field(netdev, 'id') }));
+  }
 
   const power = {
     end: (reason: string) => end(qmpClients, true, reason),

@@ -18,6 +18,7 @@ export function createNetworkCapability({ folders, userNetwork, readReach }: Net
       const link = await userNetwork.connect(task, folders.of(id).runtime, await readReach());
       return link ? { networkSocket: link.socketPath, network: link.network } : {};
     },
+    hasEnded: ({ id }) => userNetwork.hasEnded(folders.of(id).runtime),
     async release({ id }) {
       await userNetwork.release(folders.of(id).runtime);
     },

@@ -5,6 +5,7 @@
  * resolver for names, and gets no way to what listens on the host's loopback only. It ends by itself when its machine
  * does.
  */
+import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
@@ -28,7 +29,7 @@ type UserNetworkParts = NetworkTools & { host?: HostNetwork };
 export type UserNetwork = ReturnType<typeof createUserNetwork>;
 
 export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
-  return { connect, release };
+  return { connect, hasEnded, release };
 
   /**
    * Ready for QEMU to connect, or null with a note where the host has no network to share or no way to keep its loopback
@@ -71,6 +72,12 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
     } finally {
       watch.stop();
     }
+  }
+
+  /** Whether this run had a network, and has none any more. */
+  function hasEnded(runtimeFolder: string): boolean {
+    const { pid, log } = filesOf(runtimeFolder);
+    return existsSync(pid) && findByArgument(log).length === 0;
   }
 
   /** Ends what is left of this run's network. Safe to repeat, also for a run that an earlier daemon began. */

@@ -1,5 +1,5 @@
 /**
- * What a machine does unasked, and how its record follows: it waits for space, its agent is gone, it reboots, it ends.
+ * What a machine does unasked, and how its record follows: it waits for space, its agent or its network is gone, it reboots, it ends.
  */
 import type { MachineExit, MachineStall } from '../hypervisor/hypervisor.ts';
 import type { OneAtATime } from '../platform/one-at-a-time.ts';
@@ -23,13 +23,16 @@ export function createWatch({ parts, oneAtATime, startAgain, tellTime }: WatchPa
   return { watch, forget: rebootLimit.forget };
 
   /** From now to the end of this run. */
-  function watch({ id, name, state, fault }: VmRecord): void {
+  function watch(record: VmRecord): void {
+    const { id, name, state, fault } = record;
     if (state.is !== 'running') return;
     const { pid } = state.machine;
     const vm = running.find(id);
     const machine = vm?.machine;
     machine?.onStall((stall) => noteStall(id, stall));
     if (fault?.code === 'DISK_FULL' && machine?.stall === null) noteStall(id, null); // it went on while no daemon looked
+    machine?.onNetworkEnd(() => noteNetwork(id));
+    if (parts.capabilities.some((capability) => capability.hasEnded?.(record))) noteNetwork(id); // while nobody watched
     vm?.onAgentLost((isLost) => noteAgent(id, isLost));
     void machine?.exited.then(async (exit) => {
       try {
@@ -51,6 +54,15 @@ export function createWatch({ parts, oneAtATime, startAgain, tellTime }: WatchPa
     log.info(`vm ${vm.name} ${stall ? `waits: ${stall}` : 'goes on'}`);
     if (!stall) void tellTime(vm);
     records.note({ ...vm, fault: stall && { code: 'DISK_FULL', message, at: parts.now().toISOString() } });
+  }
+
+  /** A machine whose network has ended runs on without one: its hypervisor does not connect again. */
+  function noteNetwork(id: VmRecord['id']): void {
+    const vm = records.findById(id);
+    if (vm?.state.is !== 'running' || vm.fault !== null) return;
+    log.info(`vm ${vm.name}: its network has ended`);
+    const message = `Its network has ended, so it reaches nothing; "banger vm restart ${vm.name}" gives it a new one.`;
+    records.note({ ...vm, fault: { code: 'NETWORK_FAILED', message, at: parts.now().toISOString() } });
   }
 
   /** A machine whose agent is gone runs on, and nobody reaches it. */
