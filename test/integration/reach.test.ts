@@ -69,7 +69,17 @@ test('addresses of a network that machines do not have are not told', async (t) 
   assert.deepEqual(await probe(t, [{ name: 'a.example', kind: 'AAAA' }]), ['ENODATA']);
 });
 
-type Given = { isPrivateOpen?: boolean; resolvers?: string };
+test('a port of the host that the config gives is reached at one address, and nothing beside it', async (t) => {
+  const steps: ProbeStep[] = [
+    { tcp: '10.0.2.2', port: HOST_PORT },
+    { tcp: '10.0.2.2', port: WORLD_PORT },
+    { tcp: '127.0.0.1', port: HOST_PORT },
+  ];
+  const outcomes = await probe(t, steps, { hostPorts: [HOST_PORT] });
+  assert.deepEqual(outcomes, ['the host at 127.0.0.1', 'ECONNREFUSED', 'ECONNREFUSED']);
+});
+
+type Given = { isPrivateOpen?: boolean; resolvers?: string; hostPorts?: number[] };
 
 /** Takes the steps inside the namespace that a vm's passt has, on the host of fake-host.ts. */
 async function probe(t: TestContext, steps: ProbeStep[], given: Given = {}): Promise<string[]> {
@@ -86,6 +96,7 @@ async function probe(t: TestContext, steps: ProbeStep[], given: Given = {}): Pro
     {
       ...{ socket: join(folder, 'socket'), pid: join(folder, 'pid'), log: join(folder, 'log') },
       resolvers: given.resolvers ?? resolvers,
+      hostPorts: given.hostPorts ?? [],
       closed: closedNetworks({ isPrivateOpen: given.isPrivateOpen ?? true, ownAddresses: [SECOND_HOST_ADDRESS] }),
     },
   );

@@ -114,7 +114,10 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     verdictPath: join(paths.cache, 'kvm.json'),
     greet: async (task, machine) => greetAgent(task, await machine.openAgentStream()),
   });
-  const readReach = async () => ({ isPrivateOpen: (await config.read()).isPrivateOpen !== false });
+  const readReach = async () => {
+    const { isPrivateOpen, hostPorts } = await config.read();
+    return { isPrivateOpen: isPrivateOpen !== false, hostPorts: hostPorts ?? [] };
+  };
   const driver = createQemuDriver({ qemuPath: tools.qemu, log, accel });
   const sshKey = async () => (await config.read()).sshKey;
   const ssh = createSsh({ paths, folders, commandPath: settings.commandPath, sshKey });

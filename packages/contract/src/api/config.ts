@@ -33,6 +33,8 @@ export const configShownSchema = z.object({
   overcommitMemory: resolved(z.boolean()),
   /** Whether vms reach private networks */
   networkPrivate: resolved(z.boolean()),
+  /** Of the host's loopback, that vms reach at host.banger; null is none */
+  networkHostPorts: resolved(z.array(z.int()).nullable()),
   fileSync: z.array(fileSync.extend({ line: z.int().nullable() })),
 });
 

@@ -7,6 +7,7 @@ import { formatSize, parseDurationMs, parseSizeBytes } from '@banger/contract/si
 import { z } from 'zod';
 
 const MAX_FILE_SYNCS = 100;
+const MAX_HOST_PORTS = 16;
 /** A shorter one would stop a vm between two commands that are typed */
 const MIN_IDLE_MS = 1000;
 
@@ -24,7 +25,7 @@ export function configSchema(home: string) {
       })
       .optional(),
     vm: z.strictObject({ idle_stop_after: duration().optional(), overcommit_memory: yesOrNo().optional() }).optional(),
-    network: z.strictObject({ private: yesOrNo().optional() }).optional(),
+    network: z.strictObject({ private: yesOrNo().optional(), host_ports: hostPorts().optional() }).optional(),
     file_sync: z
       .array(z.strictObject({ from: hostPath(home), to: guestPath(), mode: mode().optional() }))
       .max(MAX_FILE_SYNCS, `at most ${MAX_FILE_SYNCS} of them are allowed`)
@@ -67,6 +68,15 @@ function size({ min, max }: { min: number; max: number }) {
     if (bytes >= min && bytes <= max) return bytes;
     throw new Error(`it must be between ${formatSize(min)} and ${formatSize(max)}`);
   });
+}
+
+function hostPorts() {
+  const message = 'it must be a list of ports, such as [5432]';
+  const port = z.int({ error: message }).min(1, message).max(65_535, message);
+  return z
+    .array(port, { error: message })
+    .max(MAX_HOST_PORTS, `at most ${MAX_HOST_PORTS} of them are allowed`)
+    .transform((ports) => [...new Set(ports)]);
 }
 
 function yesOrNo() {

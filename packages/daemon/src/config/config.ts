@@ -23,6 +23,8 @@ export type Config = {
   mayOvercommit: boolean | null;
   /** Whether vms reach private networks; null leaves it open */
   isPrivateOpen: boolean | null;
+  /** Of the host's loopback, for vms to reach; null is none */
+  hostPorts: number[] | null;
   fileSync: FileSync[];
   /** Where a key stands in the file */
   lineOf: (path: KeyPath) => number | null;
@@ -60,6 +62,7 @@ export function createConfig({ folder, home }: ConfigParts) {
         idleStopAfterMs: vm.idle_stop_after ?? null,
         mayOvercommit: vm.overcommit_memory ?? null,
         isPrivateOpen: network.private ?? null,
+        hostPorts: network.host_ports ?? null,
         fileSync: file_sync.map(({ from, to, mode = null }) => ({ from, to, mode })),
         lineOf: (keys) => findLine(text, keys),
       };

@@ -14,6 +14,7 @@ test('every key is understood', () => {
     overcommit_memory = false
     [network]
     private = false
+    host_ports = [5432, 5432]
     [[file_sync]]
     from = "~/.gitconfig"
     to = "~/.gitconfig"
@@ -26,7 +27,7 @@ test('every key is understood', () => {
     ssh_key: '/home/mia/.ssh/id_ed25519',
     vm_defaults: { cpus: 2, memory: 1.5 * GIB, disk_size: 20 * GIB },
     vm: { idle_stop_after: 1_800_000, overcommit_memory: false },
-    network: { private: false },
+    network: { private: false, host_ports: [5432] },
     file_sync: [
       { from: '/home/mia/.gitconfig', to: '/root/.gitconfig', mode: 0o600 },
       { from: '/home/mia/notes', to: '/srv/notes' },
@@ -58,6 +59,7 @@ const REFUSED: [string, string, RegExp][] = [
   ['a size out of bounds', '[vm_defaults]\ndisk_size = "1M"', /line 2: .*between 256M and 64T/],
   ['too many processors', '[vm_defaults]\ncpus = 65', /line 2: .*whole number from 1 to 64/],
   ['half a processor', '[vm_defaults]\ncpus = 1.5', /line 2: .*whole number from 1 to 64/],
+  ['a port that is none', '[network]\nhost_ports = [0]', /line 2: .*it must be a list of ports, such as \[5432\]/],
   ['a yes that is none', '[network]\nprivate = "yes"', /line 2: \[network\] private: it must be true or false/],
   ['a duration that is none', '[vm]\nidle_stop_after = "soon"', /line 2: .*"soon" is not a duration/],
   ['a duration of nothing', '[vm]\nidle_stop_after = "0"', /line 2: .*at least "1s"/],

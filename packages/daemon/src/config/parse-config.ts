@@ -10,7 +10,7 @@ const KNOWN_KEYS: Record<string, readonly string[]> = {
   '': ['ssh_key', 'vm_defaults', 'vm', 'network', 'file_sync'],
   vm_defaults: ['cpus', 'memory', 'disk_size'],
   vm: ['idle_stop_after', 'overcommit_memory'],
-  network: ['private'],
+  network: ['private', 'host_ports'],
   file_sync: ['from', 'to', 'mode'],
 };
 

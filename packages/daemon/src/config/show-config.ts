@@ -29,6 +29,7 @@ export async function showConfig(
       ...configured(config.isPrivateOpen, ['network', 'private'], 'unless you say no'),
       value: config.isPrivateOpen !== false,
     },
+    networkHostPorts: configured(config.hostPorts, ['network', 'host_ports'], 'none'),
     fileSync: fileSync.map((entry, index) => ({ ...entry, line: lineOf(['file_sync', index]) })),
   };
 

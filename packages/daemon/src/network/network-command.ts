@@ -15,6 +15,7 @@ export type NetworkPlan = {
   resolvers: string;
   /** Networks that the guest does not reach */
   closed: readonly string[];
+  hostPorts: readonly number[];
 };
 
 const MAX_LOG_BYTES = 128 * 1024;
@@ -33,6 +34,7 @@ export function networkCommand(tools: NetworkTools, plan: NetworkPlan): string[]
   const link = [
     ...['--names', NAMES, '--host', USER_NETWORK.gateway, '--resolvers', plan.resolvers],
     ...plan.closed.flatMap((network) => ['--closed', network]),
+    ...plan.hostPorts.flatMap((port) => ['--host-port', String(port)]),
     '--',
   ];
   // Where AppArmor confines pasta, it may start what is in /usr/bin and nothing else; env may start anything.

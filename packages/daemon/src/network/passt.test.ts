@@ -12,13 +12,14 @@ import { createUserNetwork } from './passt.ts';
 const LINK = join(import.meta.dirname, '../../../../host/link/target/x86_64-unknown-linux-gnu/release/banger-link');
 const task = Task.background();
 const DEFAULT_ROUTE = 'Iface\tDestination\neth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n';
-const OPEN = { isPrivateOpen: true };
+const OPEN = { isPrivateOpen: true, hostPorts: [] };
 const PLAN = {
   socket: '/run/vm/network.sock',
   pid: '/run/vm/passt.pid',
   log: '/run/vm/passt.log',
   resolvers: '/etc/resolv.conf',
   closed: ['169.254.0.0/16'],
+  hostPorts: [5432],
 };
 
 test('passt runs in a namespace of its own, with no port and no gateway to the host', () => {
@@ -29,7 +30,10 @@ test('passt runs in a namespace of its own, with no port and no gateway to the h
   }
   for (const program of [pasta, passt]) assert.equal(program?.includes('--no-map-gw'), true);
   assert.equal(pasta?.includes('--netns-only'), false);
-  assert.equal(inside?.[inside.indexOf('--closed') + 1], '169.254.0.0/16');
+  for (const link of [outside, inside]) {
+    assert.equal(link?.[link.indexOf('--closed') + 1], '169.254.0.0/16');
+    assert.equal(link?.[link.indexOf('--host-port') + 1], '5432');
+  }
 });
 
 test('for root it runs in a user namespace too, and does not become nobody', () => {

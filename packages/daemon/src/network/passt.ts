@@ -52,7 +52,7 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
     await Promise.all(Object.values(files).map((path) => rm(path, { force: true }))); // of an earlier run
     const deadline = AbortSignal.timeout(START_DEADLINE_MS);
     const closed = closedNetworks({ ...reach, ownAddresses: host.ownAddresses() });
-    const plan = { ...files, resolvers: host.resolversPath, closed };
+    const plan = { ...files, resolvers: host.resolversPath, closed, hostPorts: reach.hostPorts };
     // Its socket is there before it has shut itself in, which a host may refuse: it would take QEMU's connection and end.
     const watch = watchForContent(files.pid);
     try {

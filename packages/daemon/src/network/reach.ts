@@ -1,7 +1,11 @@
 /** What a guest does not reach. docs/security.md has the whole list, and says why. */
 
 /** What the owner decides about it */
-export type Reach = { isPrivateOpen: boolean };
+export type Reach = {
+  isPrivateOpen: boolean;
+  /** Of the host's loopback; the guest finds them at the gateway's address */
+  hostPorts: readonly number[];
+};
 
 /** Where clouds give credentials to whoever asks from this host, and what is meant for one link or group only */
 const ALWAYS_CLOSED = [
@@ -17,7 +21,10 @@ const ALWAYS_CLOSED = [
 const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10'];
 
 /** `ownAddresses` are those of the host: what listens on all of them is not meant for guests. */
-export function closedNetworks({ isPrivateOpen, ownAddresses }: Reach & { ownAddresses: string[] }): string[] {
+export function closedNetworks({
+  isPrivateOpen,
+  ownAddresses,
+}: Pick<Reach, 'isPrivateOpen'> & { ownAddresses: string[] }): string[] {
   const always = [...ALWAYS_CLOSED, ...ownAddresses.map((address) => `${address}/32`)];
   return isPrivateOpen ? always : [...always, ...PRIVATE];
 }

@@ -15,7 +15,7 @@ export const run: Run<'config show'> = async (cli) => {
 const HEADINGS = ['KEY', 'VALUE', 'FROM'];
 
 function rowsOf(shown: ConfigShown): string[][] {
-  const { vmDefaults, sshKey, idleStopAfterMs, overcommitMemory, networkPrivate, fileSync } = shown;
+  const { vmDefaults, sshKey, idleStopAfterMs, overcommitMemory, networkPrivate, networkHostPorts, fileSync } = shown;
   return [
     ['vm_defaults.cpus', String(vmDefaults.cpus.value), describeOrigin(vmDefaults.cpus)],
     ['vm_defaults.memory', formatMib(vmDefaults.memoryBytes.value), describeOrigin(vmDefaults.memoryBytes)],
@@ -28,6 +28,7 @@ function rowsOf(shown: ConfigShown): string[][] {
     ],
     ['vm.overcommit_memory', String(overcommitMemory.value), describeOrigin(overcommitMemory)],
     ['network.private', String(networkPrivate.value), describeOrigin(networkPrivate)],
+    ['network.host_ports', networkHostPorts.value?.join(', ') ?? '-', describeOrigin(networkHostPorts)],
     ...fileSync.map(({ from, to, mode, line }) => [
       'file_sync',
       `${from} to ${to}${mode === null ? '' : ` (${mode.toString(8).padStart(4, '0')})`}`,
