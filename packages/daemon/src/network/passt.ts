@@ -2,7 +2,7 @@
  * User-mode network: for each running vm a passt between QEMU's network device and the host's own sockets.
  *
  * No root, no interface and no firewall rule on the host. The guest gets out by TCP, UDP and ping, asks the host's own
- * resolver for names, and gets no way to what listens on the host's loopback only. It ends by itself when its machine
+ * resolvers for names, and gets no way to what listens on the host's loopback only. It ends by itself when its machine
  * does.
  */
 import { existsSync } from 'node:fs';
@@ -82,7 +82,9 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
 
   /** Ends what is left of this run's network. Safe to repeat, also for a run that an earlier daemon began. */
   async function release(runtimeFolder: string): Promise<void> {
-    await Promise.all(findByArgument(filesOf(runtimeFolder).log).map(killProcess));
+    const { pid, log } = filesOf(runtimeFolder);
+    await Promise.all(findByArgument(log).map(killProcess));
+    await rm(pid, { force: true });
   }
 }
 
