@@ -17,7 +17,18 @@ const CASES: Case[] = [
     code: 'VM_BOOT_FAILED',
     words: /Kernel panic - not syncing: told to/,
   },
-  { title: 'the agent never says hello', faults: { fault: 'never-hello' }, code: 'VM_BOOT_TIMEOUT', words: /hello/ },
+  {
+    title: 'the agent never says hello',
+    faults: { fault: 'never-hello' },
+    code: 'VM_BOOT_TIMEOUT',
+    words: /within 4 s\.[\s\S]*\| banger fake machine/,
+  },
+  {
+    title: 'the guest is silent',
+    faults: { fault: 'silent' },
+    code: 'VM_BOOT_TIMEOUT',
+    words: /did not say hello within 4 s, and wrote nothing to its console\.[\s\S]*hint: Another kernel/,
+  },
   { title: 'the agent reports a failed boot', faults: { fault: 'boot-fail' }, code: 'VM_BOOT_FAILED', words: /./ },
   { title: 'the agent floods', faults: { fault: 'flood-before-ready' }, code: 'AGENT_PROTOCOL', words: /./ },
 ];

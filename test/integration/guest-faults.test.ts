@@ -103,6 +103,32 @@ test('a guest that reboots comes back, and one that does so for ever stays off',
   assert.match(fault?.message ?? '', /^It rebooted 9 times within 2 min, so it stays off\.$/);
 });
 
+test('a guest that panicked once comes back from a later reboot', async (t) => {
+  const home = await createFakeHome(t);
+  await home.json(['vm', 'create', '--name', 'web']);
+  home.setFaults({ fault: 'panic', afterMs: 100 });
+  assert.match((await home.run(['vm', 'start', 'web'])).stderr, /Kernel panic/);
+  home.setFaults({ fault: 'reset-after-ready', afterMs: 1000 });
+  const before = await home.json<{ results: { result: Vm }[] }>(['vm', 'start', 'web']);
+  home.setFaults({});
+  const pidOf = ({ state }: Vm) => (state.is === 'running' ? state.pid : null);
+  const first = pidOf(before.results[0]?.result as Vm);
+  const { fault } = await home.untilVm('web', (vm) => pidOf(vm) !== null && pidOf(vm) !== first);
+  assert.equal(fault, null);
+});
+
+test('an init that cannot be started is told with its reason, and not started again and again', async (t) => {
+  const home = await createFakeHome(t);
+  home.setFaults({ fault: 'init-cannot-start', afterMs: 1000 });
+  await home.json(['vm', 'create', '--name', 'web', '--start']);
+  const { state, fault } = await home.untilVm('web', (vm) => vm.state.is === 'stopped');
+  assert.equal(state.is === 'stopped' && state.why, 'crashed');
+  assert.match(
+    fault?.message ?? '',
+    /^Its image's init could not be started\.[\s\S]*\/sbin\/init .* Exec format error/,
+  );
+});
+
 test('a machine of vm run --rm does not outlive its command by a reboot', async (t) => {
   const home = await createFakeHome(t);
   home.setFaults({ fault: 'reset-after-ready', afterMs: 1000 });

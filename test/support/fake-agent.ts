@@ -43,7 +43,7 @@ export function createFakeAgent({ faults, diskPath, runtimePath, power }: FakeAg
   }
 
   function shakeHands(socket: Socket): void {
-    if (faults.fault === 'never-hello' || sessions.isAgentGone) socket.resume();
+    if (faults.fault === 'never-hello' || faults.fault === 'silent' || sessions.isAgentGone) socket.resume();
     else if (faults.fault === 'flood-before-ready') flood(socket);
     else readLines(socket);
   }

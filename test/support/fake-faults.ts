@@ -8,6 +8,8 @@ export type FakeFault =
   | 'hang-on-qmp' // takes the control connection and then no command
   | 'panic' // prints a kernel panic on the console and ends, after `afterMs`
   | 'never-hello' // runs, and the agent never answers
+  | 'silent' // likewise, with nothing on the console
+  | 'init-cannot-start' // says so on the console and resets, `afterMs` after the start
   | 'boot-fail' // the agent answers BANGER-FAIL
   | 'flood-before-ready' // garbage without end instead of an answer to hello
   | 'garbage-after-ready' // garbage instead of HTTP/2

@@ -50,7 +50,8 @@ async function main(): Promise<void> {
     end: (reason: string) => end(qmpClients, true, reason),
     portChanged: (open: boolean) => tell(qmpClients, 'VSERPORT_CHANGE', { id: 'agent', open }),
   };
-  guestConsole.print(`banger fake machine ${field(options('-name')[0] ?? '', 'guest')}\n`);
+  if (faults.fault !== 'silent')
+    guestConsole.print(`banger fake machine ${field(options('-name')[0] ?? '', 'guest')}\n`);
   if (faults.fault === 'panic') {
     guestConsole.print(
       '[    1.000000] Kernel panic - not syncing: told to\n[    1.000001] ---[ end Kernel panic ]---\n',
@@ -59,6 +60,12 @@ async function main(): Promise<void> {
     await hasListener.promise;
     setTimeout(() => power.end('guest-reset'), faults.afterMs);
     return;
+  }
+  if (faults.fault === 'init-cannot-start') {
+    setTimeout(() => {
+      guestConsole.print('banger-agent: /sbin/init could not be started: Exec format error (os error 8)\r\n');
+      void power.end('guest-reset');
+    }, faults.afterMs);
   }
   const { createFakeAgent } = await import('./fake-agent.ts');
   const agent = createFakeAgent({ faults, diskPath: writableDisk(), runtimePath: sockets.get('agent') ?? '', power });

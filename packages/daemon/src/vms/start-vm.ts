@@ -11,7 +11,7 @@ import { together } from '../platform/together.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import { checkFreeMemory } from './check-memory.ts';
-import { readConsoleTail } from './console.ts';
+import { consoleBytes, readConsoleTail } from './console.ts';
 import { planBoot } from './plan-boot.ts';
 import { createRunningVm } from './running-vms.ts';
 import { moveVm, releaseRun, type VmParts } from './vm-parts.ts';
@@ -44,10 +44,11 @@ export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Pr
 
     task.step('boot');
     const plan = planBoot({ vm: starting, kernel, imagePath, contributions, folders, unixMs: parts.now().getTime() });
+    const consoleFrom = consoleBytes(folders.console);
     const machine = await parts.driver.launch(task, plan);
     undo.add('end the machine', () => machine.kill());
 
-    const guest = await greet(task, parts, starting, machine);
+    const guest = await greet(task, parts, starting, { machine, consoleFrom });
     for (const capability of parts.capabilities) await capability.finish?.(task, starting, guest);
     const since = parts.now().toISOString();
     const running = moveVm(parts, starting, { is: 'running', since, machine: machine.ref });
@@ -77,8 +78,11 @@ async function prepareAll(task: Task, { capabilities }: VmParts, vm: VmRecord): 
   return contributions.filter((contribution) => contribution !== undefined);
 }
 
+/** `consoleFrom`: the bytes of the console before this run's */
+type Launched = { machine: Machine; consoleFrom: number };
+
 /** Waits for the agent's hello, the machine's end, or the time limit, whichever comes first. */
-async function greet(task: Task, parts: VmParts, vm: VmRecord, machine: Machine): Promise<Guest> {
+async function greet(task: Task, parts: VmParts, vm: VmRecord, { machine, consoleFrom }: Launched): Promise<Guest> {
   const { promise: ended, reject } = Promise.withResolvers<never>();
   const deadline = AbortSignal.timeout(parts.bootTimeoutMs);
   ended.catch(() => {}); // it may lose the race
@@ -93,21 +97,23 @@ async function greet(task: Task, parts: VmParts, vm: VmRecord, machine: Machine)
     task.check(); // cancelled by the user, which is no fault of the guest
     // A machine that dies closes the agent's port before the last of its console is written.
     await Promise.race([machine.exited, delay(LAST_WORDS_MS, null, { ref: false })]);
-    throw bootFailure(vm, thrown, deadline, await readConsoleTail(parts.folders.of(vm.id).console));
+    const said = await readConsoleTail(parts.folders.of(vm.id).console, consoleFrom);
+    throw bootFailure(vm, thrown, deadline.aborted ? parts.bootTimeoutMs : null, said);
   }
 }
 
-function bootFailure(vm: VmRecord, thrown: unknown, deadline: AbortSignal, consoleTail: string[]): BangerError {
+const ANOTHER_BASE = 'Another kernel or image may boot: "banger kernel ls", "banger image ls".';
+
+/** `limitMs` is null where it is not the time limit that ended it. */
+function bootFailure(vm: VmRecord, thrown: unknown, limitMs: number | null, consoleTail: string[]): BangerError {
   const known = toBangerError(thrown);
-  const message = deadline.aborted ? `"${vm.name}" did not say hello within the time limit.` : known.message;
+  const isSilent = consoleTail.length === 0 ? ', and wrote nothing to its console' : '';
+  const late = limitMs !== null && `"${vm.name}" did not say hello within ${limitMs / 1000} s${isSilent}.`;
   const shown = consoleTail.slice(-CONSOLE_LINES);
-  return new BangerError(
-    deadline.aborted ? 'VM_BOOT_TIMEOUT' : known.code === 'INTERNAL' ? 'VM_BOOT_FAILED' : known.code,
-    {
-      message,
-      hint: known.hint ?? 'Another kernel or image may boot: "banger kernel ls", "banger image ls".',
-      details: { ...known.details, console: shown },
-      cause: thrown,
-    },
-  );
+  return new BangerError(late ? 'VM_BOOT_TIMEOUT' : known.code === 'INTERNAL' ? 'VM_BOOT_FAILED' : known.code, {
+    message: late || known.message,
+    hint: (late === false && known.hint) || ANOTHER_BASE,
+    details: { ...known.details, console: shown },
+    cause: thrown,
+  });
 }

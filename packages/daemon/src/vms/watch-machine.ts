@@ -5,7 +5,7 @@ import type { MachineExit, MachineStall } from '../hypervisor/hypervisor.ts';
 import type { OneAtATime } from '../platform/one-at-a-time.ts';
 import { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
-import { findPanic, readConsoleTail } from './console.ts';
+import { consoleBytes, findReason, readConsoleTail } from './console.ts';
 import { createRebootLimit, REBOOTS } from './reboot-limit.ts';
 import { finishStop } from './stop-vm.ts';
 import type { VmParts } from './vm-parts.ts';
@@ -29,6 +29,7 @@ export function createWatch({ parts, oneAtATime, startAgain, tellTime }: WatchPa
     const { pid } = state.machine;
     const vm = running.find(id);
     const machine = vm?.machine;
+    const consoleFrom = consoleBytes(folders.of(id).console); // a panic of an earlier run is no reason for this one
     machine?.onStall((stall) => noteStall(id, stall));
     if (fault?.code === 'DISK_FULL' && machine?.stall === null) noteStall(id, null); // it went on while no daemon looked
     machine?.onNetworkEnd(() => noteNetwork(id));
@@ -38,7 +39,7 @@ export function createWatch({ parts, oneAtATime, startAgain, tellTime }: WatchPa
       try {
         await oneAtATime.run(Task.background(), id, async () => {
           const vm = records.findById(id);
-          if (vm?.state.is === 'running' && vm.state.machine.pid === pid) await endedUnasked(vm, exit);
+          if (vm?.state.is === 'running' && vm.state.machine.pid === pid) await endedUnasked(vm, exit, consoleFrom);
         });
       } catch (fault) {
         log.warn(`vm ${name} ended, and its record could not follow`, fault);
@@ -75,16 +76,16 @@ export function createWatch({ parts, oneAtATime, startAgain, tellTime }: WatchPa
     records.note({ ...vm, fault: isLost ? { code: 'VM_LOST', message, at: parts.now().toISOString() } : null });
   }
 
-  async function endedUnasked(vm: VmRecord, exit: MachineExit): Promise<void> {
+  async function endedUnasked(vm: VmRecord, exit: MachineExit, consoleFrom: number): Promise<void> {
     log.info(`vm ${vm.name} ended by itself: ${exit.detail}`);
-    const lines = await readConsoleTail(folders.of(vm.id).console);
-    const panic = findPanic(lines);
-    if (exit.by === 'guest' && !panic) {
+    const lines = await readConsoleTail(folders.of(vm.id).console, consoleFrom);
+    const reason = findReason(lines);
+    if (exit.by === 'guest' && reason === null) {
       const stopped = await finishStop(parts, vm, 'guest', null);
       if (exit.how === 'reset' && !vm.ephemeral) await comeBack(stopped);
       return;
     }
-    const what = panic ? 'Its kernel or its agent panicked.' : `It ended unasked: ${exit.detail}.`;
+    const what = reason ?? `It ended unasked: ${exit.detail}.`;
     const message = [`${what} The last lines of its console:`, ...lines.slice(-12)].join('\n  ');
     await finishStop(parts, vm, 'crashed', { code: 'VM_LOST', message, at: parts.now().toISOString() });
   }
