@@ -61,6 +61,13 @@ test('ssh and files', async (t) => {
     assert.deepEqual([code, stdout], [0, 'root\n']);
   });
 
+  await t.test('a language that the machine lacks does not come along', async () => {
+    const language = ['-o', 'SetEnv=LC_ALL=de_DE.UTF-8 LC_TIME=de_DE.UTF-8'];
+    const words = ['-F', userConfig, ...language, 'web.vm', 'echo "$LANG [$LC_ALL$LC_TIME]"; locale >/dev/null'];
+    const { code, stdout, stderr } = await program(home, 'ssh', words);
+    assert.deepEqual([code, stdout, stderr], [0, 'C.UTF-8 []\n', '']);
+  });
+
   await t.test('whoever leaves a shell is told that the machine goes on, and how it stops', async (t) => {
     const screen = await openScreen(t, home, { cols: 120 });
     await screen.type('banger vm ssh web');

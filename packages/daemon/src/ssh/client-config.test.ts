@@ -58,7 +58,21 @@ test('the command to reach a vm names the folders, and is one that a shell takes
   ]);
 });
 
-function optionsOf(config: string, host: string): Record<string, string> {
-  const lines = execFileSync('ssh', ['-T', '-F', config, '-G', host], { encoding: 'utf8' }).trim().split('\n');
+test('a terminal that a vm may not know is told as one that it does', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'banger ssh-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const config = join(folder, 'config');
+  writeFileSync(config, renderClientConfig({ folder, identityPath: '/i', commandPath: '/banger', paths }));
+  const told = (TERM: string, host = 'web.vm') => optionsOf(config, host, { TERM }).setenv;
+  for (const TERM of ['xterm-kitty', 'xterm-ghostty', 'alacritty', 'wezterm', 'foot', 'x; echo']) {
+    assert.equal(told(TERM), 'TERM=xterm-256color', TERM);
+  }
+  for (const TERM of ['xterm-256color', 'tmux-256color', 'screen', 'linux']) assert.equal(told(TERM), undefined, TERM);
+  assert.equal(told('xterm-kitty', 'elsewhere'), undefined);
+});
+
+function optionsOf(config: string, host: string, env: Record<string, string> = {}): Record<string, string> {
+  const options = { encoding: 'utf8', env: { ...process.env, ...env } } as const;
+  const lines = execFileSync('ssh', ['-T', '-F', config, '-G', host], options).trim().split('\n');
   return Object.fromEntries(lines.map((line) => [line.split(' ', 1)[0], line.slice(line.indexOf(' ') + 1)]));
 }

@@ -5,6 +5,10 @@ import type { BangerPaths } from '@banger/contract/paths.ts';
 
 type ConfigParts = { folder: string; identityPath: string; commandPath: string; paths: BangerPaths };
 
+/** Whether a vm may not know this terminal; every Debian knows these. The user's own shell runs it, which may be any. */
+const UNUSUAL_TERMINAL =
+  "sh -c 'case $TERM in xterm|xterm-256color|screen*|tmux*|linux|vt100|vt220|rxvt*|ansi|dumb) exit 1; esac'";
+
 /** The first value that OpenSSH finds is the one that counts, so this holds whatever the user sets for all hosts. */
 export function renderClientConfig({ folder, identityPath, commandPath, paths }: ConfigParts): string {
   const options = [
@@ -32,6 +36,8 @@ export function renderClientConfig({ folder, identityPath, commandPath, paths }:
     '# Written by banger, again and again: your own settings for vms go into ~/.ssh/config, above its Include line.',
     `Host ${vmHost('*')}`,
     ...options.map((option) => `  ${option.join(' ')}`),
+    `Match host ${vmHost('*')} exec "${UNUSUAL_TERMINAL}"`,
+    '  SetEnv TERM=xterm-256color',
     '',
   ].join('\n');
 }

@@ -48,6 +48,20 @@ export async function untilLoginsAreOpen(task: Task, guest: Guest): Promise<void
   }
 }
 
+/**
+ * The language of the machine's own settings, and not the caller's: one whose words the image lacks makes every program
+ * complain. What is empty is as good as not set.
+ */
+const IN_ITS_OWN_LANGUAGE = `LANG=C.UTF-8
+for file in /etc/locale.conf /etc/default/locale; do [ ! -r "$file" ] || . "$file"; done
+exec "$@" -o "SetEnv=LANG=$LANG ${localeCategories().join(' ')}"`;
+
+function localeCategories(): string[] {
+  const names =
+    'ALL CTYPE NUMERIC TIME COLLATE MONETARY MESSAGES PAPER NAME ADDRESS TELEPHONE MEASUREMENT IDENTIFICATION';
+  return names.split(' ').map((name) => `LC_${name}=`);
+}
+
 /** One connection on stdin and stdout. What is set here goes before the image's own settings, which are kept. */
 export function serverCommand(path: string): string[] {
   const options = {
@@ -58,7 +72,8 @@ export function serverCommand(path: string): string[] {
     PermitRootLogin: 'prohibit-password',
     PubkeyAuthentication: 'yes',
   };
-  return [path, '-i', '-e', ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`])];
+  const words = [path, '-i', '-e', ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`])];
+  return ['/bin/sh', '-c', IN_ITS_OWN_LANGUAGE, 'sh', ...words];
 }
 
 async function isFile(task: Task, guest: Guest, path: string): Promise<boolean> {
