@@ -190,6 +190,14 @@ test('files of a machine', async (t) => {
     });
   }
 
+  await t.test('what was copied is there after the machine has lost its power', async () => {
+    await copy(here('kept/tree'), 'web:/root/powerless');
+    await home.json(['vm', 'kill', 'web']);
+    await home.json(['vm', 'start', 'web']);
+    const listing = execFileSync('bash', ['-ec', KEPT_LISTING], { cwd: here('kept/tree'), encoding: 'utf8' });
+    assert.equal(await inside(`cd /root/powerless; ${KEPT_LISTING}`), listing);
+  });
+
   await t.test('links that lead out, devices and pipes of a machine are left out, and that is said', async () => {
     await mkdir(here('target'));
     await writeFile(here('outside'), 'mine\n');

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Buf, Bytes};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, futimens, makedev, mknodat, syncfs, utimensat};
+use rustix::process::{getgid, getuid};
 use tokio::sync::mpsc::Receiver;
 
 use crate::http_answers::{Code, Refusal};
@@ -163,7 +164,7 @@ impl Unpacking {
                 if let Some(above) = folder.parent() {
                     self.enter(above)?;
                 }
-                self.make_folder(folder, 0o755, (0, 0))?;
+                self.make_folder(folder, 0o755, (getuid().as_raw(), getgid().as_raw()))?;
             }
             Err(error) => return Err(error.into()),
         }
@@ -422,7 +423,7 @@ mod tests {
     }
 
     fn own_ids() -> (u32, u32) {
-        (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw())
+        (getuid().as_raw(), getgid().as_raw())
     }
 
     fn entry(kind: u8, name: &str, link: &str, content: &str) -> Vec<u8> {
