@@ -13,7 +13,6 @@ import { type Digest, digestOfHex, hexOf } from '@banger/contract/digest.ts';
 import { diskFull } from '../platform/disk-full.ts';
 import { freeBytes, isNoSpace, listFolder, makePrivateFolder, moveDurably, removePartials } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
-import { findByArgument, killProcess } from '../platform/processes.ts';
 import { Task } from '../platform/task.ts';
 import { removeMappedTree } from '../platform/user-namespace.ts';
 
@@ -78,7 +77,6 @@ export function createDigestFolders({ folder, log }: { folder: string; log: Log 
   }
 
   async function removeLeftover(path: string): Promise<void> {
-    for (const ref of findByArgument(path)) await killProcess(ref);
     await removeMappedTree(Task.background(), path);
     log.info(`removed ${path}, which was left unfinished`);
   }

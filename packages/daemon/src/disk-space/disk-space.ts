@@ -14,7 +14,8 @@ import type { BangerPaths } from '@banger/contract/paths.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import type { z } from 'zod';
 import { freeBytes, listFolder, removeTree } from '../platform/files.ts';
-import { findByArgument, killProcess } from '../platform/processes.ts';
+import { killProcess } from '../platform/processes.ts';
+import { findStarted } from '../platform/started.ts';
 import { Task } from '../platform/task.ts';
 import { removeMappedTree } from '../platform/user-namespace.ts';
 import { describeUnrecorded, type Known, type Unrecorded } from '../recover/unrecorded.ts';
@@ -117,7 +118,7 @@ export function createDiskSpace({ paths, known, unrecorded, images, kernels, isM
     const [parent, entry = ''] = name.split('/');
     if (parent === 'vms' && isVmId(entry)) {
       const runtime = join(paths.runtime, 'vms', entry);
-      await Promise.all(findByArgument(`${runtime}/`).map(killProcess));
+      await Promise.all(findStarted(runtime).map(killProcess));
       await removeTree(runtime);
     }
     await removeMappedTree(Task.background(), path);

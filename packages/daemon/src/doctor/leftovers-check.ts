@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Check } from '@banger/contract/api/doctor.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
 import { listFolder } from '../platform/files.ts';
-import { findByArgument } from '../platform/processes.ts';
+import { findStarted } from '../platform/started.ts';
 import { createVmFolders } from '../store/vm-folders.ts';
 import { pass, warn } from './check.ts';
 import type { State } from './read-state.ts';
@@ -20,7 +20,7 @@ export async function checkLeftovers(paths: BangerPaths, { records }: State): Pr
   const found = [
     ...(await listFolder(folders.runtime)).filter((id) => !mayRun.has(id)).map((id) => join(folders.runtime, id)),
     ...records.vms.flatMap(({ id, state }) =>
-      state.is === 'stopped' ? findByArgument(`${folders.of(id).runtime}/`).map(({ pid }) => `process ${pid}`) : [],
+      state.is === 'stopped' ? findStarted(folders.of(id).runtime).map(({ pid }) => `process ${pid}`) : [],
     ),
   ];
   if (found.length === 0) return [pass('leftovers', 'runs of vms left nothing')];

@@ -12,7 +12,7 @@ import { isNoSpace } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { ProcessFailure, runProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
-import { canUse, IN_NAMESPACE, IN_ROOT_NAMESPACE } from '../platform/user-namespace.ts';
+import { canUse, ENDED_WITH_US, IN_NAMESPACE, IN_ROOT_NAMESPACE } from '../platform/user-namespace.ts';
 import { takeSettingCredentials } from './apt-credentials.ts';
 import type { TarSource } from './build-rootfs.ts';
 import { chooseSuite, INDEX_FORMAT, parseIndexes, toSourceLines } from './debian-sources.ts';
@@ -102,11 +102,11 @@ async function chooseMode(task: Task): Promise<{ mode: Mode; wrapper: readonly s
   const isRoot = process.getuid?.() === 0;
   const wrapper = isRoot ? IN_ROOT_NAMESPACE : IN_NAMESPACE;
   if (await canUse(task, wrapper)) return { mode: 'root', wrapper };
-  if (isRoot) return { mode: 'root', wrapper: [] };
+  if (isRoot) return { mode: 'root', wrapper: ENDED_WITH_US };
   try {
     await runProcess(task, ['fakechroot', '--version']);
     await runProcess(task, ['fakeroot', '--version']);
-    return { mode: 'fakechroot', wrapper: [] };
+    return { mode: 'fakechroot', wrapper: ENDED_WITH_US };
   } catch (cause) {
     throw new BangerError('TOOL_MISSING', {
       message: 'The default image is made in a user namespace, and this user has no subordinate ids for one.',

@@ -11,8 +11,9 @@ import { join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { BootConfig } from '@banger/contract/guest/messages.ts';
 import { checkSocketPath } from '@banger/contract/paths.ts';
-import { findByArgument, killProcess } from '../platform/processes.ts';
+import { killProcess } from '../platform/processes.ts';
 import { type StartedProcess, startProcess } from '../platform/run-process.ts';
+import { findStarted } from '../platform/started.ts';
 import type { Task } from '../platform/task.ts';
 import { watchForContent } from '../platform/unix-sockets.ts';
 import { type NetworkTools, networkCommand, USER_NETWORK } from './network-command.ts';
@@ -57,7 +58,7 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
     const watch = watchForContent(files.pid);
     try {
       const started = await startProcess(networkCommand(tools, plan), {
-        cwd: runtimeFolder,
+        runFolder: runtimeFolder,
         logPath: files.output,
       });
       await task.withSignal(deadline).race(Promise.race([watch.appeared, endOf(started)]));
@@ -77,13 +78,13 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
   /** Whether this run had a network, and has none any more. */
   function hasEnded(runtimeFolder: string): boolean {
     const { pid, log } = filesOf(runtimeFolder);
-    return existsSync(pid) && findByArgument(log).length === 0;
+    return existsSync(pid) && findStarted(runtimeFolder, log).length === 0;
   }
 
   /** Ends what is left of this run's network. Safe to repeat, also for a run that an earlier daemon began. */
   async function release(runtimeFolder: string): Promise<void> {
     const { pid, log } = filesOf(runtimeFolder);
-    await Promise.all(findByArgument(log).map(killProcess));
+    await Promise.all(findStarted(runtimeFolder, log).map(killProcess));
     await rm(pid, { force: true });
   }
 }

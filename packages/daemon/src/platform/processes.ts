@@ -1,8 +1,8 @@
 /**
  * Processes of the host, read from /proc.
  *
- * A pid alone names nothing, since pids are used again: a ProcessRef carries the start time too. Everything that banger
- * leaves running carries its vm's folder in its arguments, so that what a dead daemon left behind can be found.
+ * A pid alone names nothing, since pids are used again: a ProcessRef carries the start time too. What a dead daemon left
+ * behind is found by started.ts.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -19,17 +19,21 @@ export function isAlive(ref: ProcessRef): boolean {
   return readProcessRef(ref.pid)?.startTicks === ref.startTicks;
 }
 
-/** The living processes of which an argument contains `text`. */
-export function findByArgument(text: string): ProcessRef[] {
+/** The living processes of this user, other than this one, of which `isWanted`. */
+export function listProcesses(isWanted: (process: { argv: string[] }) => boolean): ProcessRef[] {
   const found: ProcessRef[] = [];
   for (const entry of readdirSync('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
     const pid = Number(entry);
-    if (pid === process.pid || !readArguments(pid).some((argument) => argument.includes(text))) continue;
+    if (!/^\d+$/.test(entry) || pid === process.pid || !isWanted({ argv: readArguments(pid) })) continue;
     const ref = readProcessRef(pid);
-    if (ref) found.push(ref);
+    if (ref && readUid(pid) === process.getuid?.()) found.push(ref);
   }
   return found;
+}
+
+/** Those of which an argument contains `text`: for tests, which know that nobody else names their folders. */
+export function findByArgument(text: string): ProcessRef[] {
+  return listProcesses(({ argv }) => argv.some((argument) => argument.includes(text)));
 }
 
 /** SIGKILL, and wait until the kernel has let go of it. Safe to repeat. */
@@ -74,8 +78,17 @@ function readStat(pid: number): Stat | null {
 
 function readArguments(pid: number): string[] {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
   } catch {
     return []; // it ended, or it is another user's
+  }
+}
+
+// The owner of /proc/<pid> would be root for one that lets nobody look into it, as passt does.
+function readUid(pid: number): number | null {
+  try {
+    return Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  } catch {
+    return null; // it ended
   }
 }

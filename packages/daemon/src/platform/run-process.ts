@@ -13,6 +13,7 @@ import { BangerError, type ErrorCode } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import { requireTool, TOOL_FOLDERS } from './find-tool.ts';
 import { type ProcessRef, readProcessRef } from './processes.ts';
+import { noteStart } from './started.ts';
 import type { Task } from './task.ts';
 
 const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
@@ -96,7 +97,7 @@ export async function runProcess(
   }
 }
 
-type StartOptions = { cwd: string; logPath: string };
+type StartOptions = { runFolder: string; logPath: string };
 
 export type StartedProcess = {
   ref: ProcessRef;
@@ -104,11 +105,18 @@ export type StartedProcess = {
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 };
 
-/** Starts a program in a session of its own, with its output appended to `logPath`. Throws TOOL_MISSING, TOO_MANY_FILES, HOST_EXHAUSTED. */
-export async function startProcess(argv: readonly string[], { cwd, logPath }: StartOptions): Promise<StartedProcess> {
+/**
+ * Starts a program in a session of its own and in the folder of its run, where `findStarted` finds it again, with its
+ * output appended to `logPath`. Throws TOOL_MISSING, TOO_MANY_FILES, HOST_EXHAUSTED.
+ */
+export async function startProcess(
+  argv: readonly string[],
+  { runFolder, logPath }: StartOptions,
+): Promise<StartedProcess> {
+  noteStart(runFolder, argv);
   const log = openSync(logPath, 'a', 0o600);
   try {
-    const child = await begin(argv, { cwd, detached: true, stdio: ['ignore', log, log] });
+    const child = await begin(argv, { cwd: runFolder, detached: true, stdio: ['ignore', log, log] });
     const exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
     child.unref();
     const ref = readProcessRef(child.pid as number) ?? { pid: child.pid as number, startTicks: -1 };

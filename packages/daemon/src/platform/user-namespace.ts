@@ -10,9 +10,18 @@ import type { Task } from './task.ts';
 const OWN_MOUNTS = ['--mount', '--propagation', 'private'];
 /** Ended as a whole with its first process, mounts included. */
 const ENDED_AS_A_WHOLE = [...OWN_MOUNTS, '--pid', '--fork', '--kill-child'];
-export const IN_NAMESPACE = ['unshare', '--user', '--map-root-user', '--map-auto', ...ENDED_AS_A_WHOLE];
+/** Ended with the daemon that started it, however that ends. */
+export const ENDED_WITH_US = ['setpriv', '--pdeathsig', 'KILL'];
+export const IN_NAMESPACE = [
+  ...ENDED_WITH_US,
+  'unshare',
+  '--user',
+  '--map-root-user',
+  '--map-auto',
+  ...ENDED_AS_A_WHOLE,
+];
 /** The same for one who is root already. */
-export const IN_ROOT_NAMESPACE = ['unshare', ...ENDED_AS_A_WHOLE];
+export const IN_ROOT_NAMESPACE = [...ENDED_WITH_US, 'unshare', ...ENDED_AS_A_WHOLE];
 /** For root: the same user, without its power over the host. */
 export const WITHOUT_ROOT_POWER = ['unshare', '--user', '--map-root-user', ...OWN_MOUNTS];
 

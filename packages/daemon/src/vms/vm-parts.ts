@@ -7,7 +7,8 @@ import type { Images } from '../images/images.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import type { Host } from '../platform/host.ts';
 import type { Log } from '../platform/log.ts';
-import { findByArgument, killProcess } from '../platform/processes.ts';
+import { killProcess } from '../platform/processes.ts';
+import { findStarted } from '../platform/started.ts';
 import type { VmFault, VmRecord, VmRecordState, VmRecords } from '../store/records/vms.ts';
 import type { VmFolders } from '../store/vm-folders.ts';
 import type { RunningVms } from './running-vms.ts';
@@ -54,9 +55,9 @@ export function moveVm(
   return moved;
 }
 
-/** Ends all of its processes, whoever started them: they carry the vm's runtime folder in their arguments. */
+/** Ends all that was started for its run, by whichever daemon. */
 export async function killRun({ folders }: Pick<VmParts, 'folders'>, id: VmId): Promise<void> {
-  await Promise.all(findByArgument(`${folders.of(id).runtime}/`).map(killProcess));
+  await Promise.all(findStarted(folders.of(id).runtime).map(killProcess));
 }
 
 /** What one run of a vm left on the host goes; safe to repeat. */

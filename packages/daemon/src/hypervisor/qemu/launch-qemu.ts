@@ -33,7 +33,7 @@ export async function launchQemu(
   const qmpSocket = watchForSocket(sockets.qmp);
   using _watch = { [Symbol.dispose]: qmpSocket.stop };
   const started = await startProcess([qemuPath, ...planArguments(plan, accel)], {
-    cwd: plan.runtimeFolder,
+    runFolder: plan.runtimeFolder,
     logPath: plan.logPath,
   });
   undo.add('end QEMU', () => killProcess(started.ref));

@@ -7,7 +7,8 @@
 import { toBangerError } from '@banger/contract/errors.ts';
 import { z } from 'zod';
 import type { Log } from '../../platform/log.ts';
-import { findByArgument, isAlive } from '../../platform/processes.ts';
+import { isAlive } from '../../platform/processes.ts';
+import { findStarted } from '../../platform/started.ts';
 import type { Task } from '../../platform/task.ts';
 import type { Driver, Machine, MachinePlan, MachineRef } from '../hypervisor.ts';
 import { keepConsoleLog } from './console-log.ts';
@@ -38,7 +39,7 @@ export function createQemuDriver({ qemuPath, log, accel }: QemuParts): Driver {
   }
 
   async function adopt(task: Task, ref: MachineRef): Promise<Machine | 'silent' | null> {
-    if (!isAlive(ref) || !findByArgument(ref.runtimeFolder).some(({ pid }) => pid === ref.pid)) return null;
+    if (!isAlive(ref) || !findStarted(ref.runtimeFolder).some(({ pid }) => pid === ref.pid)) return null;
     try {
       return await adoptQemu(task, log, ref);
     } catch (fault) {
