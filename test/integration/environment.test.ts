@@ -24,7 +24,7 @@ test('no secret of the caller is in the environment of what banger started', asy
   });
   await home.json(['vm', 'create', '--name', 'web', '--start']);
   assert.match(readEnvironment(await home.daemonPid()), /XDG_STATE_HOME=/);
-  assert.equal(processes().filter((pid) => readArguments(pid).includes(`${home.paths.runtime}/vms/`)).length, 2);
+  assert.ok(processes().filter((pid) => readArguments(pid).includes(`${home.paths.runtime}/vms/`)).length >= 2);
   assert.deepEqual(
     processes().filter((pid) => readEnvironment(pid).includes(CANARY) || readArguments(pid).includes(CANARY)),
     [],
