@@ -72,7 +72,6 @@ export type GitOptions = {
   isHostile?: boolean;
   /** On standard output; as much as names may come to when it is left out */
   maxBytes?: number;
-  writable?: readonly string[];
 };
 
 type GitParts = { ownerEnv: Readonly<Record<string, string>>; uid?: number; hostile?: Partial<Limits> };
@@ -101,7 +100,7 @@ export function createGit({ ownerEnv, uid = process.getuid?.() ?? 0, hostile = H
       readable: [place?.gitDir, place?.commonDir, place?.workTree, ...(place?.readable ?? [])].filter(
         (path) => path !== undefined,
       ),
-      writable: [...(place?.writable ?? []), ...(options.writable ?? [])],
+      writable: place?.writable ?? [],
       limits,
     };
     const run = (until: Task) =>

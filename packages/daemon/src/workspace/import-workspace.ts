@@ -54,7 +54,7 @@ export async function importWorkspace(
   undo.add('remove the new lens', () => removeTree(staged));
   await removeTree(staged);
   await makePrivateFolder(dirname(folder));
-  const lens = await makeLens(task, git, repository, staged);
+  const lens = await makeLens(repository, staged);
   const snapshot = await snapshotRepository(task, git, repository, lens, request);
   for (const note of snapshot.notes) task.note(note);
 

@@ -8,9 +8,8 @@ import { constants } from 'node:fs';
 import { copyFile, mkdir, open, readFile, realpath, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listFolder } from '../platform/files.ts';
-import type { Task } from '../platform/task.ts';
 import type { Repository } from './find-repository.ts';
-import type { Git, GitPlace } from './git.ts';
+import type { GitPlace } from './git.ts';
 
 /** Of patterns; git itself reads no attributes of more than 100 MB */
 const MAX_PATTERN_BYTES = 4 * 1024 * 1024;
@@ -21,9 +20,9 @@ const ALL_IN_ARCHIVES = '* -export-ignore -export-subst\n';
 export const GLOBAL_ATTRIBUTES = 'attributes';
 export const OWN_ATTRIBUTES = 'own-attributes';
 
-export async function makeLens(task: Task, git: Git, repository: Repository, folder: string): Promise<GitPlace> {
+export async function makeLens(repository: Repository, folder: string): Promise<GitPlace> {
   const { path, gitDir, commonDir, objectFormat, settings } = repository;
-  await makeBareRepository(task, git, folder, objectFormat, [join(commonDir, 'objects')]);
+  await makeBareRepository(folder, objectFormat, [join(commonDir, 'objects')]);
   await mkdir(join(folder, 'info'), { recursive: true });
   await copyIfThere(join(commonDir, 'shallow'), join(folder, 'shallow'));
   const read = (name: string) => readPatterns(join(commonDir, 'info', name), path);
@@ -45,21 +44,20 @@ export async function makeLens(task: Task, git: Git, repository: Repository, fol
   return { ...place, workTree: path, config };
 }
 
-/** An empty repository that sees the objects of others. */
-export async function makeBareRepository(
-  task: Task,
-  git: Git,
-  folder: string,
-  objectFormat: string,
-  objects: string[],
-): Promise<void> {
+/** An empty repository that sees the objects of others: the few files that git asks for, without a program for them. */
+export async function makeBareRepository(folder: string, objectFormat: string, objects: string[]): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const init = ['init', '--quiet', '--bare', '--template=', '--initial-branch=main'];
-  const format = objectFormat === 'sha1' ? [] : [`--object-format=${objectFormat}`];
-  await git.run(task, null, [...init, ...format, folder], { writable: [folder] });
-  await mkdir(join(folder, 'objects/info'), { recursive: true });
+  for (const name of ['objects/info', 'objects/pack', 'refs/heads']) {
+    await mkdir(join(folder, name), { recursive: true });
+  }
+  await writeFile(join(folder, 'HEAD'), 'ref: refs/heads/main\n');
+  await writeFile(join(folder, 'config'), objectFormat === 'sha1' ? CONFIG : configWithFormat(objectFormat));
   await writeFile(join(folder, 'objects/info/alternates'), objects.map((each) => `${quoteAlternate(each)}\n`).join(''));
 }
+
+const CONFIG = '[core]\n\trepositoryformatversion = 0\n\tbare = true\n';
+const configWithFormat = (format: string) =>
+  `[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tobjectformat = ${format}\n`;
 
 /** git reads a line that begins with a quote as a quoted string. */
 function quoteAlternate(path: string): string {

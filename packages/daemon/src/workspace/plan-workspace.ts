@@ -20,7 +20,7 @@ export async function planWorkspace(task: Task, parts: WorkspaceParts, request: 
   const folder = join(scratchFolder, `plan-${randomBytes(6).toString('hex')}`);
   await makePrivateFolder(scratchFolder);
   try {
-    const lens = await makeLens(task, git, repository, folder);
+    const lens = await makeLens(repository, folder);
     const { entries, changed, ...snapshot } = await snapshotRepository(task, git, repository, lens, request);
     const { base, branch, tree, notes } = snapshot;
     const files = entries.map(({ name, sizeBytes, mode }) => ({ path: showName(name), sizeBytes, mode }));

@@ -96,7 +96,7 @@ async function makeQuarantine(
   const gitDir = join(folder, 'git');
   const place = { gitDir, readable: [lens, repository.commonDir], writable: [gitDir] };
   const objects = [join(lens, 'objects'), join(repository.commonDir, 'objects')];
-  await makeBareRepository(task, git, gitDir, repository.objectFormat, objects);
+  await makeBareRepository(gitDir, repository.objectFormat, objects);
   await copyFile(join(lens, 'shallow'), join(gitDir, 'shallow')).catch(() => {}); // most histories are whole
   for (const id of [tree, ...(baseCommit === null ? [] : [baseCommit])]) await expectObject(id);
   return place;

@@ -35,8 +35,9 @@ export async function snapshotRepository(
   const { base, branch } = await findBase(task, git, repository, options.ref);
   const isWorkTree = !repository.isBare && options.ref === undefined;
   const notes: string[] = [];
-  const written = isWorkTree ? await writeWorkTree(task, git, lens, options, notes) : `${base}^{tree}`;
-  const tree = await readObjects(() => git.text(task, lens, ['rev-parse', '--verify', written]));
+  const tree = isWorkTree
+    ? await writeWorkTree(task, git, lens, options, notes)
+    : await readObjects(() => git.text(task, lens, ['rev-parse', '--verify', `${base}^{tree}`]));
   const entries = parseTree(await readObjects(() => git.run(task, lens, ['ls-tree', '-r', '-z', '-l', tree])));
   if (entries.length > MAX_FILES) throw invalid(`It has more than ${MAX_FILES} files.`);
   checkSubmodules(entries, options, notes);

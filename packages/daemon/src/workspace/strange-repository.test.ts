@@ -50,7 +50,7 @@ function setUp(t: TestContext) {
   async function travels(path: string): Promise<string[]> {
     const git = createGit({ ownerEnv: env });
     const repository = await findRepository(task, git, path);
-    const lens = await makeLens(task, git, repository, mkdtempSync(join(folder, 'lens-')));
+    const lens = await makeLens(repository, mkdtempSync(join(folder, 'lens-')));
     const options = { includeUntracked: true, skipSubmodules: true };
     const { entries } = await snapshotRepository(task, git, repository, lens, options);
     return entries.map(({ name }) => name);
@@ -161,12 +161,11 @@ test("a config cannot name files of the owner's as its patterns", async (t) => {
   const { folder, home, stranger, find } = setUp(t);
   writeFileSync(join(home, 'key'), 'PRIVATE KEY\n');
   symlinkSync(join(home, 'key'), join(stranger, 'patterns'));
-  const git = createGit({ ownerEnv: { ...ENV, HOME: home } });
   for (const [at, path] of [join(home, 'key'), '../home/key', '~/key', 'patterns'].entries()) {
     runGit(stranger, ['config', 'core.attributesFile', path]);
     runGit(stranger, ['config', 'core.excludesFile', path]);
     const lens = join(folder, `lens-${at}`);
-    await makeLens(task, git, await find(stranger), lens);
+    await makeLens(await find(stranger), lens);
     for (const name of ['attributes', 'own-attributes', 'info/attributes', 'info/exclude']) {
       assert.doesNotMatch(readFileSync(join(lens, name), 'utf8'), /KEY/, `${name} by ${path}`);
     }
@@ -185,6 +184,17 @@ test("another user's repository is read only when safe.directory names it", asyn
   await assert.rejects(find(stranger, other), { code: 'REPO_UNTRUSTED' });
   trust('*');
   assert.equal((await find(stranger, other)).path, stranger);
+});
+
+test('a repository with the newer kind of ids is read too', async (t) => {
+  const { folder, travels } = setUp(t);
+  const path = join(folder, 'newer');
+  runGit(folder, ['init', '-q', '--object-format=sha256', path]);
+  writeFileSync(join(path, 'file'), 'one\n');
+  runGit(path, ['add', '-A']);
+  runGit(path, [...WHO, 'commit', '-q', '-m', 'one']);
+  writeFileSync(join(path, 'file'), 'two\n');
+  assert.deepEqual(await travels(path), ['file']);
 });
 
 test('repositories whose parts lie apart are read when the parts belong together', async (t) => {
