@@ -24,6 +24,7 @@ ExecStartPre=/usr/sbin/sshd -t
 END
 rm -f "$root"/etc/ssh/ssh_host_* "$root/var/lib/dbus/machine-id" "$root/var/lib/systemd/random-seed"
 rm -f "$root/etc/apt/apt.conf.d/99mmdebstrap" "$root"/var/log/*.log "$root"/var/log/apt/*
-for unit in getty@tty1 serial-getty@ttyS0 systemd-firstboot systemd-networkd-wait-online; do
+# apparmor's tools are there for Docker, which loads a profile by itself; loading Debian's at boot would take seconds.
+for unit in getty@tty1 serial-getty@ttyS0 systemd-firstboot systemd-networkd-wait-online apparmor; do
   ln -sf /dev/null "$root/etc/systemd/system/$unit.service"
 done
