@@ -31,6 +31,13 @@ test('the world in a machine', async (t) => {
     assert.equal(asUser.stdout, 'open\n', asUser.stderr);
   });
 
+  await t.test('an ordinary user has a session, with a place for sockets and services of its own', async () => {
+    assert.equal((await inside('useradd', '--create-home', 'dev')).code, 0);
+    const script = 'echo $XDG_RUNTIME_DIR; stat -c "%U %a" $XDG_RUNTIME_DIR; systemd-run --user --scope --quiet id -un';
+    const { stdout, stderr } = await home.run(['vm', 'exec', '--user', 'dev', 'web', '--', 'sh', '-ec', script]);
+    assert.equal(stdout, '/run/user/1000\ndev 700\ndev\n', stderr);
+  });
+
   await t.test('a terminal that the machine does not know is one that it does', async (t) => {
     const screen = await openScreen(t, home);
     await screen.type('TERM=xterm-ghostty banger vm exec web');

@@ -45,6 +45,7 @@ mod tar_reader;
 mod temporaries;
 mod terminal_names;
 mod trace;
+mod user_session;
 mod users;
 
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::http_answers::{Code, Refusal};
 use crate::terminal_names;
+use crate::user_session;
 use crate::users::User;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -74,6 +75,7 @@ impl StartRequest {
             ("LANG", "C.UTF-8"),
         ];
         let mut env: BTreeMap<String, String> = usual.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        env.extend(user_session::open(user).into_iter().map(|(name, value)| (name.to_owned(), value)));
         env.extend(self.env.clone());
         if self.tty.is_some() {
             let term = env.get("TERM").map_or(terminal_names::USUAL, String::as_str);
