@@ -19,6 +19,7 @@ mod identity;
 mod image_init;
 mod init_ready;
 mod kernel_modules;
+mod machine_environment;
 mod mounts;
 mod network;
 mod output;

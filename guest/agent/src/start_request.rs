@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::http_answers::{Code, Refusal};
+use crate::machine_environment;
 use crate::terminal_names;
 use crate::user_session;
 use crate::users::User;
@@ -66,15 +67,11 @@ impl StartRequest {
     }
 
     fn environment(&self, user: &User) -> BTreeMap<String, String> {
-        let usual = [
-            ("PATH", PATH),
-            ("HOME", &user.home),
-            ("USER", &user.name),
-            ("LOGNAME", &user.name),
-            ("SHELL", &user.shell),
-            ("LANG", "C.UTF-8"),
-        ];
-        let mut env: BTreeMap<String, String> = usual.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let mut env: BTreeMap<String, String> = [("PATH", PATH), ("LANG", "C.UTF-8")].map(owned).into();
+        env.extend(machine_environment::read());
+        let own = [("HOME", &user.home), ("USER", &user.name), ("LOGNAME", &user.name), ("SHELL", &user.shell)];
+        env.extend(own.map(|(name, value)| (name.to_owned(), value.clone())));
         env.extend(user_session::open(user).into_iter().map(|(name, value)| (name.to_owned(), value)));
         env.extend(self.env.clone());
         if self.tty.is_some() {
