@@ -9,7 +9,7 @@ const MIB = 2 ** 20;
 const WRITTEN_MIB = 64;
 
 test('defaults and disk space', async (t) => {
-  const home = await createHome(t);
+  const home = await createHome(t, { env: { https_proxy: 'http://mia:word@proxy.example:3128' } });
   const inside = async (script: string) => {
     const { code, stdout, stderr } = await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', script]);
     assert.equal(code, 0, stderr);
@@ -21,7 +21,7 @@ test('defaults and disk space', async (t) => {
   };
 
   await t.test('the guest has the processors, the memory and the disk of the config', async () => {
-    await home.writeConfig('[vm_defaults]\ncpus = 2\nmemory = "400M"\ndisk_size = "3G"\n');
+    await home.writeConfig('[vm_defaults]\ncpus = 2\nmemory = "400M"\ndisk_size = "3G"\n[inside]\nproxy = true\n');
     await home.json<Vm>(['vm', 'create', '--name', 'web', '--start', '--wait', 'system']);
     assert.equal(await inside('nproc'), '2');
     const memoryMib = Number(await inside("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo")) / 1024;
@@ -30,6 +30,15 @@ test('defaults and disk space', async (t) => {
       await inside('df -BM --output=size /root | tail -n 1').then((text) => text.replace('M', '')),
     );
     assert.ok(diskMib > 2700 && diskMib <= 3072, `${diskMib} MiB`);
+  });
+
+  await t.test('a command and a login have the proxies of the host, whoever runs it', async () => {
+    const expected = 'http://mia:word@proxy.example:3128';
+    assert.equal(await inside('echo $HTTPS_PROXY'), expected);
+    const session = await home.run(['vm', 'ssh', 'web', '--', 'printenv', 'https_proxy']);
+    assert.equal(session.stdout.trim(), expected, session.stderr);
+    const nobody = await home.run(['vm', 'exec', '-u', 'nobody', 'web', '--', 'printenv', 'https_proxy']);
+    assert.equal(nobody.stdout.trim(), expected, nobody.stderr);
   });
 
   await t.test('system df tells what was written, and prune leaves it', async () => {

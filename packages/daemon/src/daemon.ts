@@ -19,6 +19,7 @@ import { vmHandlers } from './api/vms.ts';
 import { workspaceHandlers } from './api/workspaces.ts';
 import { createDiskCapability } from './capabilities/disk.ts';
 import { createFileSyncCapability } from './capabilities/file-sync.ts';
+import { createHostSettingsCapability, wantedFromHost } from './capabilities/host-settings.ts';
 import { createManifestCapability } from './capabilities/manifest.ts';
 import { createNetworkCapability } from './capabilities/network.ts';
 import { createSshCapability } from './capabilities/ssh.ts';
@@ -125,6 +126,15 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     createDiskCapability({ folders }),
     createNetworkCapability({ folders, userNetwork, readReach }),
     createFileSyncCapability({ home: settings.home, readWanted: async () => (await config.read()).fileSync, now }),
+    createHostSettingsCapability({
+      hostRoot: '/',
+      proxies: settings.proxies,
+      readWanted: async () => {
+        const { inside, hostPorts } = await config.read();
+        return { ...inside, hostPorts: hostPorts ?? [] };
+      },
+      now,
+    }),
     createSshCapability({ ssh }),
     createManifestCapability({ manifests }),
   ];
@@ -141,6 +151,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     readHost,
     mayOvercommit: async () => (await config.read()).mayOvercommit ?? true,
     readIdleLimitMs: async () => (await config.read()).idleStopAfterMs,
+    readFromHost: async () => wantedFromHost((await config.read()).inside),
     readDefaults: async () => resolve((await config.read()).vmDefaults),
     bootTimeoutMs: settings.bootTimeoutMs,
   });

@@ -13,7 +13,7 @@ export type Settings = {
   tools: { qemu: string; passt: string; pasta: string };
   /** By what the owner's own git would find its config: HOME, XDG_CONFIG_HOME */
   ownerEnv: Record<string, string>;
-  /** The variables by which programs find the owner's proxies, for apt: they may hold a password */
+  /** The variables by which programs find the owner's proxies, for apt and for vms that ask: they may hold a password */
   proxies: Record<string, string>;
   /** passt gives up root by itself when it is told to */
   isRoot: boolean;

@@ -90,6 +90,8 @@ export const connectQuerySchema = z.strictObject({ port: z.coerce.number().int()
 
 export const vmFaultSchema = z.object({ code: z.string(), message: z.string(), at: z.string() });
 
+const fromHost = z.enum(['ca-certificates', 'proxy', 'time-zone']);
+
 export const vmSchema = z.object({
   id: z.string(),
   name: z.string(),
@@ -106,10 +108,13 @@ export const vmSchema = z.object({
   ephemeral: z.boolean(),
   /** When it stops unless somebody uses it; null while somebody does, and where the config does not ask for it */
   idleStopAt: z.string().nullable(),
+  /** Which of the host's settings it gets at each start, as the config says now */
+  fromHost: z.array(fromHost),
   createdAt: z.string(),
 });
 
 export type Vm = z.infer<typeof vmSchema>;
+export type FromHost = z.infer<typeof fromHost>;
 export type VmState = z.infer<typeof vmStateSchema>;
 export type WaitFor = z.infer<typeof waitFor>;
 export type StopReason = z.infer<typeof stopReasonSchema>;

@@ -26,6 +26,13 @@ export function configSchema(home: string) {
       .optional(),
     vm: z.strictObject({ idle_stop_after: duration().optional(), overcommit_memory: yesOrNo().optional() }).optional(),
     network: z.strictObject({ private: yesOrNo().optional(), host_ports: hostPorts().optional() }).optional(),
+    inside: z
+      .strictObject({
+        ca_certificates: yesOrNo().optional(),
+        proxy: yesOrNo().optional(),
+        time_zone: yesOrNo().optional(),
+      })
+      .optional(),
     file_sync: z
       .array(z.strictObject({ from: hostPath(home), to: guestPath(), mode: mode().optional() }))
       .max(MAX_FILE_SYNCS, `at most ${MAX_FILE_SYNCS} of them are allowed`)

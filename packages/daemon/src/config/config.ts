@@ -25,10 +25,14 @@ export type Config = {
   isPrivateOpen: boolean | null;
   /** Of the host's loopback, for vms to reach; null is none */
   hostPorts: number[] | null;
+  inside: Inside;
   fileSync: FileSync[];
   /** Where a key stands in the file */
   lineOf: (path: KeyPath) => number | null;
 };
+
+/** Which of the host's settings vms get at each start. False takes back what a start brought; null leaves it alone. */
+export type Inside = { caCertificates: boolean | null; proxy: boolean | null; timeZone: boolean | null };
 
 export type ConfigDoor = ReturnType<typeof createConfig>;
 
@@ -50,7 +54,8 @@ export function createConfig({ folder, home }: ConfigParts) {
 
   function understand(text: string, isThere: boolean): Config | BangerError {
     try {
-      const { ssh_key, vm_defaults = {}, vm = {}, network = {}, file_sync = [] } = parseConfig({ text, path, home });
+      const found = parseConfig({ text, path, home });
+      const { ssh_key, vm_defaults = {}, vm = {}, network = {}, inside = {}, file_sync = [] } = found;
       return {
         isThere,
         sshKey: ssh_key ?? null,
@@ -63,6 +68,11 @@ export function createConfig({ folder, home }: ConfigParts) {
         mayOvercommit: vm.overcommit_memory ?? null,
         isPrivateOpen: network.private ?? null,
         hostPorts: network.host_ports ?? null,
+        inside: {
+          caCertificates: inside.ca_certificates ?? null,
+          proxy: inside.proxy ?? null,
+          timeZone: inside.time_zone ?? null,
+        },
         fileSync: file_sync.map(({ from, to, mode = null }) => ({ from, to, mode })),
         lineOf: (keys) => findLine(text, keys),
       };

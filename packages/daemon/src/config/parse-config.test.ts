@@ -15,6 +15,9 @@ test('every key is understood', () => {
     [network]
     private = false
     host_ports = [5432, 5432]
+    [inside]
+    ca_certificates = true
+    proxy = false
     [[file_sync]]
     from = "~/.gitconfig"
     to = "~/.gitconfig"
@@ -28,6 +31,7 @@ test('every key is understood', () => {
     vm_defaults: { cpus: 2, memory: 1.5 * GIB, disk_size: 20 * GIB },
     vm: { idle_stop_after: 1_800_000, overcommit_memory: false },
     network: { private: false, host_ports: [5432] },
+    inside: { ca_certificates: true, proxy: false },
     file_sync: [
       { from: '/home/mia/.gitconfig', to: '/root/.gitconfig', mode: 0o600 },
       { from: '/home/mia/notes', to: '/srv/notes' },
@@ -61,6 +65,7 @@ const REFUSED: [string, string, RegExp][] = [
   ['half a processor', '[vm_defaults]\ncpus = 1.5', /line 2: .*whole number from 1 to 64/],
   ['a port that is none', '[network]\nhost_ports = [0]', /line 2: .*it must be a list of ports, such as \[5432\]/],
   ['a yes that is none', '[network]\nprivate = "yes"', /line 2: \[network\] private: it must be true or false/],
+  ['a setting of the host that is none', '[inside]\nlocale = true', /line 2: there is no key "locale" in \[inside\]/],
   ['a duration that is none', '[vm]\nidle_stop_after = "soon"', /line 2: .*"soon" is not a duration/],
   ['a duration of nothing', '[vm]\nidle_stop_after = "0"', /line 2: .*at least "1s"/],
   ['a value where a table belongs', 'vm = 3', /line 1: \[vm\]: it must be a table/],

@@ -7,10 +7,11 @@ import { type ConfigFile, configSchema } from './config-schema.ts';
 import { findLine, type KeyPath } from './find-line.ts';
 
 const KNOWN_KEYS: Record<string, readonly string[]> = {
-  '': ['ssh_key', 'vm_defaults', 'vm', 'network', 'file_sync'],
+  '': ['ssh_key', 'vm_defaults', 'vm', 'network', 'inside', 'file_sync'],
   vm_defaults: ['cpus', 'memory', 'disk_size'],
   vm: ['idle_stop_after', 'overcommit_memory'],
   network: ['private', 'host_ports'],
+  inside: ['ca_certificates', 'proxy', 'time_zone'],
   file_sync: ['from', 'to', 'mode'],
 };
 
@@ -69,7 +70,7 @@ function unknownKey(path: KeyPath, key: string): Found {
 function nameOf(path: KeyPath): string {
   const [first, ...rest] = path;
   if (first === 'file_sync') return ['[[file_sync]]', ...rest.filter((part) => typeof part === 'string')].join(' ');
-  if (first === 'vm' || first === 'vm_defaults' || first === 'network') return [`[${first}]`, ...rest].join(' ');
+  if (typeof first === 'string' && Object.hasOwn(KNOWN_KEYS, first)) return [`[${first}]`, ...rest].join(' ');
   return path.join('.');
 }
 

@@ -30,11 +30,18 @@ export async function showConfig(
       value: config.isPrivateOpen !== false,
     },
     networkHostPorts: configured(config.hostPorts, ['network', 'host_ports'], 'none'),
+    insideCaCertificates: inside('ca_certificates', config.inside.caCertificates),
+    insideProxy: inside('proxy', config.inside.proxy),
+    insideTimeZone: inside('time_zone', config.inside.timeZone),
     fileSync: fileSync.map((entry, index) => ({ ...entry, line: lineOf(['file_sync', index]) })),
   };
 
   function withLine<Value>(resolved: Resolved<Value>, keys: KeyPath): Resolved<Value> {
     return resolved.from === 'config' ? { ...resolved, why: `line ${lineOf(keys)}` } : resolved;
+  }
+
+  function inside(key: string, value: boolean | null): Resolved<boolean> {
+    return { ...configured(value, ['inside', key], 'unless you ask for it'), value: value ?? false };
   }
 
   function configured<Value>(value: Value, keys: KeyPath, otherwise: string): Resolved<Value> {

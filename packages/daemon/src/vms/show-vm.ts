@@ -4,7 +4,10 @@ import { allocatedBytes } from '../platform/files.ts';
 import type { VmRecord, VmRecordState } from '../store/records/vms.ts';
 import type { VmFolders } from '../store/vm-folders.ts';
 
-export async function showVm({ folders }: { folders: VmFolders }, vm: VmRecord): Promise<Omit<Vm, 'idleStopAt'>> {
+export async function showVm(
+  { folders }: { folders: VmFolders },
+  vm: VmRecord,
+): Promise<Omit<Vm, 'idleStopAt' | 'fromHost'>> {
   return {
     id: vm.id,
     name: vm.name,

@@ -1,5 +1,6 @@
 /** What the stories of a vm's life are told with. */
 import type { VmDefaults } from '@banger/contract/api/config.ts';
+import type { FromHost } from '@banger/contract/api/vms.ts';
 import type { VmId } from '@banger/contract/names.ts';
 import type { Capability } from '../capabilities/capability.ts';
 import type { Driver } from '../hypervisor/hypervisor.ts';
@@ -32,6 +33,8 @@ export type VmParts = {
   mayOvercommit: () => Promise<boolean>;
   /** How long nobody may use a vm before it is stopped; null is forever. Throws CONFIG_INVALID. */
   readIdleLimitMs: () => Promise<number | null>;
+  /** Which of the host's settings vms get at each start. Throws CONFIG_INVALID. */
+  readFromHost: () => Promise<FromHost[]>;
   /** What a vm gets when nobody says. Throws CONFIG_INVALID. */
   readDefaults: () => Promise<VmDefaults>;
   /** How long a guest may take from launch to its agent's hello */

@@ -114,7 +114,9 @@ export function createVms(given: Omit<VmParts, 'running'>) {
   }
 
   async function render(vm: VmRecord): Promise<Vm> {
-    return { ...(await showVm(parts, vm)), idleStopAt: await idleStop.stopsAt(vm) };
+    // A config that is broken stops nobody from looking.
+    const fromHost = await parts.readFromHost().catch(() => []);
+    return { ...(await showVm(parts, vm)), idleStopAt: await idleStop.stopsAt(vm), fromHost };
   }
 
   async function create(task: Task, request: NamedVmCreate): Promise<Vm> {

@@ -121,6 +121,7 @@ export const sampleVm = {
   diskAllocatedBytes: 3 * 2 ** 20,
   ephemeral: false,
   idleStopAt: null,
+  fromHost: [],
   createdAt: '2026-01-02T03:04:05.000Z',
 };
 

@@ -29,6 +29,9 @@ function rowsOf(shown: ConfigShown): string[][] {
     ['vm.overcommit_memory', String(overcommitMemory.value), describeOrigin(overcommitMemory)],
     ['network.private', String(networkPrivate.value), describeOrigin(networkPrivate)],
     ['network.host_ports', networkHostPorts.value?.join(', ') ?? '-', describeOrigin(networkHostPorts)],
+    ['inside.ca_certificates', String(shown.insideCaCertificates.value), describeOrigin(shown.insideCaCertificates)],
+    ['inside.proxy', String(shown.insideProxy.value), describeOrigin(shown.insideProxy)],
+    ['inside.time_zone', String(shown.insideTimeZone.value), describeOrigin(shown.insideTimeZone)],
     ...fileSync.map(({ from, to, mode, line }) => [
       'file_sync',
       `${from} to ${to}${mode === null ? '' : ` (${mode.toString(8).padStart(4, '0')})`}`,

@@ -31,6 +31,7 @@ function factsOf(vm: Vm, nowMs: number): [string, string][] {
     ['disk on host', formatSize(vm.diskAllocatedBytes)],
     ['created', formatAge(vm.createdAt, nowMs)],
   );
+  if (vm.fromHost.length > 0) facts.push(['from host', `${vm.fromHost.join(', ')} at each start`]);
   if (vm.ephemeral) facts.push(['lasts', 'as long as the command that made it']);
   return facts;
 }
