@@ -9,11 +9,11 @@ case $1 in
   outdated)
     [ "$2" != none ] || rm -f $folder/banger-host-*.crt
     [ "$(cat $in_use 2>/dev/null || echo none)" != "$2" ] || exit 3
-    rm -f $in_use $folder/banger-host-*.crt
+    rm -f $in_use $folder/banger-host-*.crt etc/ssl/certs/banger-host-*.pem
     ;;
   use)
     [ -x usr/sbin/update-ca-certificates ] || exit 4
-    usr/sbin/update-ca-certificates --fresh >/dev/null
+    usr/sbin/update-ca-certificates >/dev/null
     if [ "$2" != none ]; then echo "$2" >$in_use; fi
     ;;
 esac

@@ -33,15 +33,15 @@ test("the host's certificates are used, those that go are taken back, and the ma
   put(host, `${SHARE}/readme.txt`, 'not asked for');
   put(guest, `${SHARE}/own.crt`, 'own');
   execFileSync('mkfifo', [join(host, SHARE, 'pipe.crt')]);
-  put(guest, 'usr/sbin/update-ca-certificates', '#!/bin/sh\necho "$@" >>updates\n', 0o755);
+  put(guest, 'usr/sbin/update-ca-certificates', '#!/bin/sh\necho updated >>updates\n', 0o755);
   const wanted = { caCertificates: true, proxy: null, timeZone: null, hostPorts: [] };
 
   const notes = await start(wanted);
   assert.deepEqual(certificatesIn(guest), ['banger-host-0-company_root_ca.crt', 'own.crt']);
   assert.match(notes.join('\n'), /pipe\.crt is a FIFO, not a file\..*\n.*with-key\.crt holds a private key\./);
-  assert.equal(read(guest, 'updates'), '--fresh\n');
+  assert.equal(read(guest, 'updates'), 'updated\n');
   await start(wanted);
-  assert.equal(read(guest, 'updates'), '--fresh\n', 'nothing has changed');
+  assert.equal(read(guest, 'updates'), 'updated\n', 'nothing has changed');
 
   put(host, `${SHARE}/second.crt`, ROOT_CA);
   rmSync(join(host, SHARE, 'company'), { recursive: true });
@@ -51,7 +51,7 @@ test("the host's certificates are used, those that go are taken back, and the ma
   assert.deepEqual(certificatesIn(guest), ['banger-host-1-second.crt', 'own.crt']);
   await start({ ...wanted, caCertificates: false });
   assert.deepEqual(certificatesIn(guest), ['own.crt']);
-  assert.equal(read(guest, 'updates'), '--fresh\n--fresh\n--fresh\n');
+  assert.equal(read(guest, 'updates'), 'updated\nupdated\nupdated\n');
 });
 
 test('an image that cannot use certificates gets them with a note', async (t) => {
