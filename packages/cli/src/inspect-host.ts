@@ -9,7 +9,8 @@ import { nodeOptions, programEnvironment } from './program-environment.ts';
 
 const INSPECT_MAIN = fileURLToPath(new URL('../../daemon/src/inspect.ts', import.meta.url));
 const RECOVER_MAIN = fileURLToPath(new URL('../../daemon/src/recover.ts', import.meta.url));
-const LIMIT_MS = 30_000;
+/** Seconds on a host that is not busy: the doctor tries what it tells of */
+const LIMIT_MS = 120_000;
 /** It reads a few small files for each vm and image, and copies of the state */
 const RECOVER_LIMIT_MS = 600_000;
 
@@ -44,10 +45,16 @@ async function* answersOf<Answer extends object>(argv: string[], timeoutMs: numb
     hasAnswered = true;
     yield said;
   }
-  const [code] = await ended;
+  const [code, signal] = await ended;
   if (code === 0 && hasAnswered) return;
+  if (signal === 'SIGKILL') {
+    throw new BangerError('TIMED_OUT', {
+      message: `The daemon's program had not answered after ${timeoutMs / 1000} s.`,
+      hint: 'The host may be very busy: try again.',
+    });
+  }
   throw new BangerError('INTERNAL', {
-    message: `The daemon's program ended with ${code} before it had answered.`,
+    message: `The daemon's program ended with ${signal ?? code} before it had answered.`,
     details: { console: stderr.join('').trim().split('\n').slice(-10) },
   });
 }
