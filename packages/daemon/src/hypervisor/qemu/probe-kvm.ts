@@ -16,7 +16,7 @@ import type { Accel, Machine, MachinePlan } from '../hypervisor.ts';
 import { launchQemu } from './launch-qemu.ts';
 
 /** A guest that KVM runs says hello within a second; a "no" from a busy moment would hold until the next boot */
-const HELLO_DEADLINE_MS = 15_000;
+const HELLO_DEADLINE_MS = 30_000;
 const PROBE_MEMORY_BYTES = 256 * 2 ** 20;
 
 const verdictSchema = z.object({
