@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { BangerError } from '@banger/contract/errors.ts';
-import type { Forward } from './parse-forward.ts';
+import type { Forward } from '@banger/contract/forward.ts';
 
 export type Listening = Forward & {
   /** "127.0.0.1:3000" */

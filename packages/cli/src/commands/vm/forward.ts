@@ -1,8 +1,8 @@
 import { BangerError } from '@banger/contract/errors.ts';
+import { parseForward } from '@banger/contract/forward.ts';
 import type { Cli } from '../../cli.ts';
 import { describeState } from '../../describe-vm.ts';
 import { type Listening, listen } from '../../forward/listen.ts';
-import { parseForward } from '../../forward/parse-forward.ts';
 import type { Run } from '../../load-command.ts';
 import { reportError } from '../../report-error.ts';
 

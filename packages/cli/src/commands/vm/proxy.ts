@@ -1,7 +1,7 @@
+import { parsePort } from '@banger/contract/forward.ts';
 import { vmOfHost } from '@banger/contract/names.ts';
 /** stdin and stdout as a connection into a vm: what ssh calls as its ProxyCommand, and others may too. */
 import type { Cli } from '../../cli.ts';
-import { parsePort } from '../../forward/parse-forward.ts';
 import { followGuestCommand } from '../../guest-command.ts';
 import { openGuestOutput } from '../../guest-output.ts';
 import type { Run } from '../../load-command.ts';

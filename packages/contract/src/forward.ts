@@ -1,5 +1,5 @@
 /** `[host:]port[:port]`: where to listen on the host, and the port in the vm. Plain values. */
-import { BangerError } from '@banger/contract/errors.ts';
+import { BangerError } from './errors.ts';
 
 export type Forward = {
   host: string;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseForward, parsePort } from './parse-forward.ts';
+import { parseForward, parsePort } from './forward.ts';
 
 test('a forward names a port, or both, and may name where to listen', () => {
   const cases: [string, string, number, number][] = [
