@@ -90,6 +90,13 @@ const create = {
     completes: 'kernels',
   },
   ...size,
+  publish: {
+    type: 'text',
+    short: 'p',
+    placeholder: 'port',
+    many: true,
+    summary: 'Keep a port reachable here while the vm runs, such as 8080:80; written as for "banger vm forward"',
+  },
 } as const;
 
 const wait = {
@@ -162,6 +169,7 @@ export const COMMANDS = {
       { does: 'A shell in a fresh vm', line: 'banger vm run' },
       { does: 'This repository in it, and a command', line: 'banger vm run . -- make test' },
       { does: 'One command, nothing left afterwards', line: 'banger vm run --rm -- uname -a' },
+      { does: 'Its port 80 is port 8080 here, whenever it runs', line: 'banger vm run -p 8080:80' },
       { does: 'A larger vm with a name', line: 'banger vm run --name big --cpus 4 --memory 8G --disk-size 40G' },
     ],
     alsoTried: ['vm new', 'run'],

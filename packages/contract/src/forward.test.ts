@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseForward, parsePort } from './forward.ts';
+import { formatAddress, parseForward, parsePort, parsePublish, portTaken } from './forward.ts';
 
 test('a forward names a port, or both, and may name where to listen', () => {
   const cases: [string, string, number, number][] = [
@@ -34,4 +34,13 @@ test('what is no forward is refused', () => {
     assert.throws(() => parseForward(text), { code: 'USAGE' }, text);
   }
   assert.throws(() => parsePort('1e3'), { code: 'USAGE' });
+});
+
+test('what is published names its port, and a listener that is refused tells the way out', () => {
+  assert.deepEqual(parsePublish('localhost:8080:80'), { host: '127.0.0.1', hostPort: 8080, guestPort: 80 });
+  assert.throws(() => parsePublish('0:80'), { code: 'USAGE' });
+  const roots = portTaken(parseForward('80'), Object.assign(new Error('refused'), { code: 'EACCES' }));
+  assert.equal(roots.message, '127.0.0.1 port 80 cannot be listened on: it needs root.');
+  assert.match(roots.hint ?? '', /below 1024/);
+  assert.equal(formatAddress('::1', 80), '[::1]:80');
 });

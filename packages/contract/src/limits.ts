@@ -12,6 +12,9 @@ export const VM_LIMITS = {
   diskBytes: { min: 256 * MIB, max: 64 * 1024 * GIB },
 } as const satisfies Record<string, Limits>;
 
+/** Ports that one vm may publish */
+export const MAX_PUBLISHED = 32;
+
 export const STOP_LIMITS_MS = { min: 0, max: 3_600_000 } as const satisfies Limits;
 export const TAIL_LIMITS = { min: 0, max: 1_000_000 } as const satisfies Limits;
 

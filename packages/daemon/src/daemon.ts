@@ -22,6 +22,7 @@ import { createFileSyncCapability } from './capabilities/file-sync.ts';
 import { createHostSettingsCapability, wantedFromHost } from './capabilities/host-settings.ts';
 import { createManifestCapability } from './capabilities/manifest.ts';
 import { createNetworkCapability } from './capabilities/network.ts';
+import { createPublishCapability } from './capabilities/publish.ts';
 import { createSshCapability } from './capabilities/ssh.ts';
 import { type Config, createConfig } from './config/config.ts';
 import { showConfig } from './config/show-config.ts';
@@ -52,7 +53,7 @@ import { createVmFolders } from './store/vm-folders.ts';
 import { createVmManifests } from './store/vm-manifest.ts';
 import { showState } from './vms/show-vm.ts';
 import { resolveVmDefaults } from './vms/vm-defaults.ts';
-import { createVms } from './vms/vms.ts';
+import { createVms, type Vms } from './vms/vms.ts';
 import { createWorkspaces } from './workspace/workspace.ts';
 
 const CANCEL_TIMEOUT_MS = 15_000;
@@ -122,6 +123,11 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const driver = createQemuDriver({ qemuPath: tools.qemu, log, accel });
   const sshKey = async () => (await config.read()).sshKey;
   const ssh = createSsh({ paths, folders, commandPath: settings.commandPath, sshKey });
+  const publish = createPublishCapability({
+    connect: async (task, { id }, port) => (await vms.guest(task, id)).connect(task, port),
+    use: ({ id }) => vms.use(id),
+    log,
+  });
   const capabilities = [
     createDiskCapability({ folders }),
     createNetworkCapability({ folders, userNetwork, readReach }),
@@ -136,9 +142,10 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
       now,
     }),
     createSshCapability({ ssh }),
+    publish,
     createManifestCapability({ manifests }),
   ];
-  const vms = createVms({
+  const vms: Vms = createVms({
     records: vmRecords,
     folders,
     capabilities,
@@ -229,6 +236,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     server.close();
     await operations.cancelAll(AbortSignal.timeout(CANCEL_TIMEOUT_MS));
     await vms.removeEphemeral();
+    publish.releaseAll();
     vms.releaseAll();
     server.closeAllConnections();
     store.close();

@@ -2,8 +2,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
-import { BangerError } from '@banger/contract/errors.ts';
-import type { Forward } from '@banger/contract/forward.ts';
+import { type Forward, formatAddress, portTaken } from '@banger/contract/forward.ts';
 
 export type Listening = Forward & {
   /** "127.0.0.1:3000" */
@@ -27,7 +26,7 @@ export async function listen({ forward, connect, onRefused }: ForwardParts): Pro
     throw portTaken(forward, cause);
   });
   const { address, port } = server.address() as AddressInfo;
-  return { ...forward, hostPort: port, address: address.includes(':') ? `[${address}]:${port}` : `${address}:${port}` };
+  return { ...forward, hostPort: port, address: formatAddress(address, port) };
 
   async function join(caller: Socket): Promise<void> {
     caller.on('error', () => {}); // it went away; the pipeline sees it too
@@ -37,14 +36,4 @@ export async function listen({ forward, connect, onRefused }: ForwardParts): Pro
     });
     if (guest) await pipeline(caller, guest, caller).catch(() => {}); // one of the two broke, and so has the other
   }
-}
-
-function portTaken({ host, hostPort }: Forward, cause: NodeJS.ErrnoException): BangerError {
-  const why = { EADDRINUSE: 'another program listens there', EACCES: 'it needs root', EADDRNOTAVAIL: 'it is not here' };
-  return new BangerError('PORT_TAKEN', {
-    message: `${host} port ${hostPort} cannot be listened on: ${why[cause.code as keyof typeof why] ?? cause.message}.`,
-    hint: `Choose another one: "0:<port>" takes any that is free.`,
-    details: { host, port: hostPort },
-    cause,
-  });
 }

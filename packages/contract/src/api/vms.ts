@@ -1,7 +1,15 @@
 /** Machines, as the owner API shows them. Sizes in bytes, times in ISO 8601. */
 import { z } from 'zod';
 import type { sessionInfoSchema } from '../guest/messages.ts';
-import { describeLimits, describeSizeLimits, type Limits, STOP_LIMITS_MS, TAIL_LIMITS, VM_LIMITS } from '../limits.ts';
+import {
+  describeLimits,
+  describeSizeLimits,
+  type Limits,
+  MAX_PUBLISHED,
+  STOP_LIMITS_MS,
+  TAIL_LIMITS,
+  VM_LIMITS,
+} from '../limits.ts';
 import { digestSchema } from './images.ts';
 import { queryFlag } from './query-flag.ts';
 
@@ -15,6 +23,23 @@ function within(limits: Limits, describe: (limits: Limits) => string) {
   const error = `it must be a whole number ${describe(limits)}`;
   return z.int({ error }).min(limits.min, { error }).max(limits.max, { error });
 }
+
+const portNumber = z.int().min(1).max(65_535);
+
+/** A port of the vm that the daemon makes reachable on the host while the vm runs */
+const publishedPortSchema = z.object({
+  host: z.union([z.ipv4(), z.ipv6()], { error: 'a port is published at an IP address' }),
+  hostPort: portNumber,
+  guestPort: portNumber,
+});
+
+export const publishedSchema = z
+  .array(publishedPortSchema)
+  .max(MAX_PUBLISHED, `a vm publishes at most ${MAX_PUBLISHED} ports`)
+  .refine(
+    (ports) => new Set(ports.map(({ host, hostPort }) => `${host} ${hostPort}`)).size === ports.length,
+    'an address of the host is named twice',
+  );
 
 /**
  * What a start waits for. `agent`: a command would be run now. `system`: besides, the image's own init has finished its
@@ -30,6 +55,7 @@ export const vmCreateSchema = z.strictObject({
   cpus: cpus.optional(),
   memoryBytes: memoryBytes.optional(),
   diskBytes: diskBytes.optional(),
+  publish: publishedSchema.default([]),
   /** Start it at once */
   start: z.boolean().default(false),
   waitFor: waitFor.default('agent'),
@@ -105,6 +131,7 @@ export const vmSchema = z.object({
   diskBytes: z.number(),
   /** What the disk file really takes on the host */
   diskAllocatedBytes: z.number(),
+  publish: publishedSchema,
   ephemeral: z.boolean(),
   /** When it stops unless somebody uses it; null while somebody does, and where the config does not ask for it */
   idleStopAt: z.string().nullable(),

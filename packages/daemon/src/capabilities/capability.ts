@@ -25,6 +25,8 @@ export type Capability = {
   /** Makes what lasts as long as one run of it */
   prepare?(task: Task, vm: VmRecord): Promise<Contribution>;
   release?(vm: VmRecord): Promise<void>;
+  /** Makes again, for a machine that an earlier daemon started, what ended with that daemon */
+  adopt?(vm: VmRecord): Promise<void>;
   /** Whether what this run was given has ended before it */
   hasEnded?(vm: VmRecord): boolean;
   /** Finishes inside the guest, once its agent answers and before the vm counts as running */

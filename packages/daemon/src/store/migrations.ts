@@ -50,4 +50,7 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (vm_id, path)
   ) STRICT;
   `,
+  `
+  ALTER TABLE vms ADD COLUMN publish TEXT NOT NULL DEFAULT '[]'; -- JSON: what vmFactsSchema says
+  `,
 ];

@@ -30,6 +30,7 @@ const vm: VmRecord = {
   cpus: 2,
   memoryBytes: 1,
   diskBytes: 2,
+  publish: [],
   ephemeral: true,
   machineId: 'f'.repeat(32),
   createdAt: '2026-01-01T00:00:00.000Z',

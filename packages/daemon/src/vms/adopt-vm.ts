@@ -4,16 +4,20 @@
  * One that lives and does not answer, on a busy host or since somebody stopped its process, is not lost: its record says
  * so, and it is adopted as soon as it answers. Nothing looks for that: its control socket is connected to, and tells.
  */
+import { toBangerError } from '@banger/contract/errors.ts';
 import type { Machine } from '../hypervisor/hypervisor.ts';
 import type { OneAtATime } from '../platform/one-at-a-time.ts';
 import { Task } from '../platform/task.ts';
-import type { VmRecord } from '../store/records/vms.ts';
+import type { VmFault, VmRecord } from '../store/records/vms.ts';
 import { createRunningVm } from './running-vms.ts';
 import { finishStop } from './stop-vm.ts';
 import { killRun, type VmParts } from './vm-parts.ts';
 
 /** The daemon does not listen before; on a host that is not busy a machine answers within milliseconds */
 const FIRST_ANSWER_LIMIT_MS = 2000;
+
+/** Faults that adopting tells anew, or ends */
+const OVER_WHEN_ADOPTED = ['VM_SILENT', 'PORT_TAKEN'];
 
 type RunningRecord = VmRecord & { state: { is: 'running' } };
 
@@ -61,8 +65,25 @@ async function takeOver(parts: VmParts, vm: RunningRecord, machine: Machine | nu
     return finishStop(parts, vm, 'crashed', { code: 'VM_LOST', message, at: parts.now().toISOString() });
   }
   parts.running.set(vm.id, createRunningVm(vm.name, machine, null));
-  if (vm.fault?.code !== 'VM_SILENT') return vm;
-  const answering = { ...vm, fault: null };
-  parts.records.update(answering);
-  return answering;
+  const fault = await adoptCapabilities(parts, vm);
+  if (vm.fault === null ? fault === null : !OVER_WHEN_ADOPTED.includes(vm.fault.code)) return vm;
+  const adopted = { ...vm, fault };
+  parts.records.note(adopted);
+  return adopted;
+}
+
+/** What one of them could not make again; the machine goes on without it. */
+async function adoptCapabilities(parts: VmParts, vm: RunningRecord): Promise<VmFault | null> {
+  let fault: VmFault | null = null;
+  for (const capability of parts.capabilities) {
+    try {
+      await capability.adopt?.(vm);
+    } catch (thrown) {
+      parts.log.warn(`vm ${vm.name}: could not adopt its ${capability.name}`, thrown);
+      const { code, message } = toBangerError(thrown);
+      const next = `"banger vm restart ${vm.name}" tries again.`;
+      fault = { code, message: `${message} ${next}`, at: parts.now().toISOString() };
+    }
+  }
+  return fault;
 }

@@ -36,6 +36,7 @@ export async function createVm(task: Task, parts: VmParts, request: NamedVmCreat
     kernelName: kernel.name,
     kernelDigest: kernel.digest,
     ...size,
+    publish: request.publish ?? [],
     ephemeral: request.ephemeral ?? false,
     machineId: randomBytes(16).toString('hex'),
     createdAt: parts.now().toISOString(),

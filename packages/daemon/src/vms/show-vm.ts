@@ -19,6 +19,7 @@ export async function showVm(
     memoryBytes: vm.memoryBytes,
     diskBytes: vm.diskBytes,
     diskAllocatedBytes: await allocatedBytes(folders.of(vm.id).disk),
+    publish: vm.publish,
     ephemeral: vm.ephemeral,
     createdAt: vm.createdAt,
   };

@@ -119,6 +119,7 @@ export const sampleVm = {
   memoryBytes: 2 ** 30,
   diskBytes: 8 * 2 ** 30,
   diskAllocatedBytes: 3 * 2 ** 20,
+  publish: [],
   ephemeral: false,
   idleStopAt: null,
   fromHost: [],

@@ -1,4 +1,5 @@
 import type { Vm } from '@banger/contract/api/vms.ts';
+import { formatAddress } from '@banger/contract/forward.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import { describeIdleStop, describeSize, describeVmState } from '../../describe-vm.ts';
 import type { Run } from '../../load-command.ts';
@@ -32,6 +33,12 @@ function factsOf(vm: Vm, nowMs: number): [string, string][] {
     ['created', formatAge(vm.createdAt, nowMs)],
   );
   if (vm.fromHost.length > 0) facts.push(['from host', `${vm.fromHost.join(', ')} at each start`]);
+  if (vm.publish.length > 0) facts.push(['published', vm.publish.map(describePublished).join(', ')]);
   if (vm.ephemeral) facts.push(['lasts', 'as long as the command that made it']);
   return facts;
+}
+
+/** "127.0.0.1:8080 is port 80" */
+function describePublished({ host, hostPort, guestPort }: Vm['publish'][number]): string {
+  return `${formatAddress(host, hostPort)} is port ${guestPort}`;
 }

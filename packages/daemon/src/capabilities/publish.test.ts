@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { test } from 'node:test';
+import type { Log } from '../platform/log.ts';
+import { Task } from '../platform/task.ts';
+import type { VmRecord } from '../store/records/vms.ts';
+import { createPublishCapability } from './publish.ts';
+
+const ONE_PORT = 250;
+
+test('connections are counted as use, bounded, and cut when the vm ends or nobody listens in it', async (t) => {
+  const port = await freePort();
+  const vm = { id: '0123456789ab', name: 'web', publish: [{ host: '127.0.0.1', hostPort: port, guestPort: 80 }] };
+  let users = 0;
+  const leaving: Promise<void>[] = [];
+  let isListening = false;
+  const publish = createPublishCapability({
+    connect: async () => {
+      if (!isListening) throw new Error('nobody listens');
+      return silent();
+    },
+    use: () => {
+      users += 1;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      leaving.push(promise);
+      return {
+        [Symbol.dispose]: () => {
+          users -= 1;
+          resolve();
+        },
+      };
+    },
+    log: { warn: assert.fail } as unknown as Log,
+  });
+  t.after(() => publish.releaseAll());
+  await publish.prepare(Task.background(), vm as unknown as VmRecord);
+  await untilClosed(call(port));
+  await Promise.all(leaving);
+  assert.equal(users, 0);
+
+  isListening = true;
+  const callers = Array.from({ length: ONE_PORT + 1 }, () => call(port));
+  await Promise.race(callers.map(untilClosed)); // one is too many
+  assert.equal(users, ONE_PORT);
+
+  const closed = callers.filter((caller) => !caller.closed).map(untilClosed);
+  publish.releaseAll();
+  await Promise.all([...closed, ...leaving]);
+  assert.equal(users, 0);
+  const [refused] = await once(connect(port, '127.0.0.1'), 'error');
+  assert.equal(refused.code, 'ECONNREFUSED');
+});
+
+/** A guest that says nothing and takes everything. */
+function silent(): Duplex {
+  return new Duplex({ read: () => {}, write: (_chunk, _encoding, done) => done() });
+}
+
+function call(port: number): Socket {
+  return connect(port, '127.0.0.1')
+    .on('error', () => {})
+    .resume();
+}
+
+/** However: `once` would throw at a reset. */
+function untilClosed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once('close', () => resolve()));
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
