@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { test } from 'node:test';
+import { findFreePort } from '../../../../test/support/free-port.ts';
 import type { Log } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
@@ -11,7 +12,7 @@ import { createPublishCapability } from './publish.ts';
 const ONE_PORT = 250;
 
 test('connections are counted as use, bounded, and cut when the vm ends or nobody listens in it', async (t) => {
-  const port = await freePort();
+  const port = await findFreePort();
   const vm = { id: '0123456789ab', name: 'web', publish: [{ host: '127.0.0.1', hostPort: port, guestPort: 80 }] };
   let users = 0;
   const leaving: Promise<void>[] = [];
@@ -67,13 +68,4 @@ function call(port: number): Socket {
 /** However: `once` would throw at a reset. */
 function untilClosed(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.once('close', () => resolve()));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

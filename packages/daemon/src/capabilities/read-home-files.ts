@@ -11,14 +11,12 @@ import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import type { PackedEntry } from '@banger/contract/tar/pack-tar.ts';
 import { fsPath } from '../platform/files.ts';
+import { O_PATH } from '../platform/regular-file.ts';
 
 /** Settings and keys, not data: that is what workspaces and "vm cp" are for */
 const MAX_SYNC_BYTES = 16 * 2 ** 20;
 const MAX_ENTRIES = 2000;
 const MAX_DEPTH = 32;
-
-// A handle that opens nothing: no device wakes up, no pipe waits. Node does not name it.
-const O_PATH = 0o10000000;
 
 export type Wanted = {
   home: string;

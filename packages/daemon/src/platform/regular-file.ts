@@ -7,8 +7,8 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 
-/** Linux's; Node has no name for it */
-const O_PATH = 0o10000000;
+/** A handle that opens nothing: no device wakes up, no pipe waits. Linux's; Node has no name for it */
+export const O_PATH = 0o10000000;
 
 /** Makes the caller's error of what is wrong with the file: a sentence without its full stop */
 type Refuse = (why: string) => Error;
