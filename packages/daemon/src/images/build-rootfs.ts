@@ -1,8 +1,10 @@
 /** From a stream of tar to an image's read-only base, without ever unpacking it on the host. */
-import type { Writable } from 'node:stream';
-import { toBangerError } from '@banger/contract/errors.ts';
+import { addAbortSignal, type Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { BangerError } from '@banger/contract/errors.ts';
 import { writeSquashfs } from '../bases/squashfs.ts';
 import type { Task } from '../platform/task.ts';
+import { together } from '../platform/together.ts';
 import { TarFilter } from './tar-filter.ts';
 
 /** Writes a whole tar into the stream and ends it. */
@@ -10,29 +12,20 @@ export type TarSource = (task: Task, tar: Writable) => Promise<unknown>;
 
 /** Throws IMAGE_INVALID, what the source throws, or a full disk's fault as it is. */
 export async function buildRootfs(task: Task, source: TarSource, path: string): Promise<void> {
-  const stop = new AbortController();
-  const parts = task.withSignal(stop.signal);
   const filter = new TarFilter();
-  const filtering = new Promise<void>((resolve, reject) => filter.once('end', resolve).once('error', reject));
-  // A source that has ended tells by its own failure why the tar is short, and is left to do so.
-  filter.once('error', () => filter.writableEnded || stop.abort());
-
-  const stopAll = (fault: Error) => {
-    stop.abort();
-    filter.destroy(fault);
+  let feeding: Promise<unknown> = Promise.resolve();
+  // A tar that is broken off, or ends too soon, has a reason that only its source knows.
+  const unlessTheSource = async (fault: unknown) => {
+    const isRefused = filter.errored instanceof BangerError && !filter.writableEnded;
+    if (filter.errored && !isRefused) await feeding;
     throw fault;
   };
-  const [fed, filtered, packed] = await Promise.allSettled([
-    source(parts, filter).catch(stopAll),
-    filtering,
-    writeSquashfs(parts, filter, path).catch(stopAll),
+  await together(task, [
+    (own) => {
+      feeding = source(own, filter);
+      return feeding;
+    },
+    (own) => finished(addAbortSignal(own.signal, filter)).catch(unlessTheSource),
+    (own) => writeSquashfs(own, filter, path).catch(unlessTheSource),
   ]);
-  task.check();
-  for (const part of [fed, filtered, packed]) {
-    if (part.status === 'rejected' && !isOurStop(part.reason, stop.signal)) throw part.reason;
-  }
-}
-
-function isOurStop(fault: unknown, signal: AbortSignal): boolean {
-  return signal.aborted && ((fault as Error).name === 'AbortError' || toBangerError(fault).code === 'CANCELLED');
 }
