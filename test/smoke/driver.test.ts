@@ -47,7 +47,7 @@ testDriver(`QEMU's driver on ${provenAccel()}`, {
 });
 
 async function greet(machine: Machine) {
-  const stream = await machine.openAgentStream();
+  const stream = await machine.openAgentStream(task);
   await greetAgent(task, stream);
   return stream;
 }

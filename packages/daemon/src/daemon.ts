@@ -114,7 +114,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     qemuPath: tools.qemu,
     log,
     verdictPath: join(paths.cache, 'kvm.json'),
-    greet: async (task, machine) => greetAgent(task, await machine.openAgentStream()),
+    greet: async (task, machine) => greetAgent(task, await machine.openAgentStream(task)),
   });
   const readReach = async () => {
     const { isPrivateOpen, hostPorts } = await config.read();

@@ -92,6 +92,7 @@ export function testDriver(name: string, harness: DriverHarness, options: { skip
     const machine = await driver.launch(task, plan);
     process.kill(machine.ref.pid, 'SIGKILL');
     assert.equal((await machine.exited).by, 'lost');
+    await assert.rejects(machine.openAgentStream(task), { code: 'VM_LOST' }); // and nobody knocks at what it left
   });
 
   story('a guest that ends is told apart from a machine that is killed', async (t, plan) => {

@@ -60,8 +60,11 @@ export type Machine = {
   ref: MachineRef;
   /** Resolves once, when the machine no longer runs */
   exited: Promise<MachineExit>;
-  /** A new connection to the agent's port; the one before it ends. Opening it says nothing about the guest. */
-  openAgentStream(): Promise<Duplex>;
+  /**
+   * A new connection to the agent's port; the one before it ends. Opening it says nothing about the guest. Throws VM_LOST
+   * when the machine has ended.
+   */
+  openAgentStream(task: Task): Promise<Duplex>;
   /**
    * Called when an agent opened its port, and when it let go of it: it ended, and may come back. Of several changes within
    * a second only the last may be told. One listener.

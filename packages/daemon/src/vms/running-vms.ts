@@ -64,7 +64,7 @@ export function createRunningVm(name: string, machine: Machine, guest: Guest | n
       AbortSignal.timeout(isLost ? LAST_RECONNECT_LIMIT_MS : RECONNECT_LIMIT_MS),
     );
     try {
-      connected = await connectGuest(task, await machine.openAgentStream());
+      connected = await connectGuest(task, await machine.openAgentStream(task));
       note(false);
       return connected;
     } catch (fault) {

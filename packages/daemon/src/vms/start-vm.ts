@@ -90,7 +90,8 @@ async function greet(task: Task, parts: VmParts, vm: VmRecord, { machine, consol
     reject(new BangerError('VM_BOOT_FAILED', { message: `"${vm.name}" ended while it booted: ${detail}.` }));
   });
   try {
-    const hello = machine.openAgentStream().then((stream) => connectGuest(task.withSignal(deadline), stream));
+    const limited = task.withSignal(deadline);
+    const hello = machine.openAgentStream(limited).then((stream) => connectGuest(limited, stream));
     hello.catch(() => {}); // likewise
     return await Promise.race([hello, ended]);
   } catch (thrown) {

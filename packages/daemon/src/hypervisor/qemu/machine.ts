@@ -1,9 +1,10 @@
 /** A running QEMU, whether this daemon started it or an earlier one did. */
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { BangerError } from '@banger/contract/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import { killProcess, waitForExit } from '../../platform/processes.ts';
-import { Task } from '../../platform/task.ts';
+import type { Task } from '../../platform/task.ts';
 import { connectSocket } from '../../platform/unix-sockets.ts';
 import type { Machine, MachineExit, MachineRef, MachineStall } from '../hypervisor.ts';
 import type { ConsoleLog } from './console-log.ts';
@@ -35,6 +36,7 @@ export class QemuMachine implements Machine {
   readonly #qmp: QmpConnection;
   readonly #console: ConsoleLog;
   readonly #events: MachineEvents;
+  readonly #gone = new AbortController();
   #agentStream: Socket | null = null;
   #isReleased = false;
   #isKilled = false;
@@ -72,12 +74,23 @@ export class QemuMachine implements Machine {
   }
 
   // A second client would wait, without an error, until the first one leaves: so the first one leaves.
-  async openAgentStream(): Promise<Duplex> {
+  async openAgentStream(task: Task): Promise<Duplex> {
     this.#agentStream?.destroy();
-    const stream = await connectSocket(Task.background(), machineSockets(this.ref.runtimeFolder).agent);
+    const stream = await this.#connect(task);
     this.#agentStream?.destroy();
     this.#agentStream = stream;
     return stream;
+  }
+
+  // The socket of a QEMU that has ended refuses every connection, as one does that nobody listens on yet.
+  async #connect(task: Task): Promise<Socket> {
+    try {
+      return await connectSocket(task.withSignal(this.#gone.signal), machineSockets(this.ref.runtimeFolder).agent);
+    } catch (cause) {
+      task.check();
+      if (!this.#gone.signal.aborted) throw cause;
+      throw new BangerError('VM_LOST', { message: 'The machine has ended.', cause });
+    }
   }
 
   async kill(): Promise<void> {
@@ -96,6 +109,7 @@ export class QemuMachine implements Machine {
   // The control socket closes in the moment that QEMU ends, whoever started it: no timer has to look for it.
   async #watchForExit(): Promise<MachineExit> {
     await this.#qmp.closed;
+    this.#gone.abort();
     if (this.#isReleased) return new Promise(() => {});
     await waitForExit(this.ref);
     await this.#console.ended;

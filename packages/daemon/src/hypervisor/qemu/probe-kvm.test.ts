@@ -69,7 +69,7 @@ async function makeProbe(t: TestContext, { kvmDevice, greet }: ProbeOptions) {
     greet: async (limited: Task, machine: Machine) => {
       probes += 1;
       if (greet) return greet();
-      await greetAgent(limited, await machine.openAgentStream());
+      await greetAgent(limited, await machine.openAgentStream(limited));
     },
   });
   const plan: MachinePlan = {

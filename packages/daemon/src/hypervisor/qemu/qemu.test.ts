@@ -26,7 +26,7 @@ testDriver("QEMU's driver on the fake", {
 });
 
 async function greet(machine: Machine) {
-  return connectGuest(task, await machine.openAgentStream());
+  return connectGuest(task, await machine.openAgentStream(task));
 }
 
 test('what QEMU says when it cannot start reaches the user, and nothing is left', async (t) => {
