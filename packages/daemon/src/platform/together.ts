@@ -1,4 +1,9 @@
-/** Work that runs at the same time, and ends together. */
+/**
+ * Work that runs at the same time, and ends together.
+ *
+ * It is not for what leaves nothing to end: short looks at files run by `Promise.all`, and a wait for the first of several
+ * events is a `Promise.race`. Where one of those events comes out of work, its task or its stream has to end with the race.
+ */
 import type { Task } from './task.ts';
 
 type Parts<Values extends readonly unknown[]> = { [Index in keyof Values]: (task: Task) => Promise<Values[Index]> };
