@@ -1,5 +1,5 @@
 # Thin names for the scripts; each says what it does.
-.PHONY: setup demo check test smoke host-test bench
+.PHONY: setup demo check test coverage smoke host-test bench
 
 NODE = node_modules/.bin/node
 
@@ -17,6 +17,11 @@ check:
 
 test:
 	@scripts/test-all
+
+coverage:
+	@scripts/setup for-tests
+	@scripts/setup-test-data
+	@$(NODE) scripts/test.ts --coverage unit integration smoke
 
 smoke:
 	@scripts/setup for-tests

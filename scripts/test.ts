@@ -1,12 +1,14 @@
 /**
- * Runs the named suites (all of them when none is named), prints the coverage per package, and closes with one line:
- * `N passed, N failed, N skipped`, summed over all runners.
+ * Runs the named suites (all of them when none is named) and closes with one line: `N passed, N failed, N skipped`, summed
+ * over all runners.
  *
- * Coverage comes from every Node process of the run, the commands and daemons that the tests start included: they
- * inherit NODE_V8_COVERAGE. Types are stripped in place, so V8's positions are those of the sources.
+ * With --coverage it prints the coverage per package too. That comes from every Node process of the run, the commands
+ * and daemons that the tests start included: they inherit NODE_V8_COVERAGE. Types are stripped in place, so V8's
+ * positions are those of the sources. It is exact only without Node's compile cache, so that each command takes four
+ * times as long: a run without it is quicker, and starts banger as users do.
  */
 import { spawnSync } from 'node:child_process';
-import { globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ALLOWED_SKIPS } from '../test/support/allowed-skips.ts';
 import type { Counts } from '../test/support/count-reporter.ts';
@@ -25,7 +27,8 @@ const ALL: SuiteName[] = ['rust', 'unit', 'integration', 'smoke', 'alone', 'host
 const OUTPUT = 'build/test';
 const COVERAGE = 'build/coverage';
 
-const asked = process.argv.slice(2) as SuiteName[];
+const withCoverage = process.argv.includes('--coverage');
+const asked = process.argv.slice(2).filter((word) => word !== '--coverage') as SuiteName[];
 rmSync(COVERAGE, { recursive: true, force: true });
 mkdirSync(OUTPUT, { recursive: true });
 
@@ -41,7 +44,7 @@ for (const name of asked.length > 0 ? asked : ALL) {
 
 const unexpected = total.skipped.filter(({ title }) => !Object.hasOwn(ALLOWED_SKIPS, title));
 for (const { title, why } of unexpected) console.error(`skipped without leave: ${title} (${why})`);
-if (globSync(`${COVERAGE}/tmp/*.json`).length > 0) printCoverage();
+if (withCoverage) printCoverage();
 console.log(describe(total));
 process.exit(total.failed > 0 || unexpected.length > 0 || total.passed === 0 ? 1 : 0);
 
@@ -60,7 +63,10 @@ function runNode(name: Exclude<SuiteName, 'rust'>): Counts {
       `--test-reporter-destination=${countsPath}`,
       ...files,
     ],
-    { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, NODE_V8_COVERAGE: `${COVERAGE}/tmp` } },
+    {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, ...(withCoverage && { NODE_V8_COVERAGE: `${COVERAGE}/tmp` }) },
+    },
   );
   const counts = JSON.parse(readFileSync(countsPath, 'utf8')) as Counts;
   // The runner can fail without a failing test, for example when a file does not load.
