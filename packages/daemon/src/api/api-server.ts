@@ -20,14 +20,15 @@ export async function listen({ app, upgrade, folder, socketPath, limits = API_LI
   await rm(socketPath, { force: true });
   const options = {
     headersTimeout: limits.headMs,
-    requestTimeout: 0, // who reads the body says how long it may take
+    requestTimeout: 0, // parse-call.ts limits the time of a body
     connectionsCheckingInterval: limits.checkEveryMs,
     keepAliveTimeout: 1000,
     maxHeaderSize: MAX_HEAD_BYTES,
     shouldUpgradeCallback: isUpgrade,
   };
   const server = createServer(options, (request, response) => void app(request, response));
-  server.maxHeadersCount = 0; // the head as a whole is bounded; a header that is overlooked could be an Origin
+  // Node drops the headers beyond a number, and one could be the Origin. The size of the head is limited instead.
+  server.maxHeadersCount = 0;
   server.maxConnections = limits.connections;
   server.on('upgrade', (request, socket, head) => void upgrade(request, socket, head));
   server.on('clientError', (fault: NodeJS.ErrnoException, socket) => refuse(fault, socket));
@@ -43,17 +44,17 @@ export async function listen({ app, upgrade, folder, socketPath, limits = API_LI
   return server;
 }
 
-/** An upgrade that a route does not offer, such as to HTTP/2, is one that HTTP lets us overlook. */
+/** HTTP lets a server ignore an upgrade that the route does not offer, such as one to HTTP/2. */
 function isUpgrade({ method = '', url = '' }: IncomingMessage): boolean {
   try {
     const found = findRoute(method, url.split('?', 1)[0] ?? '');
     return found !== null && ['frames', 'tcp'].includes(ROUTES[found.name].answers);
   } catch {
-    return false; // the plain way tells what is wrong
+    return false; // the handler of plain requests tells what is wrong
   }
 }
 
-/** What is no HTTP, too long, or too slow to come. */
+/** Answers what is not HTTP, too long, or too slow, and closes the connection. */
 function refuse(fault: NodeJS.ErrnoException, socket: Duplex): void {
   const how = HOW_BROKEN[fault.code ?? ''] ?? 'it is not HTTP';
   refuseOn(socket, new BangerError('BAD_REQUEST', { message: `The request is not understood: ${how}.` }));

@@ -101,7 +101,7 @@ async function sendOperation(
   { operation, keepOpen, onLeave }: WatchedOperation,
   signal: AbortSignal,
 ): Promise<void> {
-  signal.addEventListener('abort', () => onLeave?.(), { once: true }); // keepOpen may end only because of it
+  signal.addEventListener('abort', () => onLeave?.(), { once: true }); // keepOpen may wait for what onLeave ends
   try {
     await sendStream(response, 202, 'application/x-ndjson', Readable.from(lines()));
   } finally {
@@ -130,8 +130,8 @@ function sendJson(response: ServerResponse, status: number, value: unknown): voi
 }
 
 /**
- * Who still sends a body is let go on for a moment, unheard: a socket that is closed over unread bytes breaks before its
- * other side has read the answer.
+ * A caller that still sends its body may go on for a moment, and what it sends is dropped: closing a socket over unread
+ * bytes resets the connection before the other side has read the answer.
  */
 async function sendError(request: IncomingMessage, response: ServerResponse, error: BangerError): Promise<void> {
   const isHeardOut = request.complete;

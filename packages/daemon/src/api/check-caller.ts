@@ -5,7 +5,7 @@ import { BangerError } from '@banger/contract/errors.ts';
 /** What the client library calls the daemon, and what `curl --unix-socket` users write */
 const OWN_HOSTS = ['banger', 'localhost'];
 
-/** A browser says which page it asks for, and which host it takes us for. Throws CALLER_REFUSED. */
+/** A browser sends which page asks (Origin), and which host it takes us for (Host). Throws CALLER_REFUSED. */
 export function checkCaller({ origin, host }: IncomingHttpHeaders): void {
   if (origin !== undefined) throw refused('A web page may not call the daemon.');
   if (host === undefined || !OWN_HOSTS.includes(host)) throw refused('The request is for another host.');

@@ -45,7 +45,7 @@ export function parseWith<Schema extends z.ZodType>(schema: Schema, value: unkno
   });
 }
 
-/** Apart from the request, so that whoever destroys it leaves the connection for the answer. */
+/** A stream of its own: destroying it leaves the connection open for the answer. */
 function openTar(request: IncomingMessage): Readable {
   if (!hasBody(request)) throw new BangerError('BAD_REQUEST', { message: 'The body must be a tar stream.' });
   const tar = new PassThrough();

@@ -60,7 +60,7 @@ export function createUpgrade({ vms, log, limits = API_LIMITS }: Parts): Upgrade
       using _use = vms.use(vm);
       const guest = await upgradable.open(vms, { task, vm, query });
       if (socket.destroyed) return void guest.destroy();
-      // Gone out before the guest can break off: the caller tells a lost guest from a lost daemon by it.
+      // Sent before the guest can break off: a caller that has this answer knows that a later loss is the guest's.
       await new Promise<void>((resolve) => socket.write(renderSwitch(upgradable), () => resolve()));
       socket.unshift(head);
       await upgradable.join(socket, guest, limits);

@@ -57,7 +57,7 @@ type BasesParts<Row, Entry> = {
   folder: string;
   catalog: Entry[];
   fromCatalog: (entry: Entry) => Recipe<Row>;
-  /** Of an entry that is not here */
+  /** The columns of an entry that is only in the catalog */
   nothing: { [Key in Exclude<keyof Row, 'name' | 'source'>]: null };
   /** Names of the vms that were made from a digest */
   usedBy: (digest: Digest) => string[];
@@ -155,14 +155,14 @@ export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(
           details: { [kind]: name, vms },
         });
       }
-      // The folder first: killed in between, the record is still there and the folder is told its name again.
+      // The folder first: after a kill in between the record is still there, and `sweep` writes the name back.
       await describe(record.digest, { except: record.name });
       records.remove(record.name);
       await discardUnneeded(record.digest);
     });
   }
 
-  /** What was left unfinished goes, and what says of itself that it lost its last name and that no vm needs any more. */
+  /** Removes what was left unfinished, and each digest whose folder says that it has no name and that no vm needs. */
   async function sweep(): Promise<void> {
     await folders.sweep();
     for (const digest of await folders.list()) {
@@ -180,8 +180,8 @@ export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(
   }
 
   /**
-   * A folder that cannot be written to is told its names at the daemon's next start; the records have them. Then names
-   * that no record has are kept too: the state may be an older copy.
+   * Writes its names into the folder of a digest. Where that fails, `sweep` writes them at the daemon's next start, from
+   * the records. `keepUnknown` keeps names that no record has: the state may be an older copy.
    */
   async function describe(digest: Digest, { except = '', keepUnknown = false } = {}): Promise<void> {
     try {

@@ -17,7 +17,7 @@ const CHUNK_BYTES = 256 * 1024;
 /** 128 MiB of window, which is what zstd's own command takes without being asked */
 const ZSTD_WINDOW = { [constants.ZSTD_d_windowLogMax]: 27 };
 
-/** Of a program; how much may come out is the caller's to say, and is held by `bound` */
+/** Of a program that unpacks; `bound` limits what comes out to what the caller says */
 const LIMITS = { cpuSeconds: 3600, memoryBytes: 2 ** 30, outputBytes: Number.MAX_SAFE_INTEGER };
 
 type Unpacker = { magic: string[]; stream: () => Transform } | { magic: string[]; argv: string[] };

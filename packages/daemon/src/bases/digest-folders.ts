@@ -3,7 +3,7 @@
  *
  * A folder is filled under a name of its own and then moved into place as a whole, so what stands under a digest is
  * complete. What a daemon that was killed left half-filled, `sweep` removes; what stands under a digest goes only when
- * somebody decides so, by `discard`: a daemon whose records were lost needs nothing, and must not take that for a reason.
+ * somebody decides so, by `discard`: a daemon that lost its records would find nothing in use, and remove everything.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, renameSync } from 'node:fs';
@@ -81,7 +81,7 @@ export function createDigestFolders({ folder, log }: { folder: string; log: Log 
     log.info(`removed ${path}, which was left unfinished`);
   }
 
-  /** Renamed in the turn that found it unneeded: from here on nobody can be given it. Safe when it is not there. */
+  /** Renames it in the turn that found it unneeded, so that nobody is given it any more. Safe when it is not there. */
   async function discard(digest: Digest): Promise<void> {
     const path = pathOf(digest);
     if (!existsSync(path)) return;
@@ -92,7 +92,7 @@ export function createDigestFolders({ folder, log }: { folder: string; log: Log 
   }
 }
 
-// Durable before the name is, and read-only, since running machines read it.
+// Makes the files durable before the folder gets its name, and read-only, since running machines read them.
 async function finishFiles(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
@@ -102,7 +102,7 @@ async function finishFiles(folder: string): Promise<void> {
   }
 }
 
-// The same content was placed a moment before.
+// Somebody placed the same content a moment before.
 function ignoreTaken(fault: NodeJS.ErrnoException): void {
   if (fault.code !== 'ENOTEMPTY' && fault.code !== 'EEXIST') throw fault;
 }

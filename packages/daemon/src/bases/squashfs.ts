@@ -37,8 +37,8 @@ export async function writeSquashfs(task: Task, tar: Readable, path: string): Pr
   }
 }
 
-// tar2sqfs says no more than "I/O error" when it cannot write, and removes what it has written. It reads from a pipe
-// that is whole, or ended by us, so it is never the reading that fails.
+// tar2sqfs says no more than "I/O error" when it cannot write, and removes what it has written. Its input is a pipe, and
+// we kill it when that breaks, so reading is never what failed.
 function isOutOfSpace({ stderr }: ProcessFailure): boolean {
   return isNoSpace(stderr) || stderr.includes('I/O error');
 }

@@ -43,7 +43,7 @@ export function createDiskCapability({ folders }: { folders: VmFolders }): Capab
       await truncate(disk, diskBytes);
     } catch (fault) {
       const free = isNoSpace(fault) ? await freeBytes(folders.data) : Number.POSITIVE_INFINITY;
-      throw free < MIN_FREE_BYTES ? diskFull(data, free, fault) : fault; // else it is inodes that lack
+      throw free < MIN_FREE_BYTES ? diskFull(data, free, fault) : fault; // with so much space left, it lacks inodes
     }
   }
 

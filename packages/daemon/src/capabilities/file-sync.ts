@@ -13,7 +13,7 @@ import type { VmRecord } from '../store/records/vms.ts';
 import type { Capability } from './capability.ts';
 import { newBudget, readHomeFiles } from './read-home-files.ts';
 
-/** A guest that takes longer for a few megabytes does not want them */
+/** A guest that takes longer to unpack a few megabytes is stuck, or stalls on purpose */
 const UNPACK_LIMIT_MS = 30_000;
 
 type FileSyncParts = {

@@ -13,7 +13,7 @@ const MAX_CERTIFICATE_BYTES = 64 * 1024;
 /** `name` is that of its file in the guest */
 export type HostCertificate = { name: string; content: Buffer };
 
-/** Those that update-ca-certificates of the host takes; what is none is left out with a note. */
+/** The files that the host's update-ca-certificates takes; one that is no certificate is left out with a note. */
 export async function readHostCertificates(task: Task, hostRoot: string): Promise<HostCertificate[]> {
   const folder = join(hostRoot, FOLDER);
   const names = (await readdir(folder, { recursive: true }).catch(() => [])).filter((name) => name.endsWith('.crt'));
@@ -33,7 +33,7 @@ async function readCertificate(task: Task, path: string): Promise<Buffer | null>
   try {
     const content = await readRegularFile(path, MAX_CERTIFICATE_BYTES, (why) => new Error(`${why}.`));
     const text = content.toString('latin1');
-    // Some keep the key beside its certificate, in one file.
+    // Some administrators keep a certificate and its private key in one file.
     if (text.includes('PRIVATE KEY-----')) throw new Error(`${path} holds a private key.`);
     if (!text.includes('-----BEGIN CERTIFICATE-----')) throw new Error(`${path} is no certificate in PEM.`);
     return content;
@@ -48,7 +48,7 @@ function messageOf(fault: unknown): string {
   return code === 'INTERNAL' && fault instanceof Error ? fault.message : message;
 }
 
-/** Told from the image's own by its beginning; a number keeps names apart that differ only in letters we do not pass on. */
+/** The prefix tells it from the image's own; the number keeps names apart that differ only in characters we replace. */
 function nameInGuest(index: number, name: string): string {
   return `banger-host-${index}-${name.replaceAll(/[^A-Za-z0-9._-]/g, '_').slice(-100)}`;
 }

@@ -1,6 +1,6 @@
 /** Which of the owner's proxy variables a vm gets, and how they read in there. Decides only. */
 const NAMES = ['http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy', 'no_proxy'];
-/** What a vm reaches without anybody's help */
+/** What a vm reaches without a proxy */
 const ALWAYS_DIRECT = ['localhost', '127.0.0.1', '::1', 'host.banger'];
 /** As a line of /etc/environment, which knows no escapes */
 const PLAIN = /^[!$-&(-[\]-~]{1,4096}$/;

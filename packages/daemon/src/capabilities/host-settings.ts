@@ -127,7 +127,7 @@ async function giveProxies(task: Task, guest: Guest, variables: Record<string, s
   await runScript(task, guest, 'environment', [], Buffer.from(lines.join('')));
 }
 
-/** A start that was cancelled ends; all else is told, and the vm does without. */
+/** A start that was cancelled ends; any other fault becomes a note, and the vm starts without the setting. */
 async function attempt(task: Task, what: string, work: (task: Task) => Promise<void>): Promise<void> {
   try {
     await work(task.withSignal(AbortSignal.timeout(SETTING_LIMIT_MS)));
@@ -140,7 +140,7 @@ async function attempt(task: Task, what: string, work: (task: Task) => Promise<v
 const ALREADY_THERE = 3;
 const NOT_POSSIBLE = 4;
 
-/** Runs one of our own scripts, which take the guest's root as their working folder. Its exit code, of those that mean something. */
+/** Runs one of our own scripts, in the guest's root folder. Gives its exit code; throws for one without a meaning. */
 async function runScript(task: Task, guest: Guest, name: string, args: string[], stdin?: Buffer): Promise<number> {
   const script = await readFile(join(import.meta.dirname, `guest-${name}.sh`), 'utf8');
   const { exit, stderr } = await guest.run(task, ['sh', '-c', script, 'sh', ...args], {

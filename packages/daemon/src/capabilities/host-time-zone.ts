@@ -35,7 +35,7 @@ export function zoneName(text: string): string | null {
   return /^[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9][A-Za-z0-9_+-]*){0,2}$/.test(text) && text.length <= 64 ? text : null;
 }
 
-/** What cannot be read says nothing. */
+/** A file that cannot be read counts as one that is not there. */
 function readOrEmpty(path: string, maxBytes: number): Promise<Buffer> {
   return readRegularFile(path, maxBytes, (why) => new Error(why)).catch(() => Buffer.alloc(0));
 }

@@ -1,4 +1,4 @@
-/** The folder of a vm tells what it is. After the disk when it is made, before it when it goes. */
+/** Writes into a vm's folder what the vm is: after its disk is made, and removes that before the disk. */
 import type { VmManifests } from '../store/vm-manifest.ts';
 import type { Capability } from './capability.ts';
 

@@ -44,7 +44,7 @@ export function createPublishedPort({ forward, connect, enter, warn }: PortParts
     for (const caller of callers) caller.destroy();
   }
 
-  /** Whoever cannot be joined is cut off, which is how a port where nobody listens looks. */
+  /** A caller that cannot be joined is cut off, as by a port where nobody listens. */
   async function join(caller: Socket): Promise<void> {
     callers.add(caller);
     caller.on('error', () => {}).once('close', () => callers.delete(caller)); // it went away; the pipeline sees it too

@@ -130,7 +130,7 @@ async function statKind(handle: FileHandle) {
   return { isFile: found.isFile(), isDirectory: found.isDirectory(), size: found.size, mode: found.mode };
 }
 
-/** Who may read a folder may look into it. */
+/** Whoever may read a folder may enter it too: without that no name in it can be opened. */
 function searchable(mode: number): number {
   return mode | ((mode & 0o444) >> 2);
 }

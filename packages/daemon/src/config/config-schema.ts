@@ -46,7 +46,7 @@ function text(example: string) {
   });
 }
 
-/** Runs a parser of ours, whose words become the issue's. */
+/** Runs one of our own parsers; the message of its error becomes the issue's. */
 function parsedBy<Value>(example: string, parse: (given: string) => Value) {
   return text(example).transform((given, context): Value => {
     try {

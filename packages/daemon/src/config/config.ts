@@ -21,9 +21,9 @@ export type Config = {
   idleStopAfterMs: number | null;
   /** Whether the vms that run may be promised more memory than there is; null where the user has not said */
   mayOvercommit: boolean | null;
-  /** Whether vms reach private networks; null leaves it open */
+  /** Whether vms reach private networks; null where the user has not said, and then they do */
   isPrivateOpen: boolean | null;
-  /** Of the host's loopback, for vms to reach; null is none */
+  /** Ports of the host's loopback that vms reach; null where the user has not said, and then none */
   hostPorts: number[] | null;
   inside: Inside;
   fileSync: FileSync[];

@@ -113,7 +113,7 @@ export function createDiskSpace({ paths, known, unrecorded, images, kernels, isM
     });
   }
 
-  /** Its machine may run: it was left alone as long as nobody decided. */
+  /** Its machine may still run: what has no record is left alone until somebody decides. */
   async function removeUnrecorded(name: string, path: string): Promise<void> {
     const [parent, entry = ''] = name.split('/');
     if (parent === 'vms' && isVmId(entry)) {

@@ -11,7 +11,7 @@ export function isPrunable(
   { kind, usedBy, source }: Pick<Found, 'kind' | 'usedBy' | 'source'>,
   { all = false, isNamed = false } = {},
 ): boolean {
-  if (kind === 'unrecorded') return isNamed; // it means a state that was lost, and not that nobody needs it
+  if (kind === 'unrecorded') return isNamed; // that it has no record means a lost state, not that nobody needs it
   if (kind === 'vm' || usedBy.length > 0) return false;
   return source !== 'import' || all;
 }

@@ -1,4 +1,4 @@
-/** Whether KVM runs guests: by the verdict of the guest that was tried on it, since that the device opens proves nothing. */
+/** Whether KVM runs guests, as a guest that was tried on it has shown: a device that opens proves nothing. */
 import { constants } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import type { Check } from '@banger/contract/api/doctor.ts';

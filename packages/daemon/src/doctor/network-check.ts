@@ -17,7 +17,7 @@ export async function checkNetwork(settings: Settings): Promise<Check[]> {
 
 function fixFor(obstacle: string): string | null {
   if (/network namespace/.test(obstacle)) return fixForNamespaces();
-  if (!obstacle.includes('tun')) return null; // which network to join is for the user to say
+  if (!obstacle.includes('tun')) return null; // only the user knows which network to join
   return existsSync('/dev/net/tun') ? 'sudo chmod 0666 /dev/net/tun' : 'sudo modprobe tun';
 }
 

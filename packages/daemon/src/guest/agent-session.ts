@@ -18,7 +18,7 @@ export const ANSWER_DEADLINE_MS = 30_000;
 const PING_EVERY_MS = 20_000;
 /** A guest under load, or a laptop that wakes up, may be silent for this long */
 const SILENCE_MS = 60_000;
-/** One that has just come back has little else to do */
+/** An agent that has just come back has little else to do, and answers sooner */
 const PROBE_MS = 5000;
 
 export type AgentRequest = {
@@ -27,7 +27,7 @@ export type AgentRequest = {
   body?: unknown;
   /** What the agent's NOT_FOUND means here */
   notFound?: ErrorCode;
-  /** For the head of the answer, where it may take long */
+  /** Until the head of the answer, for a request that may take long */
   deadlineMs?: number;
 };
 export type OpenedStream = { stream: ClientHttp2Stream; headers: Record<string, unknown> };

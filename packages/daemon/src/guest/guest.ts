@@ -36,9 +36,9 @@ const MAX_TRANSFER_MS = 24 * 3_600_000;
 
 const kindSchema = z.enum(['file', 'directory', 'symlink']);
 export type TarOptions = {
-  /** Whose the files become, instead of those that the stream names */
+  /** The owner of the files, instead of those that the stream names */
   owner?: string;
-  /** Whether they are on the guest's disk when this returns, and the old ones there until then */
+  /** Whether the files are durable in the guest when this returns, and the old ones until then */
   isDurable?: boolean;
 };
 export type TarKind = z.infer<typeof kindSchema>;
@@ -167,7 +167,7 @@ export class Guest {
     await this.#session.tell(task, { method: 'POST', path: '/v1/clock', body: { unixMs } });
   }
 
-  /** Returns once the guest has begun; the machine's end tells the rest. */
+  /** Returns once the guest has begun to shut down; that it has finished, the machine's end tells. */
   async shutdown(task: Task, how: 'poweroff' | 'reboot'): Promise<void> {
     await this.#session.tell(task, { method: 'POST', path: '/v1/shutdown', body: { how } });
   }

@@ -16,7 +16,7 @@ import type { Task } from '../platform/task.ts';
 const RETRY_MS = 1000;
 const MAX_LINE_BYTES = 2048;
 const MAX_SKIPPED_BYTES = 16 * 1024 * 1024;
-/** Longer than an HTTP/2 frame, so that a half-read one fills up and the agent sees that it is none */
+/** Longer than an HTTP/2 frame: an agent that waits for the rest of one gets this, and sees that it is not HTTP/2 */
 const PADDING = '\n'.repeat(17_000);
 
 /** Leaves the stream paused, right after the agent's answer. Throws VM_BOOT_FAILED, AGENT_PROTOCOL, CANCELLED or TIMED_OUT. */
@@ -38,7 +38,7 @@ export async function greetAgent(task: Task, stream: Duplex, now: () => number =
 
   const sayHello = (padding: string) => stream.write(`${padding}BANGER-HELLO ${answer.expect(newNonce())} ${now()}\n`);
   const retry = setInterval(() => {
-    // What was not taken yet is still on its way to a guest that boots.
+    // While the guest boots nobody takes the hello, and another would only queue behind it.
     if (stream.writableLength === 0) sayHello(PADDING);
   }, RETRY_MS);
   stream.on('data', read).on('error', onEnd).on('close', onEnd).on('end', onEnd);

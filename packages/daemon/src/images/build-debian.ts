@@ -130,7 +130,7 @@ const HOST_APT_SETTINGS = [
  */
 async function writeAptConfig(task: Task, workFolder: string, authLines: string[]): Promise<string> {
   const { stdout } = await runProcess(task, ['apt-config', 'dump', ...HOST_APT_SETTINGS]);
-  // A proxy that apt is told of by a program of the host's works only there.
+  // Only settings with a value: Proxy-Auto-Detect, for one, names a program of the host, which works only there.
   const found = stdout.split('\n').filter((line) => /^[\w:.-]+ ".+";$/.test(line));
   const settings = found.map(takeSettingCredentials);
   const passwords = [...authLines, ...settings.flatMap(({ authLine }) => authLine ?? []), ...hostsAuthFiles()];

@@ -86,13 +86,13 @@ async function copyModules(task: Task, modulesPath: string, release: string, wor
   const folder = join(work, 'lib', 'modules', release);
   await mkdir(folder, { recursive: true });
   await symlink('.', join(work, 'usr')); // newer kmod looks below usr/lib
-  // Links lead to the headers that the kernel was built with, or to where nothing of it is: none goes along.
+  // Links are left out: they lead to the headers that the kernel was built with, or to nothing that is here.
   const isNoLink = async (path: string) => !(await lstat(path)).isSymbolicLink();
   await cp(source, folder, { recursive: true, filter: isNoLink }).catch((fault: NodeJS.ErrnoException) => {
     if (!fault.code?.startsWith('ERR_FS_CP_')) throw fault;
     throw kernelInvalid(`${source} holds something that is neither a file nor a folder`, fault);
   });
-  // Debian's packages leave this to their installation.
+  // Debian's packages have no index files: those are made when a package is installed.
   await runConfined(task, ['depmod', '--basedir', work, release], { writable: [work] });
   return folder;
 }

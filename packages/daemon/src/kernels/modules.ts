@@ -26,7 +26,7 @@ export function planModules({ dep, builtin }: { dep: string; builtin: string }):
   const isBuiltIn = parseBuiltin(builtin);
   const order: string[] = [];
   const missing: string[] = REQUIRED_MODULES.filter((name) => !available.has(name) && !isBuiltIn.has(name));
-  // The checksum first: ext4 looks for it when it is mounted, and modules.dep does not tell.
+  // The checksum first: ext4 needs it when it is mounted, and modules.dep does not say so.
   for (const name of [...WELCOME_MODULES.toReversed(), ...REQUIRED_MODULES]) {
     const module = available.get(name);
     if (!module || (name === 'crc32c_generic' && isBuiltIn.has('ext4'))) continue;

@@ -67,7 +67,7 @@ function passt({ passtPath }: NetworkTools, { socket, pid, log }: NetworkPlan): 
     ...['--foreground', '--one-off', '--quiet', '--socket', socket, '--pid', pid],
     ...['--log-file', log, '--log-size', String(MAX_LOG_BYTES)],
     ...['--address', address, '--netmask', String(prefix), '--gateway', gateway, '--no-map-gw', ...NOTHING_ANNOUNCED],
-    // In a user namespace everyone is root, and would become somebody else.
+    // passt as root becomes another user, and in a user namespace everyone is root.
     ...['--runas', '0'],
   ];
 }

@@ -54,7 +54,8 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
     const deadline = AbortSignal.timeout(START_DEADLINE_MS);
     const closed = closedNetworks({ ...reach, ownAddresses: host.ownAddresses() });
     const plan = { ...files, resolvers: host.resolversPath, closed, hostPorts: reach.hostPorts };
-    // Its socket is there before it has shut itself in, which a host may refuse: it would take QEMU's connection and end.
+    // Not its socket, which is there before passt isolates itself. A host may refuse that: passt would take QEMU's
+    // connection, and end.
     const watch = watchForContent(files.pid);
     try {
       const started = await startProcess(networkCommand(tools, plan), {

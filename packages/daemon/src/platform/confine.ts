@@ -66,7 +66,7 @@ const WAYS = [
 
 export const { runConfined, findWallObstacle } = createWalls(WAYS);
 
-/** With ways of one's own only in tests. */
+/** Tests call it with ways of their own. */
 export function createWalls(ways: readonly string[][]) {
   let provenWay: readonly string[] | null = null;
   let isToldOfNone = false;

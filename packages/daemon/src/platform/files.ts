@@ -42,7 +42,7 @@ export async function writeFileDurably(path: string, content: string | Uint8Arra
   await syncPath(dirname(path));
 }
 
-/** A key has a second file beside it. */
+/** ssh-keygen writes a public key beside each private one. */
 function isPartial(name: string): boolean {
   return name.endsWith(PARTIAL) || name.endsWith(`${PARTIAL}.pub`);
 }

@@ -161,7 +161,7 @@ async function begin([tool = '', ...words]: readonly string[], options: SpawnOpt
   }
 }
 
-/** For want of these no program could be started; later ones may find them again. */
+/** What the host lacked when no program could be started; a later one may find it. */
 const EXHAUSTED: Partial<Record<string, { code: ErrorCode; what: string }>> = {
   EMFILE: { code: 'TOO_MANY_FILES', what: 'open files' },
   ENFILE: { code: 'TOO_MANY_FILES', what: 'open files' },

@@ -1,7 +1,7 @@
 /**
- * What a daemon has from whoever happened to start it, apart from the environment: it goes, since the daemon serves
- * others too, and longer. Signals that were ignored are not again by Node, and the session, folder and environment are
- * the starter's to give.
+ * Takes off the daemon what it inherits from whoever happened to start it, since it serves others too, and longer: open
+ * files, umask, nice value and limits. Node itself takes ignored signals back; the session, the working folder and the
+ * environment are set by the one who starts it.
  */
 import { closeSync, readdirSync, readFileSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
@@ -56,7 +56,7 @@ export function planLimits(limits: string, isRoot: boolean): { raise: string[]; 
   return { raise, low };
 }
 
-/** Node marks what it opens itself; what is not marked, a caller left open, and every program would get it too. */
+/** Node marks what it opens itself. What is not marked was left open by the caller, and every program would get it. */
 function closeForeignDescriptors(): void {
   for (const descriptor of readdirSync('/proc/self/fd').map(Number)) {
     if (descriptor <= OWN_DESCRIPTORS || isMarked(descriptor)) continue;

@@ -11,10 +11,10 @@ import { join } from 'node:path';
 import { listProcesses, type ProcessRef } from './processes.ts';
 
 const NOTE = /^started-[0-9a-f]{12}\.json$/;
-/** Nobody comes by so many of the same last words by chance */
+/** So many of the same last words are no chance */
 const MIN_WORDS = 4;
 
-/** To be called before the start: a daemon that dies between the two has told its successor. */
+/** To be called before the start: when the daemon dies between the two, the next one still knows of the program. */
 export function noteStart(runFolder: string, argv: readonly string[]): void {
   const path = join(runFolder, `started-${randomBytes(6).toString('hex')}.json`);
   writeFileSync(path, JSON.stringify(argv), { mode: 0o600 });

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Task } from './task.ts';
 
-/** Its maker has not taken those who wait already; nothing tells when it does */
+/** The socket's queue is full; no event tells when there is room */
 const FULL_PAUSE_MS = 100;
 
 type Watch = { appeared: Promise<void>; stop: () => void };

@@ -65,7 +65,7 @@ function planVms({ present, copies, vms: folders }: Findings, at: string) {
 
   for (const known of present?.vms ?? []) {
     const folder = folders.find(({ id }) => id === known.id);
-    // What it is was written to its folder before it was written here.
+    // A change of what the vm is goes to its folder before it goes to the state.
     const record = { ...known, ...folder?.manifest?.vm, name: known.name };
     const note = folder?.hasDisk || isPassing(known) ? null : 'its disk is gone; "banger vm rm" forgets it';
     add(record, { is: 'known', note }, [present as StateRecords, ...(folder?.manifest ? [folder.manifest] : [])]);

@@ -11,7 +11,7 @@ import type { PublicKey } from './keys.ts';
 const PLACES = ['/usr/sbin/sshd', '/usr/bin/sshd', '/usr/local/sbin/sshd'];
 const NO_LOGIN = '/run/nologin';
 const BOOT_LIMIT_MS = 15_000;
-/** The agent has no event for a file that goes */
+/** Between two looks at the file; the agent has no event for one that goes */
 const LOOK_EVERY_MS = 100;
 const HOST_KEY = 'etc/ssh/banger_host_ed25519_key';
 const AUTHORIZED_KEYS = 'etc/ssh/banger_authorized_keys';
@@ -67,7 +67,7 @@ export function serverCommand(path: string): string[] {
   const options = {
     AuthorizedKeysFile: `.ssh/authorized_keys /${AUTHORIZED_KEYS}`,
     HostKey: `/${HOST_KEY}`,
-    // Only why it cannot serve at all: the key of the image's own service may not be there yet.
+    // Less would complain that the keys of the image's own service are not there yet.
     LogLevel: 'FATAL',
     PermitRootLogin: 'prohibit-password',
     PubkeyAuthentication: 'yes',

@@ -5,7 +5,7 @@ import { cleanLines } from '@banger/contract/clean-text.ts';
 
 const TAIL_BYTES = 64 * 1024;
 
-/** Where the words of a run begin: what is there before is of earlier ones. */
+/** The size of the file before a run: what is in it then is of earlier runs. */
 export function consoleBytes(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

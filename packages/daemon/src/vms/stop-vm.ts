@@ -21,7 +21,7 @@ export async function stopVm(
 ): Promise<StopResult & { vm: VmRecord }> {
   if (vm.state.is === 'stopped') return { how: null, vm };
   expectState(vm, 'running', 'stopped');
-  // What is killed need not answer.
+  // A machine that does not answer can be killed, and not asked.
   const running = timeoutMs > 0 ? parts.running.get(vm.id, vm.name) : parts.running.find(vm.id);
 
   task.step(timeoutMs > 0 ? 'shut down' : 'kill');

@@ -114,7 +114,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
   }
 
   async function render(vm: VmRecord): Promise<Vm> {
-    // A config that is broken stops nobody from looking.
+    // A broken config keeps nobody from looking at a vm.
     const fromHost = await parts.readFromHost().catch(() => []);
     return { ...(await showVm(parts, vm)), idleStopAt: await idleStop.stopsAt(vm), fromHost };
   }
@@ -127,7 +127,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
         queue(Task.background(), vm.id, (now) => removeVm(Task.background(), parts, now, true)),
       );
       await queue(task, vm.id, (now) => start1(task, now));
-      // One that is kept may be looked into when its system does not come up; of one that is not, nothing stays
+      // A vm that is kept stays when its system does not come up, so that one can look why; an ephemeral one goes.
       if (!vm.ephemeral) undo.keep();
       await settle(task, vm.id, request.waitFor);
     }
@@ -202,7 +202,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     const { id } = find(nameOrId);
     const machine = running.find(id)?.machine;
     if (machine) await task.race(machine.exited);
-    await queue(task, id, async () => {}); // the record follows in its turn
+    await queue(task, id, async () => {}); // what is queued writes the record first
     return show(id);
   }
 

@@ -1,4 +1,4 @@
-/** How the owner's git compares files goes along: without it a clean repository would seem to be all modified. */
+/** Takes along how the owner's git compares files: without it the guest's git would call every file modified. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Task } from '../platform/task.ts';

@@ -18,7 +18,7 @@ export function findObjection(
 ): Objection | null {
   const links = new Map<string, string>();
   for (const { name, target } of known.links) {
-    // One that points elsewhere in the commit than in the files is believed to lead anywhere.
+    // A link that points elsewhere in the commit than in the files counts as leading anywhere.
     const isOther = (links.get(name) ?? target) !== target;
     links.set(name, isOther || reachesGit(target) ? '/' : target);
   }

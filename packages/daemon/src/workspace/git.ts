@@ -13,7 +13,7 @@ import { type ConfigEntry, parseConfig, WANTED_KEYS } from './git-config.ts';
 import type { RepositoryFolders } from './repository-folders.ts';
 
 const GIB = 2 ** 30;
-/** Of a stream that is passed on as it comes, and held by nobody */
+/** For output that is passed on as it comes: nobody keeps it in memory */
 export const AS_MUCH_AS_THERE_IS = Number.POSITIVE_INFINITY;
 /** Lists of names of large repositories; a million files of a hundred bytes each */
 const MAX_NAMES_BYTES = 128 * 1024 * 1024;
@@ -36,9 +36,9 @@ const SAFE_CONFIG = {
   'pack.threads': '2',
 };
 
-// What a guest sent may be made to cost much: a few bytes that claim to become gigabytes.
+// A guest can send a few bytes that claim to become gigabytes.
 const HOSTILE_ENV = { GIT_ALLOC_LIMIT: '512m' };
-/** Large packs of the owner's are looked at piece by piece, so that they fit beside the rest */
+/** git maps large packs of the owner's in pieces, so that they fit into its limit of memory */
 const HOSTILE_CONFIG = { 'core.packedGitWindowSize': '32m', 'core.packedGitLimit': '256m' };
 export const HOSTILE_LIMITS = { cpuSeconds: 300, memoryBytes: 1.5 * GIB, fileBytes: 8 * GIB };
 const OWNER_LIMITS: Partial<Limits> = {
@@ -47,7 +47,7 @@ const OWNER_LIMITS: Partial<Limits> = {
   fileBytes: 64 * GIB,
   growthBytes: Number.POSITIVE_INFINITY,
 };
-/** A program that waits, for a pipe or for who sends, takes no processor */
+/** The limit of the processor's time does not end a program that waits, for a pipe or for its input */
 const MAX_RUN_MS = 60 * 60_000;
 const MAX_CONFIG_MS = 10_000;
 

@@ -170,7 +170,7 @@ async function expectWhole(
   await git.run(task, place, listing, {
     stdin: known.map((id) => `${id}\n`).join(''),
     stdout: eachLine((id) => foreign.delete(id)),
-    maxBytes: AS_MUCH_AS_THERE_IS, // of the owner's own history, and none of it is kept
+    maxBytes: AS_MUCH_AS_THERE_IS, // the owner's own history, of which nothing is kept
   });
   for (const id of foreign) throw refused(`it names the object ${id.slice(0, 12)}, which it did not send`);
 }

@@ -1,4 +1,4 @@
-/** What a guest without the older history has rewritten is given its place in the owner's history again. */
+/** Puts what a guest without the older history has rewritten back into its place in the owner's history. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';

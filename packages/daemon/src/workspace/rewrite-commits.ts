@@ -1,6 +1,6 @@
 /**
- * Commits with other parents. A guest that has no history before the base gives a rewritten base no parents, since there
- * are none to give: they are put back, and what stands on it follows.
+ * Gives commits other parents. A guest that has no history before the base has no parents to give to a rewritten base:
+ * they are put back, and the commits on top of it are rewritten too.
  */
 import { createHash } from 'node:crypto';
 
@@ -46,7 +46,7 @@ function headerOf(body: string): string {
   return end < 0 ? body : body.slice(0, end);
 }
 
-/** It goes on in the lines that begin with a space. */
+/** A signature goes on in the lines that begin with a space. */
 function withoutSignature(lines: readonly string[]): string[] {
   let isSignature = false;
   return lines.filter((line) => {

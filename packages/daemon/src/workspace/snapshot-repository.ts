@@ -99,7 +99,7 @@ async function listUntracked(task: Task, git: Git, lens: GitPlace, notes: string
   return found.filter((name) => !name.endsWith('/'));
 }
 
-/** A filter is a program; banger does not run it, and what is in the file now is not what git would keep. */
+/** A filter is a program, which banger does not run: without it the file's content is not what git would keep. */
 async function refuseFiltered(task: Task, git: Git, lens: GitPlace, names: string[]): Promise<void> {
   const listing = await git.run(task, lens, ['check-attr', '-z', '--stdin', 'filter'], {
     stdin: joinNames(names),
@@ -130,7 +130,7 @@ function checkSubmodules(entries: TreeEntry[], { skipSubmodules }: SnapshotOptio
   notes.push(`The folders of submodules are empty: ${showNames(names)}.`);
 }
 
-/** Small files of LFS name the large ones, which are no part of the repository. */
+/** The repository holds small files that name the large ones, which LFS keeps elsewhere. */
 async function notePointers(task: Task, git: Git, lens: GitPlace, entries: TreeEntry[], notes: string[]) {
   if (!entries.some(({ name }) => /(^|\/)\.gitattributes$/.test(name))) return;
   const small = entries.filter(({ mode, sizeBytes }) => mode.startsWith('100') && sizeBytes > 100 && sizeBytes < 200);

@@ -9,7 +9,7 @@ import { BangerError } from '@banger/contract/errors.ts';
 import type { ConfigEntry } from './git-config.ts';
 import type { RepositoryFolders } from './repository-folders.ts';
 
-/** What of a git folder is read by banger or changed by an export. Hooks and the like may be links. */
+/** What banger reads of a git folder, or an export changes. Hooks and the like may be links. */
 const USED = new Set(
   'HEAD commondir config config.worktree gitdir index info logs objects packed-refs refs reftable shallow'.split(' '),
 );

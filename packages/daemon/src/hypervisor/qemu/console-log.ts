@@ -19,9 +19,9 @@ import { connectSocket } from '../../platform/unix-sockets.ts';
 /** Above this the file is cut down to its newest half */
 const MAX_CONSOLE_BYTES = 1024 * 1024;
 
-/** What a boot with all its messages takes, more than once */
+/** More than a boot with all its messages takes */
 const BURST_READS = 50_000;
-/** Beyond it: the buffer of the socket is read, and then fills again for so long */
+/** After the burst, between two reads: the socket's buffer fills meanwhile */
 const PAUSE_MS = 5;
 
 export type ConsoleLog = {
@@ -41,7 +41,7 @@ export async function keepConsoleLog(
   { maxBytes = MAX_CONSOLE_BYTES, burstReads = BURST_READS }: Bounds = {},
 ): Promise<ConsoleLog> {
   let isWarned = false;
-  // On a full disk the console is what can be done without; the machine goes on, and one that is adopted is not lost.
+  // On a full disk the console's text is lost, and neither the machine nor its adoption fails for it.
   const warn = (fault: unknown) => {
     if (!isWarned) log.warn(`cannot write ${path}${isNoSpace(fault) ? ', the disk is full' : ''}`, fault);
     isWarned = true;
@@ -52,7 +52,7 @@ export async function keepConsoleLog(
 
   const takesMore = createPace(burstReads);
   let timer: NodeJS.Timeout | undefined;
-  // Not by 'data': pausing that would go on reading, byte by byte, into a buffer of its own.
+  // Not by 'data' events: a socket that is paused goes on reading, byte by byte, into Node's buffer.
   const onRead = (bytes: Buffer): boolean => {
     append(bytes);
     if (takesMore()) return true;
@@ -94,7 +94,7 @@ function openOrWarn(path: string, warn: (fault: unknown) => void): number | null
   }
 }
 
-/** Whether one more read may follow at once. Reads that are not taken are saved up again, as many as a burst has. */
+/** Whether one more read may follow at once. Reads that are not used add up, to a burst at most. */
 function createPace(burstReads: number): () => boolean {
   let left = burstReads;
   let lastMs = performance.now();

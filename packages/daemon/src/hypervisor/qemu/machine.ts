@@ -14,7 +14,7 @@ import { watchForStalls } from './stall-watch.ts';
 
 type MachineParts = { ref: MachineRef; qmp: QmpConnection; console: ConsoleLog; events: MachineEvents; log: Log };
 
-/** What QEMU says by itself. Its end comes before its control socket closes. */
+/** QEMU's events. That of its end comes before its control socket closes. */
 export class MachineEvents {
   onStop = (): void => {};
   onAgentPort: (isOpen: boolean) => void = () => {};

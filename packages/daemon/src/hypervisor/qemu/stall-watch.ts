@@ -34,7 +34,7 @@ export function watchForStalls({ qmp, log, onChange, onFault, retryMs = RETRY_MS
     if (!isBusy) void followStops();
   };
 
-  /** One that comes while the one before is followed counts as well. */
+  /** A STOP that comes while an earlier one is followed counts as well. */
   async function followStops(): Promise<void> {
     isBusy = true;
     while (hasStopped) {
@@ -83,7 +83,7 @@ export function watchForStalls({ qmp, log, onChange, onFault, retryMs = RETRY_MS
     return Promise.race([isOver, delay(limitMs, false, { ref: false })]);
   }
 
-  /** What cannot be told is no reason to leave the guest as it is. */
+  /** A listener that fails must not keep the guest from going on. */
   function tell(stall: MachineStall | null): void {
     try {
       onChange(stall);
