@@ -12,6 +12,7 @@ import { BangerError } from '@banger/contract/errors.ts';
 import { toFailure } from '@banger/contract/guest/command-messages.ts';
 import { AGENT_PROTOCOL_VERSION, type AgentInfo, agentInfoSchema } from '@banger/contract/guest/messages.ts';
 import type { Task } from '../platform/task.ts';
+import { agentNonsense } from './agent-errors.ts';
 
 const RETRY_MS = 1000;
 const MAX_LINE_BYTES = 2048;
@@ -75,7 +76,7 @@ export class AnswerFinder {
     }
     const end = text.indexOf('\n', found.start);
     if (end >= 0 && end - found.start <= MAX_LINE_BYTES) return parseAnswer(found.is, text.subarray(found.start, end));
-    if (text.length - found.start > MAX_LINE_BYTES) throw protocolError('its answer to hello is too long');
+    if (text.length - found.start > MAX_LINE_BYTES) throw agentNonsense('its answer to hello is too long');
     this.#keep(text, text.length - found.start + this.#prefix(found.is).length);
     return null;
   }
@@ -92,7 +93,7 @@ export class AnswerFinder {
   #keep(text: Buffer, keptBytes: number): void {
     this.#kept = text.subarray(text.length - keptBytes);
     this.#skippedBytes += text.length - keptBytes;
-    if (this.#skippedBytes > MAX_SKIPPED_BYTES) throw protocolError('it floods the stream and does not answer hello');
+    if (this.#skippedBytes > MAX_SKIPPED_BYTES) throw agentNonsense('it floods the stream and does not answer hello');
   }
 }
 
@@ -108,9 +109,9 @@ function parseAnswer(is: Answer, line: Buffer): AgentInfo {
     });
   }
   const info = agentInfoSchema.safeParse(json).data;
-  if (!info) throw protocolError('its answer to hello is malformed');
+  if (!info) throw agentNonsense('its answer to hello is malformed');
   if (info.protocol !== AGENT_PROTOCOL_VERSION)
-    throw protocolError(`it speaks version ${info.protocol} of the protocol`);
+    throw agentNonsense(`it speaks version ${info.protocol} of the protocol`);
   return info;
 }
 
@@ -128,11 +129,4 @@ function newNonce(): string {
 
 function streamEnded(): BangerError {
   return new BangerError('VM_BOOT_FAILED', { message: "The agent's port closed before the agent said hello." });
-}
-
-function protocolError(what: string): BangerError {
-  return new BangerError('AGENT_PROTOCOL', {
-    message: `The guest agent is not understood: ${what}.`,
-    hint: 'The guest may be hostile or damaged; "banger vm logs" shows its console.',
-  });
 }
