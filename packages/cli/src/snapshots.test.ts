@@ -132,7 +132,7 @@ test('errors', (t) => {
 test('doctor', (t) => {
   const checks: Check[] = [
     { name: 'architecture', status: 'pass', text: 'x86_64', fix: null },
-    { name: 'kvm', status: 'warn', text: '/dev/kvm is not for this user', fix: 'sudo usermod -aG kvm "$USER"' },
+    { name: 'kvm', status: 'warn', text: 'this user may not open /dev/kvm', fix: 'sudo usermod -aG kvm "$USER"' },
     { name: 'passt', status: 'fail', text: 'it is not\u001b[2J installed', fix: 'sudo apt install passt' },
   ];
   hold(t, 'doctor', `${checks.map(describeCheck).join('')}\n${summarise(checks)}\n`);

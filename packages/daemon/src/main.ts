@@ -16,7 +16,7 @@ process.stderr.on('error', () => {}); // what Node itself says there is no reaso
 process.on('SIGTERM', () => requestStop());
 process.on('SIGINT', () => requestStop());
 process.on('SIGHUP', () => {}); // the terminal of whoever started us closed, which is no reason to end
-process.on('unhandledRejection', (fault) => log.warn('a promise was left alone', fault));
+process.on('unhandledRejection', (fault) => log.warn('nobody waited for a promise that failed', fault));
 
 try {
   await shedInheritance(log, process.getuid?.() === 0);

@@ -193,7 +193,7 @@ export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(
         await writeNames(path, [...own, ...unknown]);
       });
     } catch (fault) {
-      log.warn(`the ${kind} ${digest} could not be told its names`, fault);
+      log.warn(`could not write the names of the ${kind} ${digest}`, fault);
     }
   }
 

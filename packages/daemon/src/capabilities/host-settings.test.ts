@@ -61,7 +61,7 @@ test('an image that cannot use certificates gets them with a note', async (t) =>
   assert.match((await start(wanted)).join(), /The image has no update-ca-certificates/);
   assert.deepEqual(certificatesIn(guest), ['banger-host-0-root.crt']);
   put(guest, 'usr/sbin/update-ca-certificates', '#!/bin/sh\necho cannot >&2\nexit 1\n', 0o755);
-  assert.match((await start(wanted)).join(), /starts without the host's CA certificates as they are now: cannot/);
+  assert.match((await start(wanted)).join(), /does not get the host's CA certificates as they are now: cannot/);
 });
 
 test("proxies go before the machine's own variables, and are replaced and taken back", async (t) => {

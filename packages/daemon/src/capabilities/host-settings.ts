@@ -133,7 +133,7 @@ async function attempt(task: Task, what: string, work: (task: Task) => Promise<v
     await work(task.withSignal(AbortSignal.timeout(SETTING_LIMIT_MS)));
   } catch (fault) {
     task.check();
-    task.note(`The vm starts without the host's ${what} as they are now: ${toBangerError(fault).message}`);
+    task.note(`The vm does not get the host's ${what} as they are now: ${toBangerError(fault).message}`);
   }
 }
 

@@ -106,8 +106,8 @@ export function createDiskSpace({ paths, known, unrecorded, images, kernels, isM
       const found = all.find((each) => each.name === name);
       if (found) return found;
       throw new BangerError('NOT_UNRECORDED', {
-        message: `Nothing without a record is called "${name.slice(0, 120)}".`,
-        hint: 'By name goes only what "banger system df" shows as unrecorded; vms go with "banger vm rm", images with "banger image rm".',
+        message: `There is nothing unrecorded with the name "${name.slice(0, 120)}".`,
+        hint: 'A name can only be one that "banger system df" shows as unrecorded. "banger vm rm" removes vms, "banger image rm" images.',
         details: { name: name.slice(0, 120) },
       });
     });

@@ -87,7 +87,7 @@ export function judgeClock(guestMs: number, beforeMs: number, afterMs: number): 
 }
 
 async function resolves(guest: Guest, task: Task, name: string | null): Promise<Check> {
-  if (name === null) return warn('dns', 'this host resolves no name either, so it cannot be tried');
+  if (name === null) return warn('dns', 'not tried: this host resolves no name either');
   const { exit } = await guest.run(task, ['getent', 'hosts', name]);
   const hasWorked = 'code' in exit && exit.code === 0;
   return hasWorked ? pass('dns', `it resolves ${name}`) : fail('dns', `it does not resolve ${name}; this host does`);
@@ -98,7 +98,7 @@ async function connects(
   task: Task,
   to: Awaited<ReturnType<typeof findOutside>>['reached'],
 ): Promise<Check> {
-  if (to === null) return warn('outbound', 'this host reaches no server that it knows either, so it cannot be tried');
+  if (to === null) return warn('outbound', 'not tried: this host reaches no server that it knows either');
   const where = `${to.name}:${to.port}`;
   const { exit } = await guest.run(task, ['bash', '-c', 'exec 3<>"/dev/tcp/$0/$1"', to.name, String(to.port)]);
   const hasWorked = 'code' in exit && exit.code === 0;

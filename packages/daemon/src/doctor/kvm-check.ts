@@ -35,11 +35,11 @@ export function judgeKvm({ device, extension, works }: KvmFacts): Check {
     return warn('kvm', `there is no /dev/kvm (${why}), ${emulated}`, fix);
   }
   if (device === 'forbidden') {
-    return warn('kvm', `/dev/kvm is not for this user, ${emulated}`, 'sudo usermod -aG kvm "$USER"');
+    return warn('kvm', `this user may not open /dev/kvm, ${emulated}`, 'sudo usermod -aG kvm "$USER"');
   }
   if (works === true) return pass('kvm', 'a guest ran on it since this host booted');
   if (works === false) return warn('kvm', `/dev/kvm opens, but a guest that was tried did not run on it, ${emulated}`);
-  return warn('kvm', '/dev/kvm opens, but that it runs guests is not yet proved', 'banger doctor --boot');
+  return warn('kvm', '/dev/kvm opens, but no guest was tried on it yet', 'banger doctor --boot');
 }
 
 async function tryDevice(path: string): Promise<KvmFacts['device']> {

@@ -9,7 +9,7 @@ import { pass, warn } from './check.ts';
 import type { State } from './read-state.ts';
 
 export async function checkLeftovers(paths: BangerPaths, { records }: State): Promise<Check[]> {
-  if (records === null) return [warn('leftovers', 'what belongs to which vm is in the state, which cannot be read')];
+  if (records === null) return [warn('leftovers', 'not checked: the state cannot be read')];
   const folders = createVmFolders({ dataFolder: paths.data, runtimeFolder: paths.runtime });
   const recorded = new Set<string>(records.vms.map(({ id }) => id));
   const unrecorded = (await listFolder(folders.data)).filter((id) => !recorded.has(id)); // their machines may run

@@ -6,8 +6,7 @@ import { pass, warn } from './check.ts';
 import type { State } from './read-state.ts';
 
 export function checkUnrecorded(paths: BangerPaths, { records }: State): Check[] {
-  if (records === null)
-    return [warn('unrecorded', 'which folders have a record is in the state, which cannot be read')];
+  if (records === null) return [warn('unrecorded', 'not checked: the state cannot be read')];
   const found = findUnrecorded(paths, records);
   if (found.length === 0) return [pass('unrecorded', 'every folder of a vm, an image or a kernel has a record')];
   const described = found.map((each) => describeUnrecorded(each) ?? each.name);

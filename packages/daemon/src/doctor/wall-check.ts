@@ -9,7 +9,8 @@ export async function checkWalls(): Promise<Check[]> {
 }
 
 export function judgeWalls(obstacle: string | null): Check {
-  if (obstacle === null) return pass('walls', 'what reads images, kernels and repositories sees only these');
+  if (obstacle === null)
+    return pass('walls', 'programs that read images, kernels and repositories see nothing else of this host');
   const text = `what reads images, kernels and repositories has limits, but sees all that you see: ${obstacle}`;
   return warn('walls', text, obstacle.includes('not installed') ? 'sudo apt-get install bubblewrap' : null);
 }

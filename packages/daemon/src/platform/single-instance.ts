@@ -16,7 +16,7 @@ export function takeSingleInstanceLock(path: string): Disposable {
     if (!/locked|busy/i.test((cause as Error).message)) throw cause;
     throw new BangerError('DAEMON_ALREADY_RUNNING', {
       message: 'Another daemon is running for this state folder.',
-      hint: '"banger daemon status" shows it, "banger daemon stop" ends it. With another XDG_RUNTIME_DIR it would listen on another socket.',
+      hint: '"banger daemon status" shows it, "banger daemon stop" ends it. It may have been started with another XDG_RUNTIME_DIR, and then listens on a socket there.',
       cause,
     });
   }

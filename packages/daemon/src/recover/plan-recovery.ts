@@ -80,7 +80,7 @@ function planVms({ present, copies, vms: folders }: Findings, at: string) {
     }
     const name = freeName(facts.name, folder.id, records);
     const from = `from its ${folder.manifest ? 'folder' : 'copy'}`;
-    const note = name === facts.name ? from : `${from}; it was called ${facts.name}, which another is now`;
+    const note = name === facts.name ? from : `${from}; another vm has its name ${facts.name}`;
     const record = { ...facts, name, state: recoveredState(folder, copied, at), fault: null };
     add(record, { is: 'recovered', note }, [...(folder.manifest ? [folder.manifest] : []), ...copies]);
   }
@@ -97,7 +97,7 @@ function createdAt({ manifest, id }: VmFolderFound): string {
 }
 
 function whyLeft({ hasDisk }: VmFolderFound, facts: { ephemeral: boolean } | undefined): string {
-  if (facts?.ephemeral) return 'it was to go with the command that made it';
+  if (facts?.ephemeral) return 'it was ephemeral, for one command only';
   if (!hasDisk) return 'it has no disk';
   return 'nothing tells what it is';
 }

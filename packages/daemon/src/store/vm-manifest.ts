@@ -48,7 +48,7 @@ export function createVmManifests({ folders, workspaces, log }: ManifestsParts) 
 
   /** For what is in the state already: a folder that cannot be written to is told at the daemon's next start. */
   async function writeWhenPossible(vm: VmFacts): Promise<void> {
-    await write(vm).catch((fault) => log.warn(`vm ${vm.name}: its folder could not be told what it is`, fault));
+    await write(vm).catch((fault) => log.warn(`vm ${vm.name}: its vm.json could not be written`, fault));
   }
 
   /**
@@ -60,8 +60,7 @@ export function createVmManifests({ folders, workspaces, log }: ManifestsParts) 
       await removePartials(folders.of(vm.id).data);
       const told = readVmManifest(folders, vm.id)?.vm;
       if (!told || isDeepStrictEqual(told, vmFactsSchema.parse(vm))) await writeWhenPossible(vm);
-      else
-        log.warn(`vm ${vm.name}: its folder tells something else than its record; "banger system recover" mends that`);
+      else log.warn(`vm ${vm.name}: its vm.json differs from its record; "banger system recover" mends that`);
     }
   }
 

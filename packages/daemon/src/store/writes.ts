@@ -47,7 +47,7 @@ export function createWrites({ reserve, log, onWrite }: { reserve: Reserve; log:
       now(key, write);
     } catch (fault) {
       if (isConstraint(fault)) throw fault; // a fault of ours, which room on the disk does not mend
-      if (waiting.size === 0) log.warn('the state cannot be written; it is kept in memory until it can', fault);
+      if (waiting.size === 0) log.warn('the state cannot be written; the change is kept in memory until it can', fault);
       waiting.set(key, write);
       retryLater();
     }

@@ -27,7 +27,7 @@ export function checkFreeMemory(task: Task, vm: VmRecord, { host, all, mayOverco
   if (promisedBytes <= host.memoryBytes) return;
   const promise = `${others.length + 1} running vms may take ${formatMib(promisedBytes)} of memory; this host has ${formatMib(host.memoryBytes)}`;
   if (mayOvercommit) {
-    task.note(`The ${promise}. Should they all use it, the host ends some of them.`);
+    task.note(`The ${promise}. If they use all of it, the host kills some of them.`);
     return;
   }
   throw new BangerError('NOT_ENOUGH_MEMORY', {

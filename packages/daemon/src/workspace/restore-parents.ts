@@ -54,7 +54,7 @@ async function writeCommits(task: Task, git: Git, quarantine: GitPlace, commits:
   const stdin = paths.map((path) => `${path}\n`).join('');
   const written = await git.text(task, quarantine, args, { stdin, isHostile: true });
   if (written === commits.map(({ id }) => id).join('\n')) return;
-  throw new BangerError('INTERNAL', { message: 'git names the rewritten commits otherwise than banger does.' });
+  throw new BangerError('INTERNAL', { message: 'git gave a rewritten commit another id than banger computed for it.' });
 }
 
 function ofItsOwn(root: string): string {

@@ -103,7 +103,7 @@ function notFound(vm: string, all: WorkspaceRecord[], path: string | null): Bang
 
 function withoutGit(vm: string, { path }: WorkspaceRecord): BangerError {
   return new BangerError('WORKSPACE_FAILED', {
-    message: `The image of "${vm}" has no git, so what was changed in ${path} cannot be told.`,
+    message: `The image of "${vm}" has no git, so the changes in ${path} cannot be found.`,
     hint: `"banger vm cp ${vm}:${path} ." brings the files out; an image with git has a way back for changes.`,
     details: { vm, path },
   });
