@@ -10,6 +10,7 @@ import type { ErrorCode } from '@banger/contract/errors.ts';
 import type { z } from 'zod';
 import type { Task } from '../platform/task.ts';
 import { agentLost, agentNonsense, parseRefusal } from './agent-errors.ts';
+import { parseJson } from './parse-json.ts';
 
 const MIB = 1024 * 1024;
 const MAX_BODY_BYTES = 16 * MIB; // 128 sessions with their arguments
@@ -187,12 +188,4 @@ function readBody(stream: ClientHttp2Stream, maxBytes: number): Promise<Buffer> 
     stream.once('error', (fault) => reject(agentLost(`it broke off an answer (${fault.message})`, fault)));
     stream.once('close', () => reject(agentLost('it broke off an answer')));
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

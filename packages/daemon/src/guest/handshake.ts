@@ -13,6 +13,7 @@ import { toFailure } from '@banger/contract/guest/command-messages.ts';
 import { AGENT_PROTOCOL_VERSION, type AgentInfo, agentInfoSchema } from '@banger/contract/guest/messages.ts';
 import type { Task } from '../platform/task.ts';
 import { agentNonsense } from './agent-errors.ts';
+import { parseJson } from './parse-json.ts';
 
 const RETRY_MS = 1000;
 const MAX_LINE_BYTES = 2048;
@@ -113,14 +114,6 @@ function parseAnswer(is: Answer, line: Buffer): AgentInfo {
   if (info.protocol !== AGENT_PROTOCOL_VERSION)
     throw agentNonsense(`it speaks version ${info.protocol} of the protocol`);
   return info;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function newNonce(): string {
