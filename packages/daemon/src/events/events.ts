@@ -5,6 +5,7 @@
  * and is told that there is a gap.
  */
 import type { DaemonEvent } from '@banger/contract/api/events.ts';
+import { Bell } from '../platform/bell.ts';
 
 export type Change = WithoutTime<Exclude<DaemonEvent, { is: 'gap' }>>;
 type WithoutTime<Event> = Event extends unknown ? Omit<Event, 'at'> : never;
@@ -43,7 +44,7 @@ class Listener {
   #queue: DaemonEvent[] = [];
   #missed = 0;
   #hasEnded = false;
-  #changed = Promise.withResolvers<void>();
+  readonly #changed = new Bell();
 
   constructor(maxQueued: number) {
     this.#maxQueued = maxQueued;
@@ -52,17 +53,17 @@ class Listener {
   add(event: DaemonEvent): void {
     if (this.#queue.length === this.#maxQueued) this.#missed += this.#queue.splice(0).length;
     this.#queue.push(event);
-    this.#wake();
+    this.#changed.ring();
   }
 
   end(): void {
     this.#hasEnded = true;
-    this.#wake();
+    this.#changed.ring();
   }
 
   async *read(): AsyncGenerator<DaemonEvent> {
     while (!this.#hasEnded) {
-      const changed = this.#changed.promise;
+      const changed = this.#changed.next();
       for (let next = this.#take(); next; next = this.#take()) yield next;
       await changed;
     }
@@ -75,11 +76,5 @@ class Listener {
     const gap: DaemonEvent = { is: 'gap', at: first.at, missed: this.#missed };
     this.#missed = 0;
     return gap;
-  }
-
-  #wake(): void {
-    const { resolve } = this.#changed;
-    this.#changed = Promise.withResolvers<void>();
-    resolve();
   }
 }
