@@ -6,12 +6,20 @@
  * somebody decides so, by `discard`: a daemon that lost its records would find nothing in use, and remove everything.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, renameSync } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, digestOfHex, hexOf } from '@banger/contract/digest.ts';
 import { diskFull } from '../platform/disk-full.ts';
-import { freeBytes, isNoSpace, listFolder, makePrivateFolder, moveDurably, removePartials } from '../platform/files.ts';
+import {
+  freeBytes,
+  isNoSpace,
+  listFolder,
+  makePrivateFolder,
+  moveDurably,
+  readSmallFile,
+  removePartials,
+} from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
 import { removeMappedTree } from '../platform/user-namespace.ts';
@@ -65,7 +73,7 @@ export function createDigestFolders({ folder, log }: { folder: string; log: Log 
   }
 
   function readManifest(digest: Digest): unknown {
-    return JSON.parse(readFileSync(join(pathOf(digest), 'manifest.json'), 'utf8'));
+    return JSON.parse(readSmallFile(join(pathOf(digest), 'manifest.json')));
   }
 
   /** Removes what earlier daemons left unfinished. */

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { isCatalogName } from '@banger/contract/names.ts';
 import { z } from 'zod';
-import { readSmallFile, writeFileDurably } from '../platform/files.ts';
+import { readSmallFile, writeWhereChanged } from '../platform/files.ts';
 
 const FILE = 'names.json';
 const MAX_NAMES = 1000;
@@ -37,13 +37,5 @@ export function readNames(folder: string): BaseName[] | null {
 /** Durable when it resolves; writes nothing when the folder says so already. */
 export async function writeNames(folder: string, names: BaseName[]): Promise<void> {
   const content = `${JSON.stringify({ v: 1, names: names.map(({ name, source, createdAt }) => ({ name, source, createdAt })) })}\n`;
-  if (readOrNothing(join(folder, FILE)) !== content) await writeFileDurably(join(folder, FILE), content);
-}
-
-function readOrNothing(path: string): string {
-  try {
-    return readSmallFile(path);
-  } catch {
-    return '';
-  }
+  await writeWhereChanged(join(folder, FILE), content);
 }

@@ -65,6 +65,19 @@ export function readSmallFile(path: string, maxBytes = MAX_SMALL_BYTES): string 
   }
 }
 
+/** Durable when it resolves. A file that has this content already, and is no link, is not written again. */
+export async function writeWhereChanged(path: string, content: string): Promise<void> {
+  if (readOrNothing(path) !== content) await writeFileDurably(path, content);
+}
+
+function readOrNothing(path: string): string {
+  try {
+    return readSmallFile(path);
+  } catch {
+    return '';
+  }
+}
+
 /** In bytes. Throws for what is not there, and for what is no regular file. */
 export function sizeOfFile(path: string): number {
   const found = lstatSync(path);

@@ -6,8 +6,9 @@
  * each with the rest of the words. Whoever only names a file in there, a pager or an editor, is a stranger.
  */
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readSmallFile } from './files.ts';
 import { listProcesses, type ProcessRef } from './processes.ts';
 
 const NOTE = /^started-[0-9a-f]{12}\.json$/;
@@ -46,7 +47,7 @@ function readNotes(runFolder: string): string[][] {
 
 function readNote(path: string): string[][] {
   try {
-    return [JSON.parse(readFileSync(path, 'utf8')) as string[]];
+    return [JSON.parse(readSmallFile(path)) as string[]];
   } catch {
     return []; // cut off: the program was not started yet
   }

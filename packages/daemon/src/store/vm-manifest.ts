@@ -7,7 +7,7 @@ import { rm } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { VmId } from '@banger/contract/names.ts';
 import { z } from 'zod';
-import { readSmallFile, removePartials, writeFileDurably } from '../platform/files.ts';
+import { readSmallFile, removePartials, writeWhereChanged } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { type VmFacts, vmFactsSchema } from './records/vms.ts';
 import { type WorkspaceRecord, workspaceRecordSchema } from './records/workspaces.ts';
@@ -42,8 +42,7 @@ export function createVmManifests({ folders, workspaces, log }: ManifestsParts) 
       ...{ v: 1, vm: vmFactsSchema.parse(vm) },
       workspaces: newestOf([...workspaces.list(vm.id), ...told]),
     };
-    const content = `${JSON.stringify(manifest)}\n`;
-    if (readOrNothing(path) !== content) await writeFileDurably(path, content);
+    await writeWhereChanged(path, `${JSON.stringify(manifest)}\n`);
   }
 
   /** For what is in the state already: a folder that cannot be written to is told at the daemon's next start. */
@@ -90,12 +89,4 @@ export function newestOf(workspaces: readonly TellsWorkspace[]): TellsWorkspace[
   return [...newest.values()].map(({ path, repoPath, baseCommit, tree, hasGit, importedAt }) => ({
     ...{ path, repoPath, baseCommit, tree, hasGit, importedAt },
   }));
-}
-
-function readOrNothing(path: string): string {
-  try {
-    return readSmallFile(path);
-  } catch {
-    return '';
-  }
 }

@@ -8,7 +8,7 @@
 import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { writeFileDurably } from '../../platform/files.ts';
+import { readSmallFile, writeFileDurably } from '../../platform/files.ts';
 import type { Log } from '../../platform/log.ts';
 import { isOwnFile } from '../../platform/own-files.ts';
 import type { Task } from '../../platform/task.ts';
@@ -123,7 +123,7 @@ async function canOpen(device: string): Promise<boolean> {
 export async function readKvmVerdict(path: string): Promise<Verdict | null> {
   if (!isOwnFile(path)) return null; // not probed yet, or somebody else's word
   try {
-    return verdictSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    return verdictSchema.parse(JSON.parse(readSmallFile(path)));
   } catch {
     return null; // cut off, or of another banger
   }
