@@ -10,7 +10,8 @@
  * processor busy with that; so it may do so for a while, as in a boot, and then is read at a pace, which slows its
  * console down and nothing else.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
+import { cutToNewest } from '../../platform/cut-file.ts';
 import { isNoSpace } from '../../platform/files.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Task } from '../../platform/task.ts';
@@ -78,7 +79,7 @@ export async function keepConsoleLog(
     try {
       writeSync(file, bytes);
       sizeBytes += bytes.length;
-      if (sizeBytes > maxBytes) sizeBytes = keepNewest(file, sizeBytes, Math.floor(maxBytes / 2));
+      if (sizeBytes > maxBytes) sizeBytes = cutToNewest(file, sizeBytes, Math.floor(maxBytes / 2));
     } catch (fault) {
       warn(fault);
     }
@@ -104,12 +105,4 @@ function createPace(burstReads: number): () => boolean {
     lastMs = nowMs;
     return left >= 0;
   };
-}
-
-/** In place, so that whoever has the file open sees it become shorter. Every write appends (O_APPEND). */
-function keepNewest(file: number, sizeBytes: number, keepBytes: number): number {
-  const newest = Buffer.alloc(keepBytes);
-  const readBytes = readSync(file, newest, 0, keepBytes, sizeBytes - keepBytes);
-  ftruncateSync(file, 0);
-  return writeSync(file, newest, 0, readBytes);
 }
