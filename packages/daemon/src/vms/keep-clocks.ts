@@ -25,6 +25,8 @@ type Parts = {
 
 export function createClockKeeper({ listRunning, guest, now, monotonicMs, log }: Parts) {
   const asking = new Set<VmRecord['id']>();
+  /** Those whose silence is in the log already */
+  const silent = new Set<VmRecord['id']>();
   let timer: NodeJS.Timeout | null = null;
   let apartMs = 0;
   let toldMs = 0;
@@ -61,8 +63,10 @@ export function createClockKeeper({ listRunning, guest, now, monotonicMs, log }:
       const task = Task.background().withSignal(AbortSignal.timeout(ANSWER_LIMIT_MS));
       const asked = await guest(task, vm);
       await asked.followClock(task, now().getTime());
+      silent.delete(vm.id);
     } catch (fault) {
-      log.warn(`vm ${vm.name} could not be told the time`, fault);
+      if (!silent.has(vm.id)) log.warn(`vm ${vm.name} could not be told the time`, fault);
+      silent.add(vm.id);
     } finally {
       asking.delete(vm.id);
     }
