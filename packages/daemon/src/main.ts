@@ -6,11 +6,11 @@ import { readFileSync, writeSync } from 'node:fs';
 import { HANDED_ON_STDIN, parseHanded } from '@banger/contract/daemon-start.ts';
 import { toBangerError } from '@banger/contract/errors.ts';
 import { startDaemon } from './daemon.ts';
-import { createLog } from './platform/log.ts';
+import { createLog, createLogWriter } from './platform/log.ts';
 import { shedInheritance } from './platform/shed-inheritance.ts';
 import { readSettings } from './read-settings.ts';
 
-const log = createLog(writeToLog);
+const log = createLog(createLogWriter(2));
 const { promise: stopRequested, resolve: requestStop } = Promise.withResolvers<void>();
 process.stderr.on('error', () => {}); // what Node itself says there is no reason to end either
 process.on('SIGTERM', () => requestStop());
@@ -36,15 +36,6 @@ try {
 function readHanded() {
   if (!process.argv.includes(HANDED_ON_STDIN)) return undefined;
   return parseHanded(readFileSync(0, 'utf8'));
-}
-
-/** By the descriptor itself: a stream would throw later, and end the daemon, where its log cannot be written. */
-function writeToLog(line: string): void {
-  try {
-    writeSync(2, line);
-  } catch {
-    // the disk is full, or whoever read it is gone
-  }
 }
 
 function announce(outcome: object): void {
