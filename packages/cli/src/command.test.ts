@@ -285,6 +285,16 @@ test('vm cp brings a folder out of a vm, and a file into one', async () => {
     assert.equal((await finish(start(daemon.env, ['vm', 'cp', 'copy/notes', 'web:/root/new'], folder))).code, 0);
     assert.equal(put, `/v1/vms/web/files?path=%2Froot new\0\0\0\0\0\0\0`);
     assert.equal((await finish(start(daemon.env, ['vm', 'cp', 'copy', 'elsewhere'], folder))).code, 64);
+    symlinkSync('circle', join(folder, 'circle'));
+    for (const sides of [
+      ['circle', 'web:/root'],
+      ['n'.repeat(256), 'web:/root'],
+      ['web:/root/project', 'circle'],
+    ]) {
+      const { code, stderr } = await finish(start(daemon.env, ['vm', 'cp', ...sides], folder));
+      assert.match(stderr, /^banger: .*: it cannot be read \(E[A-Z]+\)\. \(FILE_NOT_FOUND\)\n$/);
+      assert.equal(code, 66);
+    }
   } finally {
     rmSync(folder, { recursive: true });
   }

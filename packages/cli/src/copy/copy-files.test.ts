@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { readTar } from '@banger/contract/tar/read-tar.ts';
 import { tarEnd, tarPadding, writeTarBlock } from '@banger/contract/tar/tar-block.ts';
 import { type TarHead, writeTarHead } from '@banger/contract/tar/tar-head.ts';
 import { packFiles } from './pack-files.ts';
@@ -227,4 +228,15 @@ test('a link that leads nowhere and a missing file are told by their names', asy
   const packing = packFiles({ path: join(folder, 'none'), name: 'none', count: { files: 0, bytes: 0, skipped: 0 } });
   await assert.rejects(packing.next(), { code: 'FILE_NOT_FOUND', message: /none: it does not exist/ });
   assert.ok(!existsSync(join(folder, 'none')));
+});
+
+test('files of the kernel, whose size is not what there is to read, go in whole', async () => {
+  for (const path of ['/proc/version', '/sys/devices/system/cpu/online']) {
+    const packing = packFiles({ path, name: 'it', count: { files: 0, bytes: 0, skipped: 0 } });
+    let content = '';
+    for await (const { body } of readTar(packing)) {
+      for await (const { bytes } of body()) content += Buffer.from(bytes).toString();
+    }
+    assert.equal(content, readFileSync(path, 'utf8'));
+  }
 });

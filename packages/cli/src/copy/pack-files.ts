@@ -19,6 +19,10 @@ type PackParts = {
 };
 
 const CHUNK_BYTES = 256 * 1024;
+/** Up to here a file is read before it is announced: those of /proc and /sys have other sizes than they say */
+const SMALL_BYTES = 64 * 1024;
+/** What has no size although there is something to read, as in /proc, is read up to here */
+const MAX_UNSIZED_BYTES = 16 * 1024 * 1024;
 /** Setuid and setgid would make a program of yours root's; the sticky bit of a shared folder is kept */
 const FILE_MODE = 0o777n;
 const FOLDER_MODE = 0o1777n;
@@ -73,6 +77,14 @@ export async function* packFiles({ path, name, count }: PackParts): AsyncGenerat
   async function* packContent(source: string, entry: string, file: FileHandle, found: BigIntStats) {
     const fileBytes = Number(found.size);
     const head = { name: entry, type: 'file', mode: Number(found.mode & FILE_MODE), mtimeNs: found.mtimeNs } as const;
+    if (fileBytes <= SMALL_BYTES) {
+      const content = await explained(source, readUpTo(file, fileBytes === 0 ? MAX_UNSIZED_BYTES : fileBytes));
+      count.bytes += content.length;
+      yield writeTarHead({ ...head, sizeBytes: content.length });
+      yield content;
+      yield tarPadding(content.length);
+      return;
+    }
     const hasHoles = found.blocks * STAT_BLOCK_BYTES < found.size;
     const pieces = hasHoles ? await explained(source, findPieces(file, fileBytes)) : [{ at: 0, bytes: fileBytes }];
     const contentBytes = pieces.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -96,6 +108,18 @@ export async function* packFiles({ path, name, count }: PackParts): AsyncGenerat
       yield chunk.subarray(0, bytesRead);
     }
   }
+}
+
+async function readUpTo(file: FileHandle, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  for (let left = maxBytes; left > 0; ) {
+    const chunk = Buffer.allocUnsafe(Math.min(left, SMALL_BYTES));
+    const { bytesRead } = await file.read(chunk, 0, chunk.length);
+    if (bytesRead === 0) break;
+    chunks.push(chunk.subarray(0, bytesRead));
+    left -= bytesRead;
+  }
+  return Buffer.concat(chunks);
 }
 
 async function childrenOf(path: string): Promise<string[]> {

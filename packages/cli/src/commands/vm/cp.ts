@@ -127,9 +127,18 @@ async function streamIn({ cli, signal }: Copy, to: GuestSide): Promise<void> {
 }
 
 function hostKind(path: string): Kind {
-  const found = statSync(fsPath(path), { throwIfNoEntry: false });
-  if (found === undefined) return null;
-  return found.isFile() ? 'file' : found.isDirectory() ? 'directory' : 'other';
+  try {
+    const found = statSync(fsPath(path), { throwIfNoEntry: false });
+    if (found === undefined) return null;
+    return found.isFile() ? 'file' : found.isDirectory() ? 'directory' : 'other';
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException; // links in a circle, a name that is too long, a closed folder
+    throw new BangerError('FILE_NOT_FOUND', {
+      message: `${path}: it cannot be read (${code}).`,
+      details: { path },
+      cause,
+    });
+  }
 }
 
 /** What the user names may be a link of theirs, and is followed; below it none is. */
