@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,7 +62,7 @@ test('what a daemon has just written is read, and not one byte is changed', (t) 
   assert.deepEqual(snapshot(folder), before);
 });
 
-test('a state from a newer version and one that is no database fail', (t) => {
+test('a state from a newer version, one that is no database and one that is no file fail', (t) => {
   const folder = makeFolder(t);
   const newer = join(folder, 'newer.sqlite');
   const database = new DatabaseSync(newer);
@@ -69,9 +70,12 @@ test('a state from a newer version and one that is no database fail', (t) => {
   database.close();
   const broken = join(folder, 'broken.sqlite');
   writeFileSync(broken, 'not a database at all '.repeat(500));
+  const pipe = join(folder, 'pipe.sqlite');
+  execFileSync('mkfifo', [pipe]); // nobody ever writes to it
   for (const [path, words] of [
     [newer, /version 999/],
     [broken, /cannot be read/],
+    [pipe, /is no regular file/],
   ] as const) {
     const { check, records } = readState(path);
     assert.deepEqual([check.status, records], ['fail', null]);

@@ -12,7 +12,7 @@ import { MIGRATIONS } from '../store/migrations.ts';
 import type { ImageRecord } from '../store/records/images.ts';
 import type { KernelRecord } from '../store/records/kernels.ts';
 import type { VmRecord } from '../store/records/vms.ts';
-import { checkWhole, createRecords, readVersion } from '../store/store.ts';
+import { checkWhole, createRecords, expectStateFile, readVersion } from '../store/store.ts';
 import type { DamagedRow } from '../store/table.ts';
 import { fail, pass, warn } from './check.ts';
 
@@ -29,6 +29,7 @@ export function readState(path: string): State {
     return { check: pass('state', 'there is none yet; the first command makes it'), records: empty };
   }
   try {
+    expectStateFile(path);
     checkTrustedPath(path, OWNER); // a database of somebody else's may be made to harm who reads it
     using database = openReadOnly(path);
     return examine(database, path);

@@ -12,7 +12,7 @@ import { readImageFolder } from '../images/images.ts';
 import { readKernelFolder } from '../kernels/kernels.ts';
 import { listFolder, readSmallFile, sizeOfFile } from '../platform/files.ts';
 import { listCopies } from '../store/copies.ts';
-import { copiesFolder, createRecords, openStore } from '../store/store.ts';
+import { copiesFolder, createRecords, expectStateFile, openStore } from '../store/store.ts';
 import { createVmFolders, type VmFolders } from '../store/vm-folders.ts';
 import { readVmManifest } from '../store/vm-manifest.ts';
 import type { BaseFolderFound, Findings, StateRecords, VmFolderFound } from './plan-recovery.ts';
@@ -50,6 +50,11 @@ async function readState(path: string): Promise<ReadState> {
   if (!existsSync(path)) return { present: null, salvaged: null, fault: 'there is none' };
   const reading = `${path}.reading`;
   const parts = ['', '-wal', '-shm', '-journal'];
+  try {
+    expectStateFile(path);
+  } catch (fault) {
+    return { present: null, salvaged: null, fault: (fault as Error).message };
+  }
   try {
     for (const end of parts) await rm(`${reading}${end}`, { force: true });
     for (const end of ['', '-wal'])

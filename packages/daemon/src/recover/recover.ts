@@ -4,7 +4,7 @@
  *
  * It runs without a daemon, under the daemon's lock, and removes nothing: the state as it was stays beside the new one.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { link, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Recovery } from '@banger/contract/api/recovery.ts';
@@ -68,7 +68,8 @@ async function writeState(path: string, records: StateRecords): Promise<void> {
  */
 async function replaceState(path: string, fresh: string, keptAt: string | null): Promise<void> {
   if (keptAt !== null) {
-    for (const part of PARTS) if (existsSync(`${path}${part}`)) await link(`${path}${part}`, `${keptAt}${part}`);
+    const keep = lstatSync(path).isDirectory() ? rename : link; // a folder has one name only
+    for (const part of PARTS) if (existsSync(`${path}${part}`)) await keep(`${path}${part}`, `${keptAt}${part}`);
     await sync(dirname(path));
   }
   for (const part of PARTS.slice(1)) await rm(`${path}${part}`, { force: true });

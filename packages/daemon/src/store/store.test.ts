@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -100,4 +101,20 @@ test('a file that is no database is refused and left as it is', (t) => {
   writeFileSync(path, 'this is not a database, '.repeat(100));
   assert.throws(() => openStore(path), { code: 'STATE_UNREADABLE' });
   assert.equal(readFileSync(path, 'utf8').slice(0, 22), 'this is not a database');
+});
+
+test('what is no file is refused at once, and left as it is', (t) => {
+  const path = makePath(t);
+  for (const [make, part] of [
+    [() => execFileSync('mkfifo', [path]), path],
+    [() => mkdirSync(path), path],
+    [() => symlinkSync('/dev/zero', path), path],
+    [() => execFileSync('mkfifo', [`${path}-wal`]), `${path}-wal`],
+  ] as const) {
+    make();
+    const { ino } = lstatSync(part);
+    assert.throws(() => openStore(path), { code: 'STATE_UNREADABLE', message: /is no regular file/ });
+    assert.equal(lstatSync(part).ino, ino);
+    rmSync(part, { recursive: true });
+  }
 });

@@ -6,6 +6,7 @@
  * folders describe themselves, and "banger system recover" makes it anew.
  */
 import { randomInt } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { BangerError, toBangerError } from '@banger/contract/errors.ts';
@@ -99,12 +100,20 @@ function openWithReserve(path: string, reserve: Reserve): DatabaseSync {
 function open(path: string): DatabaseSync {
   let database: DatabaseSync | null = null;
   try {
+    expectStateFile(path);
     database = new DatabaseSync(path, { timeout: 5000 });
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
     return database;
   } catch (cause) {
     database?.close();
     throw unreadable(path, cause);
+  }
+}
+
+/** Throws where the database or its log is anything but a file: whoever opens a FIFO waits for ever. */
+export function expectStateFile(path: string): void {
+  for (const part of [path, `${path}-wal`]) {
+    if (statSync(part, { throwIfNoEntry: false })?.isFile() === false) throw new Error(`${part} is no regular file`);
   }
 }
 
