@@ -119,7 +119,7 @@ function faultOfCircle(start: string): string[] {
   return [];
 }
 
-/** Who may import all builds the services, and is not built of them. */
+/** A group that may import everything builds the services, and closes no circle. */
 function arrowsOf(name: string): string[] {
   const { imports: to } = architecture.groups[name] as Group;
   return to.includes('*') ? [] : to;

@@ -3,7 +3,8 @@
  * over all runners.
  *
  * With --coverage it prints the coverage per package too. That comes from every Node process of the run, the commands
- * and daemons that the tests start included: they inherit NODE_V8_COVERAGE. Types are stripped in place, so V8's
+ * and daemons that the tests start included: they get NODE_V8_COVERAGE by way of
+ * BANGER_TEST_COVERAGE. Types are stripped in place, so V8's
  * positions are those of the sources. It is exact only without Node's compile cache, so that each command takes four
  * times as long: a run without it is quicker, and starts banger as users do.
  */
@@ -17,7 +18,7 @@ const SUITES = {
   unit: { files: ['packages/*/src/**/*.test.ts', 'test/bench/**/*.test.ts'], concurrency: 2 },
   integration: { files: ['test/integration/**/*.test.ts'], concurrency: 2 },
   smoke: { files: ['test/smoke/*.test.ts'], concurrency: 2 },
-  // Too much for this host to have something else beside it, which would wait longer than it says
+  // Each takes so much of the host that the time limits of a test beside it would pass
   alone: { files: ['test/smoke/alone/*.test.ts'], concurrency: 1 },
   host: { files: ['test/host/**/*.test.ts'], concurrency: 1 },
 } as const;

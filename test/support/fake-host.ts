@@ -1,6 +1,7 @@
 /**
  * A host with a world around it, in namespaces: an interface with a default route, servers out there at addresses that
- * this machine must never send to, one on the host's own loopback, and one on a second address of it. It runs a program in there and ends with it.
+ * this machine must never send to, one on the host's own loopback, and one on a second address of it. It runs a program
+ * in there and ends with it.
  *
  *     unshare --user --map-root-user --net --mount node fake-host.ts <program> <argument>…
  */

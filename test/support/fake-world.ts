@@ -34,7 +34,7 @@ if (import.meta.main) {
   process.stdout.write('listening\n');
 }
 
-/** Whatever is asked for has the address of the server that was asked; a name that begins with "refused" has none. */
+/** Every name has the address of the server that was asked; a name that begins with "refused" has none. */
 function answer(question: Buffer, address: string): Buffer {
   const header = Buffer.from(question.subarray(0, 12));
   header[2] = 0x81;

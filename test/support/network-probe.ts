@@ -1,4 +1,4 @@
-/** What network-probe tries, each step after the one before. As root of its namespace, as a guest that owns passt were. */
+/** What network-probe tries, each step after the one before. It runs as root of its namespace, as a guest would that had taken passt over. */
 import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';

@@ -63,7 +63,7 @@ const ENV = {
   GIT_CONFIG_COUNT: '2',
   GIT_CONFIG_KEY_0: 'protocol.file.allow',
   GIT_CONFIG_VALUE_0: 'always',
-  // Cleaning goes on by itself after the command, and meets the end of the test
+  // git would clean up in the background, while the end of the test removes the folder
   GIT_CONFIG_KEY_1: 'gc.auto',
   GIT_CONFIG_VALUE_1: '0',
 };
