@@ -1,7 +1,7 @@
 /** Folders and sockets of other users: nothing is kept there, nothing is sent there, and nothing in there is changed. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmod, chown, lchown, mkdir, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, lchown, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -112,13 +112,15 @@ test('the doctor tells of a folder that others can change', async (t) => {
 for (const umask of ['000', '022', '077', '777']) {
   test(`under umask ${umask} everything of ours is closed to others, and works`, async (t) => {
     const home = await createFakeHome(t);
+    const compiled = join(home.paths.cache, 'node-compile-cache');
+    await rm(compiled, { recursive: true, force: true });
     const before = process.umask(Number.parseInt(umask, 8));
     const running = home.run(['vm', 'run', '--rm', '--', 'true']);
     process.umask(before); // the command has it by now
     const { code, stderr } = await running;
     assert.equal(code, 0, stderr);
     const status = await home.json<DaemonStatus>(['daemon', 'status']);
-    for (const folder of [status.paths.state, status.paths.data, status.paths.cache, status.paths.runtime])
+    for (const folder of [status.paths.state, status.paths.data, status.paths.cache, status.paths.runtime, compiled])
       assert.equal((await stat(folder)).mode & 0o777, 0o700, folder);
     assert.match(await readFile(`/proc/${status.pid}/status`, 'utf8'), /^Umask:\t0022$/m);
   });

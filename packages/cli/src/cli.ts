@@ -2,6 +2,7 @@
  * What every command is handed: the daemon, the terminal, and where to print. What can be wrong on a host (the folders,
  * the socket, the working folder) is looked at when a command asks for it, and throws then.
  */
+import type { FolderOwner } from '@banger/contract/own-folder.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
 import type { Client } from '@banger/sdk/connect.ts';
 import type { Terminal } from './output/terminal.ts';
@@ -19,6 +20,8 @@ export type Cli = {
   absolutePath: (path: string) => string;
   /** The user's home folder. Throws HOME_INVALID. */
   findHome: () => string;
+  /** Whose folders are trusted */
+  owner: FolderOwner;
   isJson: boolean;
   isQuiet: boolean;
   /** To stdout */

@@ -27,6 +27,7 @@ export function createCli({ json, quiet }: Flags): Cli {
     ...connectToDaemon({ findPaths, owner, warn: note }),
     findPaths,
     findHome: () => checkHome(readHome()),
+    owner,
     absolutePath,
     terminal: describeTerminal(process.env),
     env: process.env,

@@ -1,6 +1,6 @@
 /** The command where its surroundings are odd: streams that take nothing, folders that are gone, a home that is none. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -130,6 +130,20 @@ test('a folder in which nothing can be made is told at once, whatever it is', as
     assert.match(stderr, /^banger: The folder .* \(FOLDER_UNUSABLE\)\n {2}hint: /, `${variable}=${path}`);
     assert.equal(code, 73);
   }
+});
+
+test('a command that starts no daemon makes nothing, in no home and behind no link', async (t) => {
+  const folder = folderOf(t);
+  for (const name of ['home', 'elsewhere']) mkdirSync(join(folder, name));
+  const { PATH = '' } = process.env;
+  const bare = { PATH, HOME: join(folder, 'home') };
+  const lines = ['version', 'config path', 'doctor --quiet'];
+  for (const line of lines) await runShell(bare, `banger ${line}`);
+  assert.deepEqual(readdirSync(bare.HOME), []);
+  symlinkSync('../elsewhere', join(bare.HOME, '.cache'));
+  for (const line of lines) await runShell(bare, `banger ${line}`);
+  assert.deepEqual(readdirSync(join(folder, 'elsewhere')), []);
+  assert.equal((await runShell(bare, 'unset HOME; banger version; ls -d /.cache')).code, 2);
 });
 
 test('flags that hold everywhere stand before the command too', async () => {

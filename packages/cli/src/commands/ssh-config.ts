@@ -10,7 +10,7 @@ export const run: Run<'ssh-config'> = async (cli, { flags }) => {
   }
   const userConfigPath = `${cli.findHome()}/.ssh/config`;
   if (flags.uninstall) {
-    const hasChanged = await uninstallInclude(userConfigPath);
+    const hasChanged = await uninstallInclude(userConfigPath, cli.owner);
     if (cli.isJson) cli.printJson({ userConfigPath, hasChanged });
     else cli.print(hasChanged ? `${userConfigPath}: removed\n` : `${userConfigPath}: nothing to remove\n`);
     return 0;
@@ -18,7 +18,7 @@ export const run: Run<'ssh-config'> = async (cli, { flags }) => {
 
   const { configPath } = await cli.client.sshConfig();
   const include = includeLine(configPath);
-  const hasChanged = flags.install && (await installInclude(userConfigPath, include));
+  const hasChanged = flags.install && (await installInclude(userConfigPath, include, cli.owner));
   if (cli.isJson) cli.printJson({ configPath, include, userConfigPath, hasChanged });
   else if (flags.install) cli.print(`${userConfigPath}: ${hasChanged ? 'installed' : 'installed already'}\n`);
   else {

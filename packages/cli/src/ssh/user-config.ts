@@ -1,11 +1,13 @@
 /** The user's own ~/.ssh/config: banger's lines go in, and out again without a trace. Everything else stays as it is. */
-import { chmod, chown, lstat, mkdir, readFile, realpath, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, open, readFile, realpath, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
+import { checkTrustedPath, type FolderOwner } from '@banger/contract/own-folder.ts';
 import { addBlock, type MadeFor, removeBlock } from './include-block.ts';
 
-/** True when the file was changed; false when the lines were there already. */
-export async function installInclude(path: string, include: string): Promise<boolean> {
+/** True when the file was changed; false when the lines were there already. Throws FOLDER_UNSAFE, FILE_NOT_FOUND. */
+export async function installInclude(path: string, include: string, owner: FolderOwner): Promise<boolean> {
+  checkTrustedPath(path, owner); // as OpenSSH asks of it; after su it may be somebody else's
   const madeFolder = (await mkdir(dirname(path), { recursive: true, mode: 0o700 })) !== undefined;
   const file = await readConfig(path);
   const madeFor: MadeFor = madeFolder ? 'folder' : file === null ? 'file' : 'nothing';
@@ -16,8 +18,9 @@ export async function installInclude(path: string, include: string): Promise<boo
   return true;
 }
 
-/** False when there was nothing to remove. */
-export async function uninstallInclude(path: string): Promise<boolean> {
+/** False when there was nothing to remove. Throws like the above. */
+export async function uninstallInclude(path: string, owner: FolderOwner): Promise<boolean> {
+  checkTrustedPath(path, owner);
   const file = await readConfig(path);
   const removed = file && removeBlock(file.content);
   if (!file || !removed) return false;
@@ -37,7 +40,9 @@ async function readConfig(given: string): Promise<(ConfigFile & { content: Buffe
   if ((await lstat(given).catch(() => null)) === null) return null;
   try {
     const path = await realpath(given);
-    const { mode, uid, gid } = await stat(path);
+    const found = await stat(path);
+    if (!found.isFile()) throw new Error('it is not a file');
+    const { mode, uid, gid } = found;
     return { path, mode: mode & 0o7777, owner: { uid, gid }, content: await readFile(path) };
   } catch (cause) {
     throw new BangerError('FILE_NOT_FOUND', {
@@ -53,9 +58,12 @@ async function readConfig(given: string): Promise<(ConfigFile & { content: Buffe
 async function replace({ path, mode, owner }: ConfigFile, content: Buffer): Promise<void> {
   const fresh = `${path}.banger-new`;
   try {
-    await writeFile(fresh, content, { mode: 0o600, flush: true });
-    if (owner !== null) await chown(fresh, owner.uid, owner.gid);
-    await chmod(fresh, mode);
+    await rm(fresh, { force: true }); // of one that was cut off
+    await using file = await open(fresh, 'wx', 0o600);
+    await file.writeFile(content);
+    if (owner !== null) await file.chown(owner.uid, owner.gid);
+    await file.chmod(mode);
+    await file.sync();
     await rename(fresh, path);
   } catch (fault) {
     await rm(fresh, { force: true });
