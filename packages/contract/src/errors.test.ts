@@ -34,6 +34,9 @@ test('what the system cannot give has a code and a hint, whoever says so', () =>
     [node('ENFILE'), 'TOO_MANY_FILES'],
     [node('ENOMEM'), 'NOT_ENOUGH_MEMORY'],
     [node('EACCES'), 'ACCESS_DENIED'],
+    [node('ENOTDIR', '/x'), 'FOLDER_UNUSABLE'],
+    [node('EISDIR'), 'FOLDER_UNUSABLE'],
+    [node('ESTALE'), 'FOLDER_UNUSABLE'],
   ];
   for (const [fault, code] of faults) {
     const error = toBangerError(fault);

@@ -73,7 +73,11 @@ export const ERRORS = {
     meaning: 'A folder that banger uses belongs to another user, or others can change it.',
   },
   FOLDER_UNUSABLE: { status: 500, exit: 73, meaning: 'A folder that banger uses cannot be made or written to.' },
-  HOME_INVALID: { status: 500, exit: 78, meaning: 'The home folder is not known: HOME is empty or not absolute.' },
+  HOME_INVALID: {
+    status: 500,
+    exit: 78,
+    meaning: 'The home folder is not known: HOME is empty or no path that can be used.',
+  },
   DISK_QUOTA: { status: 507, exit: 74, meaning: "The owner's quota on a filesystem of the host is used up." },
   DISK_READ_ONLY: { status: 507, exit: 74, meaning: 'A filesystem of the host can only be read.' },
   DISK_FAILED: { status: 500, exit: 74, meaning: 'A disk of the host could not be read or written.' },

@@ -53,6 +53,17 @@ test('a home that is empty or relative is refused', () => {
     assert.throws(() => bangerPaths({ ...parts, home }), { code: 'HOME_INVALID' }, home);
 });
 
+test('a path that a config of OpenSSH or a log cannot hold, or that is not UTF-8, is refused', () => {
+  for (const path of ['/x\ny', '/x\ty', '/\x1b[2J', '/x\x7f', '/\ufffd']) {
+    assert.throws(() => bangerPaths({ ...parts, home: path }), { code: 'HOME_INVALID', message: /in it\.$/ });
+    for (const name of ['CONFIG_HOME', 'STATE_HOME', 'DATA_HOME', 'CACHE_HOME', 'RUNTIME_DIR']) {
+      const env = { [`XDG_${name}`]: path };
+      assert.throws(() => bangerPaths({ ...parts, env }), { code: 'FOLDER_UNUSABLE', message: /^XDG_.* in it: / });
+    }
+  }
+  assert.equal(bangerPaths({ ...parts, env: { XDG_STATE_HOME: '/ä "$x`\'%h' } }).state, '/ä "$x`\'%h/banger');
+});
+
 test('a socket path that the kernel would refuse is refused with the reason', () => {
   assert.equal(checkSocketPath(`/${'a'.repeat(106)}`).length, 107);
   assert.throws(() => checkSocketPath(`/${'a'.repeat(107)}`), { code: 'PATH_TOO_LONG' });

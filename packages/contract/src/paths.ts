@@ -25,7 +25,7 @@ type PathParts = {
   ownerOf: (path: string) => number | null;
 };
 
-/** Throws HOME_INVALID. */
+/** Throws HOME_INVALID, FOLDER_UNUSABLE. */
 export function bangerPaths({ env, uid, home: givenHome, ownerOf }: PathParts): BangerPaths {
   const home = checkHome(givenHome);
   const state = `${folder('XDG_STATE_HOME') ?? `${home}/.local/state`}/banger`;
@@ -40,7 +40,13 @@ export function bangerPaths({ env, uid, home: givenHome, ownerOf }: PathParts): 
   /** The XDG specification: a variable that is empty or not absolute is ignored. */
   function folder(variable: string): string | null {
     const path = env[variable];
-    return path?.startsWith('/') ? path.replace(/\/+$/, '') : null;
+    if (!path?.startsWith('/')) return null;
+    const what = oddityOf(path);
+    if (what === null) return path.replace(/\/+$/, '');
+    throw new BangerError('FOLDER_UNUSABLE', {
+      message: `${variable} has ${what} in it: ${JSON.stringify(path)}.`,
+      hint: `Set ${variable} to a folder without it, or unset it.`,
+    });
   }
 
   function runtimeFolder(): string {
@@ -55,11 +61,22 @@ export function bangerPaths({ env, uid, home: givenHome, ownerOf }: PathParts): 
 
 /** Gives the path back, or throws HOME_INVALID: what is kept would go to wherever the command happens to run. */
 export function checkHome(home: string): string {
-  if (home.startsWith('/')) return home;
+  const what = oddityOf(home);
+  if (home.startsWith('/') && what === null) return home;
+  const because = what === null ? 'so there is no home folder to keep anything in' : `and has ${what} in it`;
   throw new BangerError('HOME_INVALID', {
-    message: `HOME is ${home === '' ? 'empty' : `"${home}"`}, so there is no home folder to keep anything in.`,
+    message: `HOME is ${home === '' ? 'empty' : JSON.stringify(home)}, ${because}.`,
     hint: 'Set HOME to the absolute path of your home folder, or unset it: then the one of your account is used.',
   });
+}
+
+/**
+ * What in a path no file of banger's can hold, in words: a line's end would be one in the log and in OpenSSH's config too,
+ * and for bytes that are no UTF-8 others come in, which name another folder.
+ */
+function oddityOf(path: string): string | null {
+  if (path.includes('\ufffd')) return 'a byte that is not UTF-8';
+  return /\p{Cc}/u.test(path) ? 'a control character' : null;
 }
 
 export function daemonSocketPath(paths: BangerPaths): string {

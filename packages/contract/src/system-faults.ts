@@ -76,6 +76,12 @@ const FAULTS: readonly Entry[] = [
     what: 'A file or folder may not be used',
     hint: '"ls -ld" shows whose it is. The folders of banger must be yours; sudo makes them root\'s.',
   },
+  {
+    code: 'FOLDER_UNUSABLE',
+    errno: ['ENOTDIR', 'EISDIR', 'ERR_FS_EISDIR', 'ELOOP', 'ENXIO', 'ESTALE', 'ENOTCONN'],
+    what: 'Something else is where a file or a folder should be',
+    hint: '"ls -ld" shows what it is: move it away, or mount again what is mounted there.',
+  },
 ];
 
 /** Null for what is no such fault. */

@@ -38,5 +38,6 @@ test('a file without them has nothing to remove, and lines that were cut are ref
 });
 
 test('a path with blanks and quotes is one word for ssh', () => {
-  assert.equal(includeLine('/a b/"c"\\d'), 'Include "/a b/\\"c\\"\\\\d"');
+  assert.equal(includeLine('/a b/"c"\\d'), 'Include "/a b/\\"c\\"\\\\\\\\d"');
+  assert.equal(includeLine('/[a]*?'), 'Include "/\\\\[a\\\\]\\\\*\\\\?"');
 });

@@ -33,8 +33,10 @@ export function removeBlock(content: Buffer): { content: Buffer; madeFor: MadeFo
   return { content: left, madeFor: block.madeFor };
 }
 
+/** OpenSSH takes the path for a pattern, in which a backslash goes before what would be one. */
 export function includeLine(configPath: string): string {
-  return `Include "${configPath.replace(/["\\]/g, '\\$&')}"`;
+  const pattern = configPath.replace(/[*?[\]\\]/g, '\\$&');
+  return `Include "${pattern.replace(/["\\]/g, '\\$&')}"`;
 }
 
 function findBlock(content: Buffer): Block | null {
