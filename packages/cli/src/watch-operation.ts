@@ -47,6 +47,16 @@ export async function watchOperation<Result>(
   }
 }
 
+/** With the notes in what it gives, which nobody has seen who asked for JSON. */
+export async function watchNoting<Result extends object>(
+  cli: Cli,
+  operation: OperationStream<Result>,
+): Promise<Result & { notes: string[] }> {
+  const notes: string[] = [];
+  const onEvent = (event: OperationEvent) => void (event.is === 'note' && notes.push(event.text));
+  return { ...(await watchOperation(cli, operation, { onEvent })), notes };
+}
+
 function createProgressFor({ terminal, isQuiet }: Cli, isBrief: boolean, prefix?: string): Progress {
   return createProgress({
     // Several at once would redraw one another's line

@@ -1,5 +1,6 @@
 /** Flags of a workspace to requests, and what would travel as text. */
 import type { WorkspaceImportRequest, WorkspacePlan, WorkspacePlanRequest } from '@banger/contract/api/workspaces.ts';
+import { cleanLine } from '@banger/contract/clean-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import type { Cli } from './cli.ts';
@@ -57,6 +58,11 @@ function repoPath(cli: Cli, repo: string): string {
   }
 }
 
+/** They name files, whose names are anybody's. */
+export function noteAll(cli: Cli, notes: readonly string[]): void {
+  for (const note of notes) cli.note(cleanLine(note));
+}
+
 /** Says what would travel; does nothing. */
 export async function showPlan(cli: Cli, repo: string, flags: SourceFlags): Promise<void> {
   const plan = await cli.client.workspacePlan({ ...planRequest(cli, repo, flags), listFiles: true });
@@ -64,9 +70,10 @@ export async function showPlan(cli: Cli, repo: string, flags: SourceFlags): Prom
     cli.printJson(plan);
     return;
   }
-  for (const { path, sizeBytes } of plan.entries ?? []) cli.print(`${formatSize(sizeBytes).padStart(8)}  ${path}\n`);
-  for (const note of plan.notes) cli.note(note);
-  cli.note(describePlan(plan));
+  for (const { path, sizeBytes } of plan.entries ?? [])
+    cli.print(`${formatSize(sizeBytes).padStart(8)}  ${cleanLine(path)}\n`);
+  noteAll(cli, plan.notes);
+  cli.note(cleanLine(describePlan(plan)));
 }
 
 export function describePlan({ repo, files, sizeBytes, changed, base }: WorkspacePlan): string {

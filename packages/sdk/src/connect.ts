@@ -32,6 +32,9 @@ export type CallOptions = { signal?: AbortSignal };
 
 export type ByteStream = AsyncIterable<Buffer> & { close: () => void };
 
+/** With what was told on the way to it */
+export type TextStream = ByteStream & { notes: string[] };
+
 export type EventStream<Event> = AsyncIterable<Event> & { close: () => void };
 
 export type Client = { [Name in RouteName]: ClientFunction<Name> };
@@ -57,7 +60,7 @@ type OutputOfKind<Answer> = {
   /** Either side may end its half and still get the other's */
   tcp: Promise<Socket>;
   tar: Promise<ByteStream>;
-  text: Promise<ByteStream>;
+  text: Promise<TextStream>;
 };
 
 export function connect({ socketPath, onDaemonVersion, startDaemon }: ConnectParts): Client {
@@ -84,8 +87,9 @@ export function connect({ socketPath, onDaemonVersion, startDaemon }: ConnectPar
         case 'tcp':
           return open().then(({ source }) => source.release());
         case 'tar':
-        case 'text':
           return open().then(({ body, close }) => Object.assign(body, { close }));
+        case 'text':
+          return open().then(readTextStream);
       }
     };
   }
@@ -147,6 +151,12 @@ function queryOf(values: Record<string, unknown>): string {
 async function upgrade({ socket, source }: HttpAnswer): Promise<FrameStream> {
   const { FrameStream } = await import('./frame-stream.ts');
   return new FrameStream(socket, source);
+}
+
+/** Loaded when it is needed, as above. */
+async function readTextStream({ headers, body, close }: HttpAnswer): Promise<TextStream> {
+  const { NOTES_HEADER, readNotes } = await import('@banger/contract/notes-header.ts');
+  return Object.assign(body, { close, notes: readNotes(headers.get(NOTES_HEADER)) });
 }
 
 async function* readEvents(body: AsyncIterable<Buffer>): AsyncGenerator<unknown, void> {

@@ -10,10 +10,11 @@ import type { OperationEvent } from '@banger/contract/api/operations.ts';
 import { ROUTES, type RouteName } from '@banger/contract/api/routes.ts';
 import { schemasOf } from '@banger/contract/api/schemas.ts';
 import { BangerError, ERRORS, toBangerError } from '@banger/contract/errors.ts';
+import { NOTES_HEADER, writeNotes } from '@banger/contract/notes-header.ts';
 import { VERSION, VERSION_HEADER } from '@banger/contract/version.ts';
 import type { Log } from '../platform/log.ts';
 import { checkCaller } from './check-caller.ts';
-import type { Call, Handlers, WatchedOperation } from './handlers.ts';
+import type { Call, Handlers, TextAnswer, WatchedOperation } from './handlers.ts';
 import { API_LIMITS } from './limits.ts';
 import { matchRoute } from './match-route.ts';
 import { parseCall } from './parse-call.ts';
@@ -74,7 +75,7 @@ async function sendResult(response: ServerResponse, name: RouteName, result: unk
     case 'tar':
       return sendStream(response, 200, 'application/x-tar', result as Readable);
     case 'text':
-      return sendStream(response, 200, 'text/plain; charset=utf-8', Readable.fromWeb(result as never));
+      return sendText(response, result as TextAnswer);
     case 'frames':
     case 'tcp':
       throw new Error('an upgrade is not answered here');
@@ -116,6 +117,11 @@ async function sendOperation(
   function renderEvent(event: OperationEvent): OperationEvent {
     return event.is === 'done' ? { ...event, result: render(name, event.result) } : event;
   }
+}
+
+function sendText(response: ServerResponse, { text, notes = [] }: TextAnswer): Promise<void> {
+  if (notes.length > 0) response.setHeader(NOTES_HEADER, writeNotes(notes));
+  return sendStream(response, 200, 'text/plain; charset=utf-8', Readable.fromWeb(text as never));
 }
 
 function sendStream(response: ServerResponse, status: number, contentType: string, body: Readable): Promise<void> {

@@ -23,10 +23,16 @@ type Result<Route extends RouteName> = {
   operation: Promise<WatchedOperation> | WatchedOperation;
   events: AsyncIterable<AnswerOf<Route>>;
   tar: Promise<Readable>;
-  text: Promise<ReadableStream<Uint8Array>>;
+  text: Promise<TextAnswer>;
   frames: never;
   tcp: never;
 }[(typeof ROUTES)[Route]['answers']];
+
+export type TextAnswer = {
+  text: ReadableStream<Uint8Array>;
+  /** Said before the text; all of them are known when it begins */
+  notes?: readonly string[];
+};
 
 export type WatchedOperation = {
   operation: BegunOperation;
@@ -43,8 +49,8 @@ export type Handlers<Routes extends RouteName = RouteName> = {
 };
 
 /** As long as the caller stays. */
-export function whileAsked({ signal }: Pick<Call, 'signal'>): Task {
-  return new Task(signal, () => {});
+export function whileAsked({ signal }: Pick<Call, 'signal'>, onNote: (note: string) => void = () => {}): Task {
+  return new Task(signal, (event) => event.is === 'note' && onNote(event.text));
 }
 
 /** For a request that an agent answers at once. */

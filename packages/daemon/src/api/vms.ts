@@ -84,7 +84,7 @@ export function vmHandlers({ vms, operations }: { vms: Vms; operations: Operatio
       return (await vms.guest(task, call.params.vm)).ports(task);
     },
     vmWait: (call) => vms.untilStopped(whileAsked(call), call.params.vm),
-    vmLogs: async (call) => followFile(vms.consolePath(call.params.vm), call.query),
+    vmLogs: async (call) => ({ text: await followFile(vms.consolePath(call.params.vm), call.query) }),
   };
 
   /** An ephemeral vm lives as long as the connection that asked for it. */

@@ -20,9 +20,11 @@ export function workspaceHandlers({
         operation: operations.begin('workspace.import', name, (task) => workspaces.importInto(task, id, request)),
       };
     },
-    workspaceDiff: (call) => {
+    workspaceDiff: async (call) => {
       const { at, repo, patch } = call.query;
-      return workspaces.diff(whileAsked(call), call.params.vm, { at, repo, isPatch: patch });
+      const notes: string[] = [];
+      const task = whileAsked(call, (note) => notes.push(note));
+      return { text: await workspaces.diff(task, call.params.vm, { at, repo, isPatch: patch }), notes };
     },
     workspaceExport: (call) => {
       const request = call.body;

@@ -1,7 +1,7 @@
 import { formatSize } from '@banger/contract/sizes.ts';
 import type { Run } from '../../../load-command.ts';
 import { count } from '../../../output/count.ts';
-import { watchOperation } from '../../../watch-operation.ts';
+import { watchNoting } from '../../../watch-operation.ts';
 import { importRequest, showPlan } from '../../../workspace-request.ts';
 
 export const run: Run<'vm workspace import'> = async (cli, { arguments: { vm, repo }, flags }) => {
@@ -10,7 +10,7 @@ export const run: Run<'vm workspace import'> = async (cli, { arguments: { vm, re
     return 0;
   }
   const request = { ...importRequest(cli, repo || '.', flags), force: flags.force };
-  const workspace = await watchOperation(cli, cli.client.workspaceImport({ vm, ...request }));
+  const workspace = await watchNoting(cli, cli.client.workspaceImport({ vm, ...request }));
   if (cli.isJson) cli.printJson(workspace);
   else cli.print(`${vm}:${workspace.path}  ${count(workspace.files, 'file')}, ${formatSize(workspace.sizeBytes)}\n`);
   return 0;
