@@ -8,6 +8,8 @@ import { createRepository } from '../support/sample-repository.ts';
 import { createWorkspaceHome } from '../support/workspace-home.ts';
 
 const EXPORT = ['vm', 'workspace', 'export', 'web', '--branch'];
+type Noted = { notes: string[] };
+
 const POINTER = `version https://git-lfs.github.com/spec/v1\noid sha256:${'a'.repeat(64)}\nsize 12345\n`;
 
 test('repositories of many kinds', async (t) => {
@@ -109,6 +111,7 @@ test('repositories of many kinds', async (t) => {
     const nested = make('nested');
     createRepository(join(nested.path, 'inner'));
     const { notes, entries } = await plan(nested.path, '--include-untracked');
+    assert.match(((await bring(nested.path)) as unknown as Noted).notes.join(), /repositories of their own: inner/);
     assert.match(notes.join(), /repositories of their own: inner/);
     assert.ok(!entries?.some(({ path }) => path.startsWith('inner')));
   });
@@ -130,8 +133,25 @@ test('repositories of many kinds', async (t) => {
     const second = await home.run([...EXPORT, 'without', '--at', '/root/holder']);
     assert.match(second.stderr, /repositories of their own: .*no \\\\?"commit\\\\?"/, second.stderr);
     assert.equal(holder.git('diff', '--name-only', 'trunk', 'without'), 'new\ntool.sh');
-    const { stdout } = await home.run(['vm', 'workspace', 'diff', 'web', '--at', '/root/holder']);
+    const left = /repositories of their own: .*inner.*A line in the \.gitignore/;
+    const { stdout, stderr } = await home.run(['vm', 'workspace', 'diff', 'web', '--at', '/root/holder']);
     assert.doesNotMatch(stdout, /Subproject|inner/);
+    assert.match(stderr, left);
+    const patch = join(home.folder, 'nested.patch');
+    const written = await home.json<Noted>([
+      'vm',
+      'workspace',
+      'export',
+      'web',
+      '--at',
+      '/root/holder',
+      '--patch',
+      patch,
+    ]);
+    assert.match(written.notes.join(), left);
+    assert.doesNotMatch(readFileSync(patch, 'utf8'), /Subproject|inner/);
+    const again = await home.json<Noted>([...EXPORT, 'without', '--force', '--at', '/root/holder']);
+    assert.match(again.notes.join(), left);
 
     rmSync(inside('root/holder/no "commit"\tyet'), { recursive: true });
     git('add', 'inner');

@@ -92,7 +92,7 @@ test('changes come back as a branch and as a patch, and the files here are not t
 
   const patch = join(home.folder, 'changes.patch');
   await home.json(['vm', 'workspace', 'export', 'web', '--patch', patch]);
-  await refuse('FILE_NOT_FOUND', 'vm', 'workspace', 'export', 'web', '--patch', patch);
+  await refuse('FILE_EXISTS', 'vm', 'workspace', 'export', 'web', '--patch', patch);
   repo.git('apply', '--check', patch);
   assert.deepEqual(repo.state(), before);
 });

@@ -10,6 +10,7 @@ export const ALLOWED_SKIPS: Record<string, string> = {
   'on a disk that is without inodes, what frees space works, also by a daemon that comes up on it': 'mount',
   'on a disk that is without inodes, each thing that needs space is refused with a code and leaves nothing': 'mount',
   'a log that cannot be written ends nothing': 'mount',
+  'a patch on a disk that is full, or can only be read, leaves nothing there': 'mount',
   'a state that can only be read is told as that, with what to do': 'mount',
   "the host's passwords for packages are in no image": 'mount',
 };

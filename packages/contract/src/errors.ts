@@ -92,6 +92,7 @@ export const ERRORS = {
   HOST_NOT_READY: { status: 500, exit: 69, meaning: 'A check of "banger doctor" failed; only its exit code is used.' },
   PORT_TAKEN: { status: 409, exit: 69, meaning: 'An address on the host cannot be listened on.' },
   SSH_CONFIG_BROKEN: { status: 400, exit: 65, meaning: "The lines of banger in the user's ssh config are incomplete." },
+  FILE_EXISTS: { status: 409, exit: 73, meaning: 'A file on the host is there already, or a folder is in its place.' },
   FILE_NOT_FOUND: { status: 404, exit: 66, meaning: 'A file on the host does not exist or cannot be read.' },
 
   // Inside the guest

@@ -1,8 +1,9 @@
 /** The user's own ~/.ssh/config: banger's lines go in, and out again without a trace. Everything else stays as it is. */
-import { lstat, mkdir, open, readFile, realpath, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { lstat, mkdir, readFile, realpath, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
 import { checkTrustedPath, type FolderOwner } from '@banger/contract/own-folder.ts';
+import { type Place, writeWhole } from '../write-whole.ts';
 import { addBlock, type MadeFor, removeBlock } from './include-block.ts';
 
 /** True when the file was changed; false when the lines were there already. Throws FOLDER_UNSAFE, FILE_NOT_FOUND. */
@@ -14,7 +15,7 @@ export async function installInclude(path: string, include: string, owner: Folde
   const before = file?.content ?? Buffer.alloc(0);
   const after = addBlock(before, include, madeFor);
   if (file !== null && after.equals(before)) return false;
-  await replace(file ?? { path, mode: 0o600, owner: null }, after);
+  await writeWhole(file ?? { path, replaces: null }, after, { mode: 0o600 });
   return true;
 }
 
@@ -25,7 +26,7 @@ export async function uninstallInclude(path: string, owner: FolderOwner): Promis
   const removed = file && removeBlock(file.content);
   if (!file || !removed) return false;
   if (removed.content.length > 0 || removed.madeFor === 'nothing') {
-    await replace(file, removed.content);
+    await writeWhole(file, removed.content);
     return true;
   }
   await rm(file.path);
@@ -33,17 +34,14 @@ export async function uninstallInclude(path: string, owner: FolderOwner): Promis
   return true;
 }
 
-type ConfigFile = { path: string; mode: number; owner: { uid: number; gid: number } | null };
-
 /** Through symbolic links, as those who keep their dotfiles elsewhere have them; null when there is none. */
-async function readConfig(given: string): Promise<(ConfigFile & { content: Buffer }) | null> {
+async function readConfig(given: string): Promise<(Place & { content: Buffer }) | null> {
   if ((await lstat(given).catch(() => null)) === null) return null;
   try {
     const path = await realpath(given);
-    const found = await stat(path);
-    if (!found.isFile()) throw new Error('it is not a file');
-    const { mode, uid, gid } = found;
-    return { path, mode: mode & 0o7777, owner: { uid, gid }, content: await readFile(path) };
+    const replaces = await stat(path);
+    if (!replaces.isFile()) throw new Error('it is not a file');
+    return { path, replaces, content: await readFile(path) };
   } catch (cause) {
     throw new BangerError('FILE_NOT_FOUND', {
       message: `${given} cannot be read: ${(cause as Error).message}.`,
@@ -51,22 +49,5 @@ async function readConfig(given: string): Promise<(ConfigFile & { content: Buffe
       details: { path: given },
       cause,
     });
-  }
-}
-
-/** At once: whoever reads it meanwhile finds the old file or the new one. */
-async function replace({ path, mode, owner }: ConfigFile, content: Buffer): Promise<void> {
-  const fresh = `${path}.banger-new`;
-  try {
-    await rm(fresh, { force: true }); // of one that was cut off
-    await using file = await open(fresh, 'wx', 0o600);
-    await file.writeFile(content);
-    if (owner !== null) await file.chown(owner.uid, owner.gid);
-    await file.chmod(mode);
-    await file.sync();
-    await rename(fresh, path);
-  } catch (fault) {
-    await rm(fresh, { force: true });
-    throw fault;
   }
 }

@@ -1,55 +1,56 @@
-import { writeFile } from 'node:fs/promises';
+import { cleanJson } from '@banger/contract/clean-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Cli } from '../../../cli.ts';
 import type { Run } from '../../../load-command.ts';
 import { count } from '../../../output/count.ts';
-import { watchOperation } from '../../../watch-operation.ts';
-import { whichWorkspace } from '../../../workspace-request.ts';
+import { watchNoting } from '../../../watch-operation.ts';
+import { noteAll, whichWorkspace } from '../../../workspace-request.ts';
+import { findPlace, writeWhole } from '../../../write-whole.ts';
+import { printDiff } from './diff.ts';
 
 export const run: Run<'vm workspace export'> = async (cli, { arguments: { vm }, flags }) => {
   const { branch, patch, force } = flags;
-  const which = whichWorkspace(cli, flags);
+  const which = { vm, ...whichWorkspace(cli, flags) };
   if ((branch === undefined) === (patch === undefined)) {
     throw new BangerError('USAGE', {
       message: 'Either --branch or --patch says what becomes of the changes.',
       hint: `banger vm workspace export ${vm} --branch from-${vm}`,
     });
   }
-  if (patch !== undefined) {
-    await writePatch(cli, patch, force, () => cli.client.workspaceDiff({ vm, ...which, patch: true }));
-    return 0;
-  }
-  const made = await watchOperation(cli, cli.client.workspaceExport({ vm, ...which, branch: branch as string, force }));
+  if (patch === '-') await printPatch(cli, which);
+  else if (patch !== undefined) await writePatch(cli, which, patch, force);
+  else await makeBranch(cli, { ...which, branch: branch as string, force });
+  return 0;
+};
+
+type Which = { vm: string; at?: string; repo?: string };
+
+async function makeBranch(cli: Cli, request: Which & { branch: string; force: boolean }): Promise<void> {
+  const made = await watchNoting(cli, cli.client.workspaceExport(request));
   if (cli.isJson) cli.printJson(made);
-  else if (made.commit === null) cli.note(`Nothing was changed in "${vm}"; no branch was made.`);
+  else if (made.commit === null) cli.note(`Nothing was changed in "${request.vm}"; no branch was made.`);
   else
     cli.print(
       `${made.branch}  ${made.commit.slice(0, 12)}  ${count(made.commits, 'commit')}, ${count(made.files, 'file')} changed\n`,
     );
-  return 0;
-};
+}
 
-type OpenDiff = () => Promise<AsyncIterable<Buffer>>;
+/** stdout is the patch's. */
+async function printPatch(cli: Cli, which: Which): Promise<void> {
+  const diff = await cli.client.workspaceDiff({ ...which, patch: true });
+  noteAll(cli, diff.notes);
+  await printDiff(cli, diff);
+  if (cli.isJson) cli.complain(cleanJson({ patch: '-', notes: diff.notes }));
+}
 
-async function writePatch(cli: Cli, file: string, force: boolean, openDiff: OpenDiff): Promise<void> {
-  if (file === '-') {
-    for await (const bytes of await openDiff()) process.stdout.write(bytes);
-    return;
-  }
-  const path = cli.absolutePath(file);
-  const diff = await openDiff();
-  try {
-    await writeFile(path, diff, { flag: force ? 'w' : 'wx' });
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    if (code === undefined) throw cause;
-    throw new BangerError('FILE_NOT_FOUND', {
-      message: `${path} cannot be written (${code}).`,
-      hint: code === 'EEXIST' ? 'Name another file, or overwrite it with --force.' : 'Name another file.',
-      details: { path },
-      cause,
-    });
-  }
-  if (cli.isJson) cli.printJson({ patch: path });
-  else cli.note(`Written to ${path}; "git apply" applies it.`);
+async function writePatch(cli: Cli, which: Which, file: string, mayReplace: boolean): Promise<void> {
+  const place = await findPlace(cli.absolutePath(file), mayReplace);
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => stopping.abort());
+  const diff = await cli.client.workspaceDiff({ ...which, patch: true }, { signal });
+  await writeWhole(place, diff, { signal });
+  noteAll(cli, diff.notes);
+  if (cli.isJson) cli.printJson({ patch: place.path, notes: diff.notes });
+  else cli.note(`Written to ${place.path}; "git apply" applies it.`);
 }
