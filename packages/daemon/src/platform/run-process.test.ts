@@ -28,6 +28,13 @@ test('a failure carries the last lines of standard error', async () => {
   await assert.rejects(failing, { message: 'sh exited with 2: no room', code: 2 });
 });
 
+test('a program whose output can be written no more is ended', async () => {
+  const full = () =>
+    new Writable({ write: (_chunk, _encoding, done) => done(new Error('no room')) }).on('error', () => {});
+  await assert.rejects(runProcess(task, ['yes'], { stdout: full() }), { name: 'Error', message: /^yes / });
+  await assert.rejects(runProcess(task, ['yes'], { stdout: full().destroy() }), { message: /^yes / });
+});
+
 test('a program that is not installed is named', async () => {
   await assert.rejects(runProcess(task, ['banger-no-such-tool']), { code: 'TOOL_MISSING' });
 });

@@ -140,10 +140,17 @@ async function finish(child: ChildProcess, options: RunOptions, kill: () => void
     printedBytes += chunk.length;
     if (printedBytes > maxBytes) kill();
   });
-  if (options.stdout) (child.stdout as Readable).pipe(options.stdout);
+  if (options.stdout) pipeWhileWanted(child.stdout as Readable, options.stdout);
   const [code, signal] = (await closed) as [number | null, NodeJS.Signals | null];
   const tooMuch = printedBytes > maxBytes ? formatSize(maxBytes) : null;
   return { code, signal, stdout: stdout?.() ?? '', stderr: stderr(), tooMuch };
+}
+
+/** Nobody would read on where the other stream has failed, and the program would wait. */
+function pipeWhileWanted(from: Readable, to: Writable): void {
+  if (to.destroyed) from.destroy();
+  to.once('close', () => from.destroy());
+  from.pipe(to);
 }
 
 /** Resolves once it runs. One that cannot run has no streams, and one that runs has no more errors to tell. */

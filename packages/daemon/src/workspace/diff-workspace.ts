@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { Task } from '../platform/task.ts';
+import { together } from '../platform/together.ts';
 import type { WorkspaceRecord } from '../store/records/workspaces.ts';
 import { receiveChanges } from './receive-changes.ts';
 import { explained } from './receive-pack.ts';
@@ -23,13 +24,13 @@ export async function diffWorkspace(
   const leave = () => void received[Symbol.asyncDispose]();
   try {
     const path = join(received.folder, 'diff');
-    const output = createWriteStream(path, { mode: 0o600 });
-    const written = finished(output);
-    written.catch(() => {}); // awaited below
+    const stdout = createWriteStream(path, { mode: 0o600 });
     const args = ['diff-tree', ...OPTIONS, record.tree, received.tree];
-    const run = { stdout: output, isHostile: true, maxBytes: parts.limits.diffBytes };
-    await explained(() => parts.git.run(task, received.quarantine, args, run));
-    await written;
+    const run = { stdout, isHostile: true, maxBytes: parts.limits.diffBytes };
+    await together(task, [
+      ({ signal }) => finished(stdout, { signal }),
+      (own) => explained(() => parts.git.run(own, received.quarantine, args, run)),
+    ]);
     const file = createReadStream(path);
     file.once('close', leave);
     return Readable.toWeb(file) as ReadableStream<Uint8Array>;
