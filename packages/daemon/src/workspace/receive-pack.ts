@@ -11,6 +11,7 @@ import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import type { Guest } from '../guest/guest.ts';
 import type { Task } from '../platform/task.ts';
+import { together } from '../platform/together.ts';
 import { type Git, type GitPlace, gitWords } from './git.ts';
 import { runAsOwner } from './guest-command.ts';
 import { type GuestHeader, HeaderReader } from './guest-header.ts';
@@ -27,28 +28,19 @@ export async function receivePack(task: Task, git: Git, quarantine: GitPlace, gi
   const { guest, argv, cwd, env, limits } = given;
   const reader = new HeaderReader();
   const pack = new PassThrough();
-  const ending = new AbortController();
-  const both = task.withSignal(ending.signal);
   let head: Buffer = Buffer.alloc(0);
   let sentBytes = 0;
   const maxBytes = limits.packBytes + MAX_HEADER_LINE_BYTES;
 
-  const indexing = git.run(both, quarantine, ['index-pack', '--stdin', '--strict', `--max-input-size=${maxBytes}`], {
-    stdin: pack,
-    isHostile: true,
-  });
-  indexing.catch(() => pack.destroy());
-  const sending = runAsOwner(both, guest, { argv, cwd, env, maxBytes, onStdout: passOn }).then(() => pack.end());
-  try {
-    await Promise.all([indexing, sending]);
-    return reader.whole();
-  } catch (fault) {
-    task.check();
-    throw gitWords(fault) === null ? fault : refused(gitWords(fault) as string, fault);
-  } finally {
-    ending.abort();
-    await Promise.allSettled([indexing, sending]);
-  }
+  const index = ['index-pack', '--stdin', '--strict', `--max-input-size=${maxBytes}`];
+  await explained(() =>
+    together(task, [
+      // Whoever waits for room in the pack is told that nobody reads any more.
+      (own) => git.run(own, quarantine, index, { stdin: pack, isHostile: true }).finally(() => pack.destroy()),
+      (own) => runAsOwner(own, guest, { argv, cwd, env, maxBytes, onStdout: passOn }).then(() => pack.end()),
+    ]),
+  );
+  return reader.whole();
 
   async function passOn(bytes: Buffer): Promise<void> {
     const rest = reader.push(bytes);
