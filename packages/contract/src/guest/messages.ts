@@ -4,6 +4,9 @@ import { type ExecExit, isExit, isSessionId } from './command-messages.ts';
 
 export const AGENT_PROTOCOL_VERSION = 1;
 
+/** The last moment that a Date can tell */
+const MAX_DATE_MS = 8.64e15;
+
 export const agentInfoSchema = z.object({
   protocol: z.int(),
   version: z.string().max(40),
@@ -19,7 +22,7 @@ export const sessionInfoSchema = z.object({
   tty: z.boolean(),
   keep: z.boolean(),
   attached: z.boolean(),
-  startedUnixMs: z.number(),
+  startedUnixMs: z.number().min(0).max(MAX_DATE_MS),
   exit: z.custom<ExecExit>(isExit).nullable(),
 });
 
@@ -27,8 +30,8 @@ export const sessionsSchema = z.object({ sessions: z.array(sessionInfoSchema).ma
 
 export const guestStatSchema = z.object({
   kind: z.enum(['file', 'directory', 'symlink', 'other']),
-  sizeBytes: z.number(),
-  mode: z.int(),
+  sizeBytes: z.int().min(0),
+  mode: z.int().min(0),
 });
 
 export const guestPortsSchema = z.object({

@@ -1,6 +1,6 @@
 /** The socket on which the owner API is served: 0600 in a 0700 folder. */
 import { rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { ROUTES } from '@banger/contract/api/routes.ts';
 import { BangerError } from '@banger/contract/errors.ts';
@@ -26,7 +26,11 @@ export async function listen({ app, upgrade, folder, socketPath, limits = API_LI
     maxHeaderSize: MAX_HEAD_BYTES,
     shouldUpgradeCallback: isUpgrade,
   };
-  const server = createServer(options, (request, response) => void app(request, response));
+  const isTooMuch = countUnanswered(limits.unanswered);
+  const server = createServer(options, (request, response) => {
+    if (isTooMuch(request, response)) request.socket.destroy();
+    else void app(request, response);
+  });
   // Node drops the headers beyond a number, and one could be the Origin. The size of the head is limited instead.
   server.maxHeadersCount = 0;
   server.maxConnections = limits.connections;
@@ -36,12 +40,27 @@ export async function listen({ app, upgrade, folder, socketPath, limits = API_LI
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(socketPath, resolve);
+      server.listen({ path: socketPath, backlog: limits.connections }, resolve);
     });
   } finally {
     process.umask(before);
   }
   return server;
+}
+
+/**
+ * Whether a connection asks on and on without a look at the answers: Node reads as fast as they come, and each would take
+ * its time and memory long after who sent it has left.
+ */
+function countUnanswered(most: number): (request: IncomingMessage, response: ServerResponse) => boolean {
+  const counts = new WeakMap<Duplex, number>();
+  return ({ socket }, response) => {
+    const count = (counts.get(socket) ?? 0) + 1;
+    if (count > most || socket.destroyed) return true;
+    counts.set(socket, count);
+    response.once('close', () => counts.set(socket, (counts.get(socket) ?? 1) - 1));
+    return false;
+  };
 }
 
 /** HTTP lets a server ignore an upgrade that the route does not offer, such as one to HTTP/2. */

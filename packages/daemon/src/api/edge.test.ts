@@ -18,7 +18,7 @@ import { matchRoute } from './match-route.ts';
 import { createUpgrade } from './upgrades.ts';
 
 /** Shorter than in life, so that the tests need not wait */
-const limits = { headMs: 1000, bodyMs: 1000, firstFrameMs: 1000, checkEveryMs: 100, connections: 4 };
+const limits = { headMs: 1000, bodyMs: 1000, firstFrameMs: 1000, checkEveryMs: 100, connections: 4, unanswered: 16 };
 const HOST = 'host: banger\r\n';
 
 for (const route of Object.values(ROUTES)) {
@@ -130,6 +130,22 @@ test('there are only so many connections at once, and the next is let in when on
   first?.destroy();
   await api.firstClosed;
   assert.equal((await api.ask(`GET /v1/vms HTTP/1.1\r\n${HOST}\r\n`)).status, 200);
+});
+
+test('who asks on and on without a look at the answers is let go, and costs no more', async (t) => {
+  let asked = 0;
+  const vmList = () => {
+    asked += 1;
+    return { vms: [] };
+  };
+  const api = await serve(t, { vmList });
+  const socket = await api.open();
+  const request = `GET /v1/vms HTTP/1.1\r\n${HOST}\r\n`;
+  socket.write(request.repeat(5000));
+  await api.firstClosed;
+  socket.destroy();
+  assert.ok(asked <= limits.unanswered, `${asked} calls`);
+  assert.equal((await api.ask(request)).status, 200);
 });
 
 test('an upgrade that no route offers is overlooked, as curl wants it', async (t) => {

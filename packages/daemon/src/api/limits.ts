@@ -5,6 +5,7 @@ export type ApiLimits = {
   firstFrameMs: number;
   checkEveryMs: number;
   connections: number;
+  unanswered: number;
 };
 
 export const API_LIMITS: ApiLimits = {
@@ -17,4 +18,6 @@ export const API_LIMITS: ApiLimits = {
   checkEveryMs: 2000,
   /** Each takes a descriptor of the daemon's; a forwarded port has one for each connection to the guest */
   connections: 2000,
+  /** Requests of one connection that have no answer yet; who waits for each answer has one */
+  unanswered: 16,
 };
