@@ -4,13 +4,24 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { answerError, answerJson, environmentIn, sampleVm, startFakeDaemon } from '@banger/sdk/testing/fake-daemon.ts';
-import { type Result, run, runShell } from './testing/run-banger.ts';
+import {
+  answerError,
+  answerJson,
+  begun,
+  environmentIn,
+  sampleVm,
+  startFakeDaemon,
+  writeEvent,
+} from '@banger/sdk/testing/fake-daemon.ts';
+import { BANGER, type Result, run, runShell } from './testing/run-banger.ts';
 
 const LOST = /^banger: What this command printed could not be written: .* \(OUTPUT_LOST\)\n {2}hint: .*\n$/;
 
 /** One of each way of printing */
 const PRINTING = ['version', 'version --json', 'help', 'vm run --help', 'vm ls', 'vm ls --json', 'completion bash'];
+
+/** One of each that passes on what comes from elsewhere */
+const STREAMING = ['vm logs web', 'vm workspace diff web', 'vm workspace export web --patch -', 'vm cp web:/root -'];
 
 function folderOf(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'banger-edge-'));
@@ -22,7 +33,8 @@ async function startDaemonWithVm() {
   const daemon = await startFakeDaemon();
   daemon.routes['GET /v1/vms'] = (_, response) => answerJson(response, { vms: [sampleVm] });
   daemon.routes['GET /v1/vms/nope'] = (_, response) => answerError(response, 'VM_NOT_FOUND', 'No vm "nope".');
-  daemon.routes['GET /v1/vms/web/logs*'] = (_, response) => void response.end('a line\n');
+  for (const what of ['logs', 'workspace/diff', 'files'])
+    daemon.routes[`GET /v1/vms/web/${what}*`] = (_, response) => void response.end('a line\n'.repeat(20_000));
   return daemon;
 }
 
@@ -30,16 +42,38 @@ function hasNoStack({ stderr }: Result): void {
   assert.doesNotMatch(stderr, /^ {2}at |INTERNAL/m);
 }
 
-test('output that cannot be written is told, and is no success', async () => {
+/** What a stdout can be that takes nothing, by how a shell gives it, and how that is told */
+const LOSING: [string, RegExp][] = [
+  ['>/dev/full', /the disk is full \(ENOSPC\)/],
+  ['>&-', /stdout is closed, or cannot be written to \(EBADF\)/],
+  ['1</dev/null', /cannot be written to \(EBADF\)/],
+  ['3</ >&3', /cannot be written to \(EBADF\)/], // a folder
+  ['>/proc/$$/mem', /fails \(EIO\)/], // nobody has memory at zero
+  ['>/proc/self/mem', /fails \(EIO\)/], // of a process that is no more: it takes no byte, and says nothing
+];
+
+for (const [stdout, why] of LOSING) {
+  test(`output to ${stdout} is lost, which is told and no success`, async () => {
+    await using daemon = await startDaemonWithVm();
+    const lines = ['vm ls --json', 'vm logs web'];
+    for (const line of stdout === '>/dev/full' ? [...PRINTING, ...STREAMING, 'vm exec web -- echo hi'] : lines) {
+      const lost = await runShell(daemon.env, `banger ${line} ${stdout}`);
+      assert.match(lost.stderr, LOST, line);
+      assert.match(lost.stderr, why, line);
+      assert.equal(lost.code, 74, line);
+    }
+    const failed = await runShell(daemon.env, `banger --json vm show nope ${stdout}`);
+    assert.equal(JSON.parse(failed.stderr).error.code, 'VM_NOT_FOUND', 'stderr has what stdout does not take');
+    assert.equal(failed.code, 66);
+  });
+}
+
+test('a reader that leaves ends the command as it ends any of a pipeline', async () => {
   await using daemon = await startDaemonWithVm();
-  for (const line of [...PRINTING, 'vm logs web', 'vm exec web -- echo hi']) {
-    const full = await runShell(daemon.env, `banger ${line} > /dev/full`);
-    assert.match(full.stderr, LOST, line);
-    assert.match(full.stderr, /the disk is full \(ENOSPC\)/, line);
-    assert.equal(full.code, 74, line);
-    const closed = await runShell(daemon.env, `banger ${line} >&-`);
-    assert.match(closed.stderr, /stdout is closed \(EBADF\)/, line);
-    assert.equal(closed.code, 74, line);
+  const endless = `sh -c 'while echo y; do :; done'`;
+  for (const line of [...STREAMING, `vm exec web -- ${endless}`, 'version', 'version --json']) {
+    const script = `{ banger ${line}; echo $? >&2; } | head -c 0`;
+    assert.deepEqual(await runShell(daemon.env, script), { code: 0, stdout: '', stderr: '141\n' }, line);
   }
 });
 
@@ -62,6 +96,8 @@ test('notes that are lost fail nothing but the exit code', async () => {
   await using daemon = await startDaemonWithVm();
   const script = 'banger vm exec web -- sh -c "echo out; echo err >&2" 2>/dev/full';
   assert.deepEqual(await runShell(daemon.env, script), { code: 74, stdout: 'out\n', stderr: '' });
+  const failing = await runShell(daemon.env, 'banger vm exec web --json -- true 2>/proc/$$/mem');
+  assert.deepEqual(failing, { code: 74, stdout: '', stderr: '' });
 });
 
 test('without any standard stream, and without a stdin, commands work', async () => {
@@ -70,14 +106,57 @@ test('without any standard stream, and without a stdin, commands work', async ()
   assert.deepEqual(await runShell(daemon.env, 'banger vm exec web -- cat <&-'), { code: 0, stdout: '', stderr: '' });
 });
 
-test('too few open files are told before anything begins', async () => {
+test('limits that are too low for anything are told before it begins', async () => {
   await using daemon = await startDaemonWithVm();
-  for (const files of [16, 32, 63]) {
-    const { code, stdout, stderr } = await runShell(daemon.env, `ulimit -n ${files}; banger vm ls`);
-    assert.match(stderr, new RegExp(`^banger: .*${files} open files.*TOO_MANY_FILES\\)\n$`));
+  for (const [limit, told] of [
+    ['-n 16', /16 open files.*TOO_MANY_FILES/],
+    ['-n 63', /63 open files.*TOO_MANY_FILES/],
+    ['-v 400000', /400000 KiB of addresses.*NOT_ENOUGH_MEMORY/],
+    ['-d 40000', /40000 KiB of memory.*NOT_ENOUGH_MEMORY/],
+  ] as const) {
+    const { code, stdout, stderr } = await runShell(daemon.env, `ulimit ${limit}; banger vm ls`);
+    assert.match(stderr, told);
+    assert.match(stderr, /^banger: [^\n]*\n$/);
     assert.deepEqual({ code, stdout }, { code: 71, stdout: '' });
   }
-  assert.equal((await runShell(daemon.env, 'ulimit -n 64; banger vm ls')).code, 0);
+  assert.equal((await runShell(daemon.env, 'ulimit -n 64 -v 4194304 -d 1048576; banger vm ls')).code, 0);
+});
+
+test('as many names as there are take few open files, and say nothing but what came of them', async () => {
+  await using daemon = await startDaemonWithVm();
+  daemon.routes['POST /v1/vms/*'] = (_, response) => {
+    writeEvent(response, begun('op1', 'web'));
+    writeEvent(response, { is: 'done', result: { how: 'killed' }, durationMs: 1 });
+    response.end();
+  };
+  const { code, stdout, stderr } = await runShell(daemon.env, 'ulimit -n 64; banger vm kill $(seq -f v%g 1 200)');
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.equal(stdout.split('\n').length, 201);
+});
+
+test('names that were not begun when the work was cancelled stay as they are, and are named', async () => {
+  await using daemon = await startDaemonWithVm();
+  let begins = 0;
+  daemon.routes['POST /v1/vms/*'] = (_, response) => {
+    begins += 1;
+    writeEvent(response, begun('op1', 'web'));
+    writeEvent(response, { is: 'failed', error: { code: 'CANCELLED', message: 'Cancelled.' }, durationMs: 1 });
+    response.end();
+  };
+  const { code, stderr } = await runShell(daemon.env, 'banger vm kill $(seq -f v%g 1 50)');
+  assert.equal(code, 130);
+  assert.ok(begins < 50, `${begins} were begun`);
+  assert.match(stderr, /"v50" is as it was.*\(CANCELLED\)/);
+});
+
+test('a tar stream is not read from what has none', async () => {
+  await using daemon = await startDaemonWithVm();
+  const folder = await runShell(daemon.env, 'banger vm cp - web:/root </');
+  assert.match(folder.stderr, /stdin is a folder. \(USAGE\)\n {2}hint: Send one through a pipe/);
+  const terminal = await runShell(daemon.env, `script -qec '${BANGER} vm cp - web:/root' /dev/null </dev/null`);
+  assert.match(terminal.stdout, /stdin is a terminal. \(USAGE\)/);
+  assert.deepEqual([folder.code, terminal.code], [64, 64]);
+  assert.ok(!daemon.requests.some((request) => request.startsWith('PUT')));
 });
 
 test('in a working folder that is gone, what needs none works, and the rest says so', async (t) => {

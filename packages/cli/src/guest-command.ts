@@ -162,6 +162,7 @@ function passTerminal(stream: FrameStream, { canLeave }: GuestCommand, leave: (e
 
   stdin.on('data', onKeys);
   stdin.once('end', onEnd);
+  stdin.on('error', onEnd); // the terminal is gone, also for `restore`
   return () => {
     stdin.off('data', onKeys);
     stdin.off('end', onEnd);

@@ -1,11 +1,12 @@
 /** Asks the daemon's program, not a running daemon: an answer a line, in any state of this host. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Recovery } from '@banger/contract/api/recovery.ts';
 import { BangerError, type WireError } from '@banger/contract/errors.ts';
 import { nodeOptions, programEnvironment } from './program-environment.ts';
+import { spawnProgram } from './spawn-program.ts';
 
 const INSPECT_MAIN = fileURLToPath(new URL('../../daemon/src/inspect.ts', import.meta.url));
 const RECOVER_MAIN = fileURLToPath(new URL('../../daemon/src/recover.ts', import.meta.url));
@@ -27,7 +28,7 @@ export async function recoverState({ dryRun }: { dryRun: boolean }): Promise<Rec
 }
 
 async function* answersOf<Answer extends object>(argv: string[], timeoutMs: number): AsyncGenerator<Answer, void> {
-  const program = spawn(process.execPath, [...nodeOptions(process.env), ...argv], {
+  const program = await spawnProgram(process.execPath, [...nodeOptions(process.env), ...argv], {
     env: programEnvironment(process.env),
     cwd: '/', // the one that we are in may be gone
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -35,11 +36,10 @@ async function* answersOf<Answer extends object>(argv: string[], timeoutMs: numb
     killSignal: 'SIGKILL',
   });
   const stderr: string[] = [];
-  program.stderr.on('data', (bytes) => stderr.push(String(bytes)));
+  program.stderr?.on('data', (bytes) => stderr.push(String(bytes)));
   const ended = once(program, 'close');
-  ended.catch(() => {}); // awaited below
   let hasAnswered = false;
-  for await (const line of createInterface({ input: program.stdout })) {
+  for await (const line of createInterface({ input: program.stdout as Readable })) {
     const said = JSON.parse(line) as Answer | { error: WireError };
     if ('error' in said) throw BangerError.fromWire(said.error as WireError);
     hasAnswered = true;

@@ -58,7 +58,12 @@ async function report(thrown: unknown): Promise<number> {
   const { text, code, exitCode } = reportError(thrown);
   const { isJson, isStdoutForeign } = readReportStyle(argv);
   if (!isJson || code === 'OUTPUT_LOST') process.stderr.write(text);
-  else if (isStdoutForeign) process.stderr.write(`${errorDocument(thrown, 0)}\n`);
-  else process.stdout.write(`${errorDocument(thrown, 2)}\n`);
+  else if (isStdoutForeign || !(await canWrite(`${errorDocument(thrown, 2)}\n`))) {
+    process.stderr.write(`${errorDocument(thrown, 0)}\n`);
+  }
   return exitCode;
+}
+
+function canWrite(text: string): Promise<boolean> {
+  return new Promise((resolve) => process.stdout.write(text, (fault) => resolve(!fault)));
 }

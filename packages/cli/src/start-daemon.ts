@@ -2,7 +2,6 @@
  * Start the daemon, detached, and wait for what it says on file descriptor 3: one JSON line, `{"ready":true}` or
  * `{"error":…}`. Its output goes to daemon.log in the state folder.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, constants, fstatSync, openSync, readSync, renameSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { Readable } from 'node:stream';
@@ -13,6 +12,7 @@ import { BangerError, toBangerError, type WireError } from '@banger/contract/err
 import { type FolderOwner, makeOwnFolder } from '@banger/contract/own-folder.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
 import { handedTo, nodeOptions, programEnvironment } from './program-environment.ts';
+import { type Program, spawnProgram } from './spawn-program.ts';
 
 const DAEMON_MAIN = fileURLToPath(new URL('../../daemon/src/main.ts', import.meta.url));
 
@@ -34,7 +34,7 @@ type StartParts = {
   limitMs?: number;
 };
 
-/** Throws what the daemon says against starting, FOLDER_UNSAFE, FOLDER_UNUSABLE, and else DAEMON_UNREACHABLE. */
+/** Throws what the daemon says against starting, what `spawnProgram` does, FOLDER_UNSAFE, FOLDER_UNUSABLE, and else DAEMON_UNREACHABLE. */
 export async function startDaemon({
   paths,
   owner,
@@ -53,7 +53,7 @@ export async function startDaemon({
   }
   const logStartBytes = fstatSync(log).size;
   try {
-    const answer = await firstLine(spawnDaemon(daemonMain, log), limitMs);
+    const answer = await firstLine(await spawnDaemon(daemonMain, log), limitMs);
     if (answer === null) throw diedSilently(logPath, readFrom(logPath, logStartBytes));
     const said = readAnswer(answer);
     if (said.is === 'ready') return;
@@ -87,9 +87,9 @@ function openLog(logPath: string): number {
 // little: with a small one it stays where it is after hundreds of vms, instead of growing by half.
 const DAEMON_MEMORY = '--max-semi-space-size=4'; // MiB
 
-function spawnDaemon(daemonMain: string, log: number): ChildProcess {
+async function spawnDaemon(daemonMain: string, log: number): Promise<Program> {
   const words = [DAEMON_MEMORY, ...nodeOptions(process.env), daemonMain, 'serve', HANDED_ON_STDIN];
-  const daemon = spawn(process.execPath, words, {
+  const daemon = await spawnProgram(process.execPath, words, {
     detached: true, // a session of its own: Ctrl-C and the end of the terminal do not reach it
     cwd: '/',
     env: programEnvironment(process.env),
@@ -104,15 +104,8 @@ function spawnDaemon(daemonMain: string, log: number): ChildProcess {
  * Null when the daemon ended, or closed the descriptor, before it said anything. One that says nothing in time is ended:
  * nobody would know of it, and the next start would meet its lock.
  */
-async function firstLine(daemon: ChildProcess, limitMs: number): Promise<string | null> {
+async function firstLine(daemon: Program, limitMs: number): Promise<string | null> {
   const pipe = daemon.stdio[3] as Readable;
-  const failure = new Promise<never>((_, reject) => {
-    daemon.once('error', (cause) =>
-      reject(
-        new BangerError('DAEMON_UNREACHABLE', { message: `The daemon cannot be started: ${cause.message}.`, cause }),
-      ),
-    );
-  });
   const limit = new AbortController();
   const tooLate = delay(limitMs, undefined, { signal: limit.signal }).then(() => {
     daemon.kill('SIGKILL'); // what it began is finished or undone by the next one, as after any crash
@@ -123,7 +116,7 @@ async function firstLine(daemon: ChildProcess, limitMs: number): Promise<string 
   });
   tooLate.catch(() => {}); // aborted when the line came
   try {
-    return await Promise.race([readLine(pipe), failure, tooLate]);
+    return await Promise.race([readLine(pipe), tooLate]);
   } finally {
     limit.abort();
     pipe.destroy();

@@ -16,6 +16,8 @@ type WatchOptions = {
 /** Give up at once; the daemon finishes or undoes the rest by itself. */
 const EXIT_INTERRUPTED = 130;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** One for each operation that is watched at the moment */
+const interrupts = new Set<() => void>();
 
 export async function watchOperation<Result>(
   cli: Cli,
@@ -33,7 +35,7 @@ export async function watchOperation<Result>(
     progress.note('Cancelling and undoing; once more leaves at once.');
     operation.cancel().catch(() => {}); // it ended in this moment: its last event tells
   };
-  for (const signal of SIGNALS) process.on(signal, interrupt);
+  hearInterrupts(interrupt);
   try {
     const result = await operation.result((event) => {
       progress.onEvent(event);
@@ -43,7 +45,8 @@ export async function watchOperation<Result>(
     return result;
   } finally {
     progress.end();
-    for (const signal of SIGNALS) process.off(signal, interrupt);
+    interrupts.delete(interrupt);
+    if (interrupts.size === 0) for (const signal of SIGNALS) process.off(signal, interruptAll);
   }
 }
 
@@ -55,6 +58,15 @@ export async function watchNoting<Result extends object>(
   const notes: string[] = [];
   const onEvent = (event: OperationEvent) => void (event.is === 'note' && notes.push(event.text));
   return { ...(await watchOperation(cli, operation, { onEvent })), notes };
+}
+
+function hearInterrupts(interrupt: () => void): void {
+  if (interrupts.size === 0) for (const signal of SIGNALS) process.on(signal, interruptAll);
+  interrupts.add(interrupt);
+}
+
+function interruptAll(): void {
+  for (const interrupt of interrupts) interrupt();
 }
 
 function createProgressFor({ terminal, isQuiet }: Cli, isBrief: boolean, prefix?: string): Progress {

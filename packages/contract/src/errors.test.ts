@@ -33,6 +33,7 @@ test('what the system cannot give has a code and a hint, whoever says so', () =>
     [node('EMFILE'), 'TOO_MANY_FILES'],
     [node('ENFILE'), 'TOO_MANY_FILES'],
     [node('ENOMEM'), 'NOT_ENOUGH_MEMORY'],
+    [Object.assign(new Error('spawn ssh EAGAIN'), { code: 'EAGAIN' }), 'HOST_EXHAUSTED'],
     [node('EACCES'), 'ACCESS_DENIED'],
     [node('ENOTDIR', '/x'), 'FOLDER_UNUSABLE'],
     [node('EISDIR'), 'FOLDER_UNUSABLE'],

@@ -71,6 +71,13 @@ const FAULTS: readonly Entry[] = [
     hint: '"free -h" shows what is left, "ulimit -v" your own limit. Stop a vm, or give one less with "banger vm set --memory".',
   },
   {
+    code: 'HOST_EXHAUSTED',
+    errno: [],
+    words: /^spawn .*EAGAIN$/,
+    what: 'No further program can be started',
+    hint: '"ulimit -u" shows how many processes you may have, "sysctl kernel.pid_max" how many the host. End some and try again.',
+  },
+  {
     code: 'ACCESS_DENIED',
     errno: ['EACCES', 'EPERM'],
     what: 'A file or folder may not be used',

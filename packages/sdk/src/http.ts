@@ -4,7 +4,7 @@
  * the whole of `banger vm ls`; docs/decisions/ has the numbers.
  */
 import { connect, type Socket } from 'node:net';
-import { abortError, BangerError } from '@banger/contract/errors.ts';
+import { abortError, BangerError, toBangerError } from '@banger/contract/errors.ts';
 
 const MAX_HEAD_BYTES = 65_536;
 const MAX_CHUNK_LINE_BYTES = 1024;
@@ -268,7 +268,10 @@ export class ByteSource {
   }
 }
 
+/** A limit of ours says nothing about the daemon. */
 function unreachable(socketPath: string, cause: Error): BangerError {
+  const ours = toBangerError(cause);
+  if (ours.code === 'TOO_MANY_FILES' || ours.code === 'NOT_ENOUGH_MEMORY') return ours;
   const errno = (cause as NodeJS.ErrnoException).code ?? 'unknown';
   return new BangerError('DAEMON_UNREACHABLE', {
     message: `Nobody answers on the daemon's socket ${socketPath} (${errno}).`,

@@ -13,7 +13,7 @@ type ForwardParts = {
   forward: Forward;
   /** A new connection to the port in the guest */
   connect: (port: number) => Promise<Socket>;
-  /** Called when a connection could not be made; the others go on */
+  /** Called when a connection could not be taken or made; the others go on */
   onRefused: (thrown: unknown) => void;
 };
 
@@ -25,6 +25,7 @@ export async function listen({ forward, connect, onRefused }: ForwardParts): Pro
   await once(server, 'listening').catch((cause) => {
     throw portTaken(forward, cause);
   });
+  server.on('error', onRefused); // the next connection may be taken again
   const { address, port } = server.address() as AddressInfo;
   return { ...forward, hostPort: port, address: formatAddress(address, port) };
 

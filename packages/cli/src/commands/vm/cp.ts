@@ -12,6 +12,7 @@ import { type Kind, parseSide, planCopy, type Side } from '../../copy/plan-copy.
 import { unpackFiles } from '../../copy/unpack-files.ts';
 import { openGuestOutput } from '../../guest-output.ts';
 import type { Run } from '../../load-command.ts';
+import { openStdin } from '../../open-stdin.ts';
 import { EXIT_BROKEN_PIPE } from '../../output/terminal.ts';
 
 type GuestSide = Extract<Side, { is: 'guest' }>;
@@ -123,7 +124,8 @@ async function streamOut({ cli, signal }: Copy, from: GuestSide): Promise<number
 }
 
 async function streamIn({ cli, signal }: Copy, to: GuestSide): Promise<void> {
-  await cli.client.vmFilesPut({ vm: to.vm, path: cleanGuestPath(to.path), tar: process.stdin }, { signal });
+  const tar = openStdin(cli, `tar -c notes | banger vm cp - ${to.vm}:${to.path}`);
+  await cli.client.vmFilesPut({ vm: to.vm, path: cleanGuestPath(to.path), tar }, { signal });
 }
 
 function hostKind(path: string): Kind {

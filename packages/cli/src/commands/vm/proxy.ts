@@ -28,7 +28,7 @@ async function joinSsh(cli: Cli, vm: string): Promise<number> {
 async function joinPort(cli: Cli, vm: string, port: number): Promise<number> {
   const guest = await cli.client.vmConnect({ vm, port });
   const stdout = openGuestOutput(1);
-  process.stdin.pipe(guest);
+  process.stdin.on('error', () => guest.end()).pipe(guest);
   return Promise.race([copy(), stdout.broken.then(() => EXIT_BROKEN_PIPE)]);
 
   async function copy(): Promise<number> {
