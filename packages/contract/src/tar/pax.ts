@@ -43,6 +43,11 @@ function writePaxRecord({ key, value }: PaxRecord): Uint8Array {
   return concatBytes([bytesOfText(`${length} ${key}=`), value, Uint8Array.of(NEWLINE)]);
 }
 
+/** NaN for all but digits: other readers of the same tar would take "1e3" or "" for another size. */
+export function parsePaxSize(text: string): number {
+  return /^\d+$/.test(text) ? Number(text) : Number.NaN;
+}
+
 /** "-1.5" is one and a half seconds before 1970; null for what is no such number. */
 export function parsePaxTime(text: string): bigint | null {
   const [, sign, seconds, fraction = ''] = /^(-?)(\d{1,12})(?:\.(\d*))?$/.exec(text) ?? [];

@@ -8,7 +8,7 @@
 import { textOfBytes } from '../byte-text.ts';
 import { BangerError } from '../errors.ts';
 import { ByteQueue } from './byte-queue.ts';
-import { type PaxRecord, parsePaxTime, readPaxRecords } from './pax.ts';
+import { type PaxRecord, parsePaxSize, parsePaxTime, readPaxRecords } from './pax.ts';
 import { SparseMapReader, type SparsePiece } from './sparse-map.ts';
 import { cutAtZero, isZeroBlock, paddedBytes, readTarBlock, TAR_BLOCK_BYTES, type TarBlock } from './tar-block.ts';
 import type { TarType } from './tar-head.ts';
@@ -107,9 +107,9 @@ class TarSource {
   async openContent({ block, value }: Head) {
     const target = value('linkpath') ?? block.linkName;
     const type = TYPES[block.type] ?? 'special';
-    const storedBytes = value('size') === undefined ? block.sizeBytes : Number(value('size'));
+    const storedBytes = parsePaxSize(value('size') ?? String(block.sizeBytes));
     const mtimeNs = parsePaxTime(value('mtime') ?? '') ?? BigInt(block.mtimeSeconds || 0) * 1_000_000_000n;
-    if (!Number.isSafeInteger(storedBytes) || storedBytes < 0) throw broken('a size that is not one');
+    if (!Number.isSafeInteger(storedBytes)) throw broken('a size that is not one');
     if (!Number.isSafeInteger(block.mode)) throw broken('a mode that is not one');
     if (block.type === 'S') throw broken('a file with holes in a way that is not understood');
     this.#name = value('GNU.sparse.name') ?? value('path') ?? block.name;
@@ -239,8 +239,8 @@ class MapLines {
 }
 
 function readSize(value: Head['value']): number {
-  const size = Number(value('GNU.sparse.realsize') ?? Number.NaN);
-  return Number.isSafeInteger(size) && size >= 0 ? size : fail('a size that is not one');
+  const size = parsePaxSize(value('GNU.sparse.realsize') ?? '');
+  return Number.isSafeInteger(size) ? size : fail('a size that is not one');
 }
 
 function recordsOf(type: string, content: Uint8Array): PaxRecord[] {

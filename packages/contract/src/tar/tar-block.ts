@@ -31,6 +31,7 @@ const FIELD = {
   linkName: { at: 157, bytes: 100 },
   magic: { at: 257, bytes: 8 },
   prefix: { at: 345, bytes: 155 },
+  wholeSizeBytes: { at: 483, bytes: 12 },
 } as const satisfies Record<string, Field>;
 
 /** Null when the checksum is wrong: these 512 bytes are not a header. */
@@ -49,6 +50,11 @@ export function readTarBlock(block: Uint8Array): TarBlock | null {
     mtimeSeconds: readNumber(block, FIELD.mtimeSeconds),
     type: String.fromCharCode(block[FIELD.type.at] || 0x30),
   };
+}
+
+/** Of a file of GNU's old type S, with its holes; NaN when it is no number. */
+export function readWholeSize(block: Uint8Array): number {
+  return readNumber(block, FIELD.wholeSizeBytes);
 }
 
 /** Names that are too long are cut; an extension before the block has them whole. Root's, unless it is said. */

@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { after, before, test } from 'node:test';
 import { readPaxRecords, writePaxHeader } from '@banger/contract/tar/pax.ts';
-import { readTarBlock } from '@banger/contract/tar/tar-block.ts';
+import { readTarBlock, sealTarBlock, tarEnd, writeTarBlock } from '@banger/contract/tar/tar-block.ts';
 import { sampleTar } from './sample-tar.ts';
 import { TarFilter } from './tar-filter.ts';
 
@@ -58,6 +58,18 @@ refused(
   /leaves the root/,
 );
 refused('a size that no file has', () => renamed('bin/x', '0', 2 ** 50), /holds more than 256G/);
+for (const size of ['-512', '1e3', '0x200', ' 512', '']) {
+  refused(`a size that is no number: "${size}"`, () => withRecords({ size }), /no valid size/);
+}
+refused(
+  'a few bytes that become a large file with holes',
+  () => withRecords({ 'GNU.sparse.realsize': 2 ** 50 }),
+  /256G/,
+);
+refused('the same in an older way', () => withRecords({ 'GNU.sparse.size': 2 ** 50 }), /256G/);
+refused('the same in the oldest way', () => oldSparse(2 ** 40), /256G/);
+refused('holes of a size that is none', () => oldSparse(2 ** 54), /no valid size/);
+refused('a file with holes outside of the root', () => withRecords({ 'GNU.sparse.name': '../x' }), /leaves the root/);
 refused('an entry of an unknown kind', () => renamed('bin/x', 'Z'), /unknown kind \(Z\)/);
 refused('a pax header that lies about its length', () => badPax(), /damaged extended header/);
 refused('headers without an entry, and no end of them', () => endlessPax(), /too long a header/);
@@ -99,6 +111,20 @@ function listTar(bytes: Buffer): string[] {
 
 function renamed(name: string, type = '0', sizeBytes = 0): Buffer {
   return sampleTar({ name: 'bin/sh' }, { name, type, sizeBytes });
+}
+
+function withRecords(records: Record<string, string | number>): Buffer {
+  const header = writePaxHeader(
+    Object.entries(records).map(([key, value]) => ({ key, value: Buffer.from(`${value}`) })),
+  );
+  return Buffer.concat([header, renamed('bin/x')]);
+}
+
+function oldSparse(wholeBytes: number): Buffer {
+  const block = Buffer.from(writeTarBlock({ name: 'bin/x', type: 'S' }));
+  block[483] = 0x80;
+  block.writeBigUInt64BE(BigInt(wholeBytes), 487);
+  return Buffer.concat([sealTarBlock(block), tarEnd()]);
 }
 
 function badPax(): Buffer {

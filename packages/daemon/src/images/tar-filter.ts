@@ -8,12 +8,13 @@ import { Transform, type TransformCallback } from 'node:stream';
 import { bytesOfText, textOfBytes } from '@banger/contract/byte-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
-import { type PaxRecord, readPaxRecords, writePaxHeader } from '@banger/contract/tar/pax.ts';
+import { type PaxRecord, parsePaxSize, readPaxRecords, writePaxHeader } from '@banger/contract/tar/pax.ts';
 import {
   cutAtZero,
   isZeroBlock,
   paddedBytes,
   readTarBlock,
+  readWholeSize,
   TAR_BLOCK_BYTES,
   type TarBlock,
   tarEnd,
@@ -131,9 +132,12 @@ export class TarFilter extends Transform {
       const found = records.findLast((record) => record.key === key);
       return found && textOfBytes(found.value);
     };
-    const name = checkName(value('path') ?? header.name);
-    const sizeBytes = value('size') === undefined ? header.sizeBytes : Number(value('size'));
-    this.#count(name, sizeBytes);
+    const name = checkName(value('GNU.sparse.name') ?? value('path') ?? header.name);
+    const sizeBytes = parsePaxSize(value('size') ?? String(header.sizeBytes));
+    const sparseSize = value('GNU.sparse.realsize') ?? value('GNU.sparse.size');
+    // tar2sqfs reads each hole: a few bytes that promise very much would keep it for hours.
+    const wholeBytes = header.type === 'S' ? readWholeSize(block) : parsePaxSize(sparseSize ?? '0');
+    this.#count(name, sizeBytes, wholeBytes);
     const keep = name !== '';
     if (keep) {
       checkType(header.type, name);
@@ -154,11 +158,13 @@ export class TarFilter extends Transform {
     this.#state = state.leftBytes > 0 ? { is: 'content', leftBytes: state.leftBytes, keep: true } : { is: 'header' };
   }
 
-  #count(name: string, sizeBytes: number): void {
+  #count(name: string, sizeBytes: number, wholeBytes: number): void {
+    const countedBytes = Math.max(sizeBytes, wholeBytes); // NaN when one of them is
     this.entries += 1;
-    this.contentBytes += sizeBytes;
+    this.contentBytes += countedBytes;
     if (this.entries > MAX_ENTRIES) throw invalid(`The tar has more than ${MAX_ENTRIES} entries`);
-    if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) throw invalid(`The tar gives "${show(name)}" no valid size`);
+    if (!Number.isSafeInteger(countedBytes) || countedBytes < 0)
+      throw invalid(`The tar gives "${show(name)}" no valid size`);
     if (this.contentBytes > MAX_CONTENT_BYTES) {
       throw invalid(`The tar holds more than ${formatSize(MAX_CONTENT_BYTES)}`);
     }
