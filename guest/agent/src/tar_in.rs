@@ -532,8 +532,10 @@ mod tests {
         for name in [".banger-copy-0123456789abcdef-7", ".banger-copy-mine", ".banger-notes"] {
             fs::write(folder.0.join("in").join(name), "").unwrap();
         }
+        fs::create_dir(folder.0.join("in/.banger-copy-0123456789abcdef-8")).unwrap();
         folder.unpack(&whole(&[file("file", "text")])).unwrap();
-        assert_eq!(folder.names(), [".banger-copy-mine", ".banger-notes", "file"]);
+        let kept = [".banger-copy-0123456789abcdef-8", ".banger-copy-mine", ".banger-notes", "file"];
+        assert_eq!(folder.names(), kept);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub fn sweep(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_name().to_str().is_some_and(is_of_another) {
-            fs::remove_file(entry.path())?;
+            let _ = fs::remove_file(entry.path()); // a folder of somebody's with such a name is no half-made file
         }
     }
     Ok(())
