@@ -43,6 +43,7 @@ fn unquoted(value: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_folder::TestFolder;
 
     #[test]
     fn a_line_is_a_variable_and_what_is_none_is_left_out() {
@@ -56,8 +57,7 @@ mod tests {
 
     #[test]
     fn what_is_no_file_is_not_waited_for_and_a_long_one_is_cut() {
-        let folder = std::env::temp_dir().join(format!("banger-environment-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
+        let folder = TestFolder::new("environment");
         let pipe = folder.join("pipe");
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
         assert_eq!(read_file(pipe.to_str().unwrap()), None);
@@ -65,6 +65,5 @@ mod tests {
         fs::write(&long, "a".repeat(100_000)).unwrap();
         assert_eq!(read_file(long.to_str().unwrap()).unwrap().len(), 65_536);
         assert_eq!(read_file(folder.join("missing").to_str().unwrap()), None);
-        fs::remove_dir_all(folder).unwrap();
     }
 }

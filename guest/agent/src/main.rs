@@ -45,6 +45,8 @@ mod tar_out;
 mod tar_reader;
 mod temporaries;
 mod terminal_names;
+#[cfg(test)]
+mod test_folder;
 mod trace;
 mod user_session;
 mod users;

@@ -365,15 +365,15 @@ impl Read for Pieces {
 mod tests {
     use super::*;
     use crate::tar_format::padding;
+    use crate::test_folder::TestFolder;
 
-    /// A folder of its own for each test, gone with it
-    struct Folder(PathBuf);
+    struct Folder(TestFolder);
 
     impl Folder {
         fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("banger-agent-{name}-{}", std::process::id()));
-            fs::create_dir_all(path.join("in")).unwrap();
-            Self(path)
+            let folder = TestFolder::new(name);
+            fs::create_dir_all(folder.join("in")).unwrap();
+            Self(folder)
         }
 
         /// With an error after the stream, when it is `cut`
@@ -413,12 +413,6 @@ mod tests {
             let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
             names.sort();
             names
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 

@@ -235,6 +235,7 @@ impl Write for Pieces {
 mod tests {
     use super::*;
     use crate::tar_in::{Wanted, unpack};
+    use crate::test_folder::TestFolder;
     use crate::users::User;
     use std::process::{Command, Stdio};
 
@@ -250,19 +251,17 @@ mod tests {
         touch -d '2020-02-02 02:02:02.123456789 UTC' large; chmod 1777 'a b'; chmod 555 sub/empty
         touch -d '2001-01-01 UTC' sub 'a b' .";
 
-    struct Folder(PathBuf);
+    struct Folder(TestFolder);
 
     impl Folder {
         fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("banger-agent-{name}-{}", std::process::id()));
-            fs::create_dir_all(&path).unwrap();
-            let folder = Self(path);
+            let folder = Self(TestFolder::new(name));
             folder.run(TREE);
             folder
         }
 
         fn run(&self, script: &str) -> Vec<u8> {
-            let output = Command::new("bash").args(["-ec", script]).current_dir(&self.0).output().unwrap();
+            let output = Command::new("bash").args(["-ec", script]).current_dir(&*self.0).output().unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             output.stdout
         }
@@ -274,12 +273,6 @@ mod tests {
             let holes = "stat -c '%n %b' holes hollow | awk '{ print $1, ($2 < 100) }'";
             let list = self.run(&format!("cd {folder}; find . -printf '{format}' | sort; {content}; {holes}"));
             String::from_utf8_lossy(&list).into_owned()
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 

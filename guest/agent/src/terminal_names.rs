@@ -31,10 +31,11 @@ fn has_entry(folder: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_folder::TestFolder;
 
     #[test]
     fn a_terminal_that_the_machine_does_not_know_becomes_one_that_it_does() {
-        let folder = std::env::temp_dir().join(format!("banger-terminfo-{}", std::process::id()));
+        let folder = TestFolder::new("terminfo");
         for entry in ["x/xterm-256color", "66/foot"] {
             std::fs::create_dir_all(folder.join(entry).parent().unwrap()).unwrap();
             std::fs::write(folder.join(entry), "").unwrap();
@@ -51,6 +52,5 @@ mod tests {
             assert_eq!(choose(name, &folders), chosen, "{name}");
         }
         assert_eq!(choose("xterm-kitty", &[]), "xterm-kitty", "nothing is known there anyway");
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }
