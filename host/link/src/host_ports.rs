@@ -5,33 +5,26 @@ use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream}
 use std::thread;
 use std::time::Duration;
 
-use crate::threads::{Crew, start};
+use crate::threads::{serve_each, start};
 
 /// At once and for each port; more are turned away
 const MAX_CONNECTIONS: usize = 128;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub fn serve(listener: TcpListener, port: u16) {
-    let crew = Crew::new(MAX_CONNECTIONS);
     start(move || {
-        for client in listener.incoming() {
-            let Ok(client) = client else {
-                thread::sleep(Duration::from_millis(100)); // out of descriptors: others end meanwhile
-                continue;
-            };
-            crew.start(move || {
-                let _ = join(client, port); // either side is told by the end of its connection
-            });
-        }
+        serve_each(&listener, MAX_CONNECTIONS, move |client| {
+            let _ = join(&client, port); // either side is told by the end of its connection
+        });
     });
 }
 
-fn join(client: TcpStream, port: u16) -> io::Result<()> {
+fn join(client: &TcpStream, port: u16) -> io::Result<()> {
     let server = connect(port)?;
     let (client_out, server_out) = (client.try_clone()?, server.try_clone()?);
     thread::scope(|scope| {
         scope.spawn(|| pass(&server, &client_out));
-        pass(&client, &server_out);
+        pass(client, &server_out);
     });
     Ok(())
 }

@@ -7,7 +7,6 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -15,7 +14,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use crate::arguments::Link;
 use crate::query::{self, Decision, SERVER_FAILURE};
 use crate::resolvers::Resolvers;
-use crate::threads::{Crew, start};
+use crate::threads::{Crew, serve_each, start};
 
 /// At once; each has a thread and a socket
 const MAX_QUESTIONS: usize = 64;
@@ -35,7 +34,11 @@ pub fn serve(udp: UdpSocket, tcp: TcpListener, link: &Link) {
     let names = Arc::new(Names { resolvers: Resolvers::new(Path::new(&link.resolvers)), host: link.host });
     let shared = Arc::clone(&names);
     start(move || serve_udp(&shared, &udp));
-    start(move || serve_tcp(&names, &tcp));
+    start(move || {
+        serve_each(&tcp, MAX_CONNECTIONS, move |client| {
+            let _ = serve_connection(&names, &client); // the guest is told by the end of its connection
+        });
+    });
 }
 
 fn serve_udp(names: &Arc<Names>, socket: &UdpSocket) {
@@ -56,20 +59,6 @@ fn serve_udp(names: &Arc<Names>, socket: &UdpSocket) {
                 });
             }
         }
-    }
-}
-
-fn serve_tcp(names: &Arc<Names>, listener: &TcpListener) {
-    let crew = Crew::new(MAX_CONNECTIONS);
-    for client in listener.incoming() {
-        let Ok(client) = client else {
-            thread::sleep(Duration::from_millis(100)); // out of descriptors: others end meanwhile
-            continue;
-        };
-        let names = Arc::clone(names);
-        crew.start(move || {
-            let _ = serve_connection(&names, &client); // the guest is told by the end of its connection
-        });
     }
 }
 

@@ -1,8 +1,10 @@
 //! Work beside other work, as much of it as was agreed. A guest that wants more is turned away, and only that guest.
 
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 const STACK_BYTES: usize = 128 * 1024;
 
@@ -26,6 +28,19 @@ impl Crew {
                 work();
             });
         }
+    }
+}
+
+/// Does `work` for each connection, at most `limit` at once, for ever.
+pub fn serve_each(listener: &TcpListener, limit: usize, work: impl Fn(TcpStream) + Send + Sync + 'static) {
+    let (crew, work) = (Crew::new(limit), Arc::new(work));
+    for client in listener.incoming() {
+        let Ok(client) = client else {
+            thread::sleep(Duration::from_millis(100)); // out of descriptors: others end meanwhile
+            continue;
+        };
+        let work = Arc::clone(&work);
+        crew.start(move || work(client));
     }
 }
 
