@@ -15,6 +15,8 @@ const MAX_SERVERS: usize = 3;
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 /// How long one that did not answer is asked last
 const REST: Duration = Duration::from_secs(30);
+/// More than there can be without the host's list changing all the time
+const MAX_RESTING: usize = 16;
 
 pub struct Resolvers {
     path: PathBuf,
@@ -37,7 +39,8 @@ impl Resolvers {
 
     pub fn note_silence(&self, server: SocketAddr) {
         let mut resting = self.resting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if resting.len() < 16 {
+        resting.retain(|(rests, _)| *rests != server);
+        if resting.len() < MAX_RESTING {
             resting.push((server, Instant::now() + REST));
         }
     }
@@ -106,6 +109,9 @@ mod tests {
         fs::write(&path, "nameserver 192.0.2.1\nnameserver 192.0.2.2\n").unwrap();
         let resolvers = Resolvers::new(&path);
         let first = resolvers.now()[0];
+        for _ in 0..2 * MAX_RESTING {
+            resolvers.note_silence("192.0.2.7:53".parse().unwrap()); // many questions at once wait for one server
+        }
         resolvers.note_silence(first);
         assert_eq!(resolvers.now()[0], "192.0.2.2:53".parse().unwrap());
         assert_eq!(resolvers.now()[1], first);
