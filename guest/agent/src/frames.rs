@@ -157,7 +157,7 @@ mod tests {
                     FromHost::Stdin(piece) => assert_eq!(piece, payload.unwrap()),
                     FromHost::StdinEnd => assert_eq!(vector["type"], 4),
                     FromHost::Start(json) => {
-                        assert_eq!(serde_json::from_slice::<Value>(&json).unwrap(), vector["json"])
+                        assert_eq!(serde_json::from_slice::<Value>(&json).unwrap(), vector["json"]);
                     }
                     other => panic!("no sample is expected to be {other:?}"),
                 }

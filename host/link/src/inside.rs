@@ -50,10 +50,10 @@ fn run_ip(commands: &str) -> Result<(), String> {
         .stdin(Stdio::piped())
         .spawn()
         .map_err(because("/bin/ip of the package iproute2"))?;
-    let written = ip.stdin.take().expect("it was asked for").write_all(commands.as_bytes());
+    let written = ip.stdin.take().map(|mut stdin| stdin.write_all(commands.as_bytes()));
     let status = ip.wait().map_err(because("ip"))?;
     match written {
-        Ok(()) if status.success() => Ok(()),
+        Some(Ok(())) if status.success() => Ok(()),
         _ => Err(format!("ip could not set up the namespace: {status}")),
     }
 }
