@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { BANGER, createHome } from '../support/banger-home.ts';
 import { KEPT_LISTING, KEPT_TREE } from '../support/kept-tree.ts';
+import { openScreen } from '../support/screen.ts';
 import { watchOutput } from '../support/watch-output.ts';
 
 const BIG_BYTES = 64 * 2 ** 20;
@@ -171,6 +172,30 @@ test('files of a machine', async (t) => {
     await copy(here('in/run me'), 'web:/root/other name');
     await copy('web:/root/other name', here('killed'));
     assert.deepEqual(names('killed'), ['big', 'other name']);
+  });
+
+  await t.test('Ctrl-C in a terminal ends a copy with 130, and both sides are as they were', async (t) => {
+    await mkdir(here('interrupted'));
+    await writeFile(here('interrupted/big'), 'old\n');
+    await inside('mkdir /root/interrupted; echo old >/root/interrupted/big');
+    const screen = await openScreen(t, home);
+
+    const folder = watch(here('interrupted'));
+    await screen.type(`banger vm cp web:/root/long ${here('interrupted/big')}; echo "out: $?"`);
+    for await (const { filename } of folder) if (filename?.startsWith('.banger-copy')) break;
+    await screen.press('C-c');
+    await screen.until(/was interrupted.*^out: 130$/ms);
+    assert.deepEqual(names('interrupted'), ['big']);
+    assert.equal(read('interrupted/big'), 'old\n');
+
+    execFileSync('fallocate', ['-l', '1G', here('long')]);
+    await screen.type(`banger vm cp ${here('long')} web:/root/interrupted/big; echo "in: $?"`);
+    const list = ['vm', 'exec', 'web', '--', 'ls', '-A', '/root/interrupted'];
+    await home.untilOutput(list, ({ stdout }) => stdout.includes('.banger-copy'));
+    await screen.press('C-c');
+    await screen.until(/was interrupted.*^in: 130$/ms);
+    await home.untilOutput(list, ({ stdout }) => stdout === 'big\n');
+    assert.equal(await inside('cat /root/interrupted/big'), 'old\n');
   });
 
   for (const [what, source, destination, code, exit] of [

@@ -39,7 +39,7 @@ function ownSocket(paths: BangerPaths, owner: FolderOwner): string {
   const found = owner.files.lstatSync(socketPath, { throwIfNoEntry: false });
   if (found === undefined || found.uid === owner.uid) return socketPath;
   throw new BangerError('FOLDER_UNSAFE', {
-    message: `The socket ${socketPath} belongs to uid ${found.uid}, and is not talked to.`,
+    message: `The socket ${socketPath} belongs to another user (uid ${found.uid}), so banger does not connect to it.`,
     hint: 'Remove it; the next command starts a daemon of yours.',
     details: { path: socketPath },
   });

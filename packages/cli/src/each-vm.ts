@@ -53,5 +53,7 @@ export async function forEach<Result>(cli: Cli, names: string[], { begin, descri
 }
 
 function notBegun(name: string): BangerError {
-  return new BangerError('CANCELLED', { message: `"${name}" is as it was: the work on another was cancelled before.` });
+  return new BangerError('CANCELLED', {
+    message: `Nothing was done with "${name}": the work on one before it was cancelled.`,
+  });
 }

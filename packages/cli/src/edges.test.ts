@@ -146,7 +146,7 @@ test('names that were not begun when the work was cancelled stay as they are, an
   const { code, stderr } = await runShell(daemon.env, 'banger vm kill $(seq -f v%g 1 50)');
   assert.equal(code, 130);
   assert.ok(begins < 50, `${begins} were begun`);
-  assert.match(stderr, /"v50" is as it was.*\(CANCELLED\)/);
+  assert.match(stderr, /Nothing was done with "v50".*\(CANCELLED\)/);
 });
 
 test('a tar stream is not read from what has none', async () => {
@@ -156,6 +156,8 @@ test('a tar stream is not read from what has none', async () => {
   const terminal = await runShell(daemon.env, `script -qec '${BANGER} vm cp - web:/root' /dev/null </dev/null`);
   assert.match(terminal.stdout, /stdin is a terminal. \(USAGE\)/);
   assert.deepEqual([folder.code, terminal.code], [64, 64]);
+  for (const line of ['image import x -', 'kernel import x -'])
+    assert.match((await run(daemon, line)).stderr, /reads a file, not stdin. \(USAGE\)\n {2}hint: /);
   assert.ok(!daemon.requests.some((request) => request.startsWith('PUT')));
 });
 

@@ -43,7 +43,7 @@ export function planExec({ command, flags, terminal, env, size }: RequestParts):
 
 /** A shell gets a terminal when there is one on this side; a command only when it is asked for. */
 function wantsTty(command: string[] | null, flags: ExecFlags, terminal: Terminal): boolean {
-  if (flags.tty && flags['no-tty']) throw usage('--tty and --no-tty exclude each other.');
+  if (flags.tty && flags['no-tty']) throw usage('--tty and --no-tty exclude each other.', 'Leave one of them out.');
   if (flags.tty) return true;
   if (flags['no-tty'] || command !== null) return false;
   return flags.detach || (terminal.isStdinTty && terminal.isStdoutTty);

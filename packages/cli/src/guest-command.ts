@@ -88,7 +88,10 @@ export async function startDetached(stream: FrameStream, start: ExecStart): Prom
       if (event.is === 'started') return event.started;
       if (event.is === 'failed') throw failureOf(event.failure);
     }
-    throw new BangerError('VM_LOST', { message: 'The connection broke before the command was started.' });
+    throw new BangerError('VM_LOST', {
+      message: 'The connection to the vm broke before the command was started.',
+      hint: '"banger vm show" says how the vm is, "banger vm logs" shows its console.',
+    });
   } finally {
     stream.close();
   }

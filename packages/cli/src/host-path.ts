@@ -3,7 +3,9 @@ import { statSync } from 'node:fs';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Cli } from './cli.ts';
 
+/** Throws FILE_NOT_FOUND, and USAGE for stdin, which the daemon does not have. */
 export function hostPath(cli: Cli, path: string): string {
+  if (path === '-') throw noStdin();
   const whole = cli.absolutePath(path);
   try {
     statSync(whole);
@@ -13,4 +15,11 @@ export function hostPath(cli: Cli, path: string): string {
     const why = code === 'ENOENT' ? 'it does not exist' : `it cannot be read (${code})`;
     throw new BangerError('FILE_NOT_FOUND', { message: `${whole}: ${why}.`, details: { path: whole }, cause });
   }
+}
+
+function noStdin(): BangerError {
+  return new BangerError('USAGE', {
+    message: 'An import reads a file, not stdin.',
+    hint: 'Write what comes to a file first, such as: docker export box > rootfs.tar',
+  });
 }

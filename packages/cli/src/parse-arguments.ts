@@ -199,7 +199,7 @@ function checkValue(where: string, text: string, { values, hiddenValues }: Close
   if (values === undefined || values.includes(text) || hiddenValues?.includes(text)) return;
   const found = nearest(text, values);
   const hint = found === null ? `Write one of ${values.join(', ')}.` : `Did you mean ${found}?`;
-  throw usage(`${where} "${text}": there is nothing of this name.`, hint);
+  throw usage(`${where} cannot be "${text}".`, hint);
 }
 
 function checkLimits(rawName: string, text: string, value: number, { type, limits }: FlagSpec): number {
@@ -226,7 +226,8 @@ function readWhole(rawName: string, text: string, least: number): number {
   const value = Number(text);
   if (/^\d{1,9}$/.test(text) && value >= least) return value;
   throw new BangerError('BAD_SIZE', {
-    message: `${rawName} ${text}: this is not a whole number of at least ${least}.`,
+    message: `${rawName} ${text} is not a whole number of at least ${least}.`,
+    hint: `Write digits only, such as ${rawName} 4.`,
     details: { text },
   });
 }

@@ -12,5 +12,5 @@ export async function readConfig(runningClient: Client): Promise<ConfigShown> {
   }
   const { inspectHost } = await import('./inspect-host.ts');
   for await (const shown of inspectHost<ConfigShown>('config')) return shown;
-  throw new BangerError('INTERNAL', { message: 'The config was not shown.' });
+  throw new BangerError('INTERNAL', { message: "The daemon's program ended without showing the config." });
 }

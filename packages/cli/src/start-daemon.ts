@@ -146,7 +146,7 @@ function readAnswer(line: string): Said {
     // told below, with what it said
   }
   throw new BangerError('DAEMON_UNREACHABLE', {
-    message: `The daemon said something that is not understood when it started: ${line.slice(0, 200)}`,
+    message: `The daemon started, but said this instead of "ready": ${line.slice(0, 200)}`,
   });
 }
 

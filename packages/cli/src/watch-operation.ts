@@ -32,7 +32,7 @@ export async function watchOperation<Result>(
       process.exit(EXIT_INTERRUPTED);
     }
     isInterrupted = true;
-    progress.note('Cancelling and undoing; once more leaves at once.');
+    progress.note('Cancelling and undoing; a second Ctrl-C leaves at once.');
     operation.cancel().catch(() => {}); // it ended in this moment: its last event tells
   };
   hearInterrupts(interrupt);
@@ -84,7 +84,7 @@ function createProgressFor({ terminal, isQuiet }: Cli, isBrief: boolean, prefix?
 
 function tooLate(): BangerError {
   return new BangerError('CANCELLED', {
-    message: 'Interrupted, but it was done before it could be cancelled.',
-    hint: 'What was asked for is there; "banger vm ls" shows it.',
+    message: 'You interrupted the work, but it was done before it could be cancelled.',
+    hint: 'What you asked for is there; "banger vm ls" shows it.',
   });
 }

@@ -32,7 +32,10 @@ export function importRequest(
   flags: SourceFlags & { user: string | undefined },
 ): WorkspaceImportRequest {
   if (flags.full && flags.shallow) {
-    throw new BangerError('USAGE', { message: '--full and --shallow exclude each other.' });
+    throw new BangerError('USAGE', {
+      message: '--full and --shallow exclude each other.',
+      hint: 'Leave one of them out.',
+    });
   }
   return {
     ...planRequest(cli, repo, flags),

@@ -172,7 +172,11 @@ export class BangerError extends Error {
 export function abortError({ reason }: AbortSignal, cancelled: string): BangerError {
   const isLate = reason instanceof DOMException && reason.name === 'TimeoutError';
   if (!isLate) return new BangerError('CANCELLED', { message: cancelled, cause: reason });
-  return new BangerError('TIMED_OUT', { message: 'It took longer than banger waits for it.', cause: reason });
+  return new BangerError('TIMED_OUT', {
+    message: 'The answer took longer than banger waits for it.',
+    hint: 'The host or the vm may be very busy: try again.',
+    cause: reason,
+  });
 }
 
 /**

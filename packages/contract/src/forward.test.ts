@@ -40,7 +40,7 @@ test('what is published names its port, and a listener that is refused tells the
   assert.deepEqual(parsePublish('localhost:8080:80'), { host: '127.0.0.1', hostPort: 8080, guestPort: 80 });
   assert.throws(() => parsePublish('0:80'), { code: 'USAGE' });
   const roots = portTaken(parseForward('80'), Object.assign(new Error('refused'), { code: 'EACCES' }));
-  assert.equal(roots.message, '127.0.0.1 port 80 cannot be listened on: it needs root.');
+  assert.equal(roots.message, '127.0.0.1 port 80 cannot be listened on: only root may.');
   assert.match(roots.hint ?? '', /below 1024/);
   assert.equal(formatAddress('::1', 80), '[::1]:80');
 });

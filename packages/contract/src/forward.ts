@@ -42,8 +42,11 @@ const REFUSALS: Record<string, { why: string; hint: string }> = {
     why: 'another program listens there',
     hint: 'Choose another port, or end that program: "ss -ltnp" shows which it is.',
   },
-  EACCES: { why: 'it needs root', hint: 'Ports below 1024 are for root; choose one above, such as 8080:80.' },
-  EADDRNOTAVAIL: { why: 'it is not here', hint: '"ip address" shows the addresses of this host.' },
+  EACCES: { why: 'only root may', hint: 'Ports below 1024 are for root; choose one above, such as 8080:80.' },
+  EADDRNOTAVAIL: {
+    why: 'this host does not have that address',
+    hint: '"ip address" shows the addresses of this host.',
+  },
 };
 
 /** `cause`: of the system, as Node tells it */

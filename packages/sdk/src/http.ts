@@ -295,5 +295,5 @@ function brokenAnswer(how: string): BangerError {
 }
 
 function aborted(signal: AbortSignal): BangerError {
-  return abortError(signal, 'The request was given up by its caller.');
+  return abortError(signal, 'The program that had sent this request to the daemon gave it up.');
 }

@@ -72,7 +72,9 @@ export class OperationStream<Result> implements AsyncIterable<OperationEvent<Res
         yield event;
       }
     } finally {
-      this.#begun.reject(new BangerError('OPERATION_NOT_FOUND', { message: 'The operation never began.' }));
+      this.#begun.reject(
+        new BangerError('OPERATION_NOT_FOUND', { message: 'The daemon ended the call before the operation began.' }),
+      );
     }
   }
 }

@@ -6,7 +6,10 @@ import { installInclude, uninstallInclude } from '../ssh/user-config.ts';
 
 export const run: Run<'ssh-config'> = async (cli, { flags }) => {
   if (flags.install && flags.uninstall) {
-    throw new BangerError('USAGE', { message: '--install and --uninstall exclude each other.' });
+    throw new BangerError('USAGE', {
+      message: '--install and --uninstall exclude each other.',
+      hint: 'Leave one of them out.',
+    });
   }
   const userConfigPath = `${cli.findHome()}/.ssh/config`;
   if (flags.uninstall) {

@@ -159,8 +159,8 @@ export function placeOf(entryName: string, base: string, name: string | null): s
   const isGood = words[0] === base && !entryName.startsWith('/') && !words.includes('..') && !entryName.includes('\0');
   if (!isGood) {
     throw new BangerError('AGENT_PROTOCOL', {
-      message: `The guest sent a file by the name ${JSON.stringify(entryName.slice(0, 200))}, which was not asked for.`,
-      hint: 'The copy was ended. The guest may be damaged or hostile.',
+      message: `The guest sent a file named ${JSON.stringify(entryName.slice(0, 200))}, which is not part of what is copied.`,
+      hint: 'The copy ended there, and this file was not written. The guest may be damaged or hostile.',
     });
   }
   return name === null ? words.slice(1) : [name, ...words.slice(1)];
@@ -175,6 +175,7 @@ async function explained<Value>(path: string, work: Promise<Value>): Promise<Val
     if (code === 'ENOSPC' || code === 'EDQUOT') {
       throw new BangerError('DISK_FULL', {
         message: `There is no space left to write ${path}.`,
+        hint: 'Free some space there, or copy to a folder on another disk. Files that came before it are whole.',
         details: { path },
         cause,
       });

@@ -56,7 +56,8 @@ async function expectSpace(path: string, sizeBytes: number): Promise<void> {
   const { bavail, blocks, bsize } = await statfs(fsPath(dirname(path)));
   if (blocks === 0 || bavail * bsize >= sizeBytes) return; // a filesystem that does not know has none at all
   throw new BangerError('DISK_FULL', {
-    message: `${path.slice(0, path.lastIndexOf('/'))} has ${formatSize(bavail * bsize)} of free space, and a file of ${formatSize(sizeBytes)} comes.`,
+    message: `A file of ${formatSize(sizeBytes)} is to be copied to ${dirname(path)}, which has ${formatSize(bavail * bsize)} free.`,
+    hint: 'Free some space there, or copy to a folder on another disk.',
     details: { path },
   });
 }

@@ -66,7 +66,7 @@ function readObject(payload: Uint8Array): Record<string, unknown> {
 
 function malformed(what: string): BangerError {
   return new BangerError('AGENT_PROTOCOL', {
-    message: `The guest does not keep to the protocol: a frame of a command is no ${what}.`,
+    message: `The guest does not keep to the protocol: it sent something about a command that is not ${what}.`,
     hint: 'The guest may be hostile or damaged; "banger vm logs" shows its console.',
   });
 }

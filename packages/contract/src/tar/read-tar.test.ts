@@ -101,7 +101,7 @@ test('a file that could not be read whole fails before it is taken for whole', a
       bodies.push(name);
     }
   };
-  await assert.rejects(reading(), { code: 'GUEST_PATH', message: /"b" could not be read whole \(SHRANK\)/ });
+  await assert.rejects(reading(), { code: 'GUEST_PATH', message: /could not read all of its file "b" \(SHRANK\)/ });
   assert.deepEqual(bodies, ['a']);
 });
 

@@ -259,15 +259,15 @@ function fail(what: string): never {
 
 function broken(what: string): BangerError {
   return new BangerError('AGENT_PROTOCOL', {
-    message: `What comes is not a good tar stream: it has ${what}.`,
-    hint: 'The copy may be incomplete; the guest may be damaged or hostile.',
+    message: `The vm sent a tar stream that cannot be read: it has ${what}.`,
+    hint: 'The copy ended there; files that came before it are whole. The guest may be damaged or hostile: "banger vm logs" shows its console.',
   });
 }
 
 function unreadable(name: string, code: string): BangerError {
   return new BangerError('GUEST_PATH', {
-    message: `In the guest: ${JSON.stringify(name.slice(0, 200))} could not be read whole (${code}).`,
-    hint: 'It is left out, and the copy ends here; what was copied before it is whole.',
+    message: `The vm could not read all of its file ${JSON.stringify(name.slice(0, 200))} (${code}).`,
+    hint: 'The copy ended there, without this file; files that came before it are whole.',
     details: { guestCode: code },
   });
 }

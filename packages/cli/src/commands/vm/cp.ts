@@ -27,7 +27,15 @@ export const run: Run<'vm cp'> = async (cli, input) => {
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stopping.abort());
   const copy: Copy = { cli, signal: stopping.signal, count: { files: 0, bytes: 0, skipped: 0 } };
+  try {
+    return await copyBetween(copy, source, destination);
+  } catch (thrown) {
+    throw stopping.signal.aborted ? interrupted(thrown) : thrown;
+  }
+};
 
+async function copyBetween(copy: Copy, source: Side, destination: Side): Promise<number> {
+  const { cli, count } = copy;
   if (source.is === 'guest' && destination.is === 'host') await copyOut(copy, source, destination.path);
   else if (source.is === 'guest' && destination.is === 'stream') return streamOut(copy, source);
   else if (source.is === 'host' && destination.is === 'guest') await copyIn(copy, source.path, destination);
@@ -38,10 +46,18 @@ export const run: Run<'vm cp'> = async (cli, input) => {
       hint: 'Write one of them as <vm>:/path, such as web:/root/notes.',
     });
   }
-  if (cli.isJson) cli.printJson(copy.count);
-  else if (source.is !== 'stream') cli.note(describeCount(copy.count));
+  if (cli.isJson) cli.printJson(count);
+  else if (source.is !== 'stream') cli.note(describeCount(count));
   return 0;
-};
+}
+
+function interrupted(cause: unknown): BangerError {
+  return new BangerError('CANCELLED', {
+    message: 'The copy was interrupted.',
+    hint: 'The file that was being copied is as it was before, there or not; those that came before it may be copied.',
+    cause,
+  });
+}
 
 async function copyIn({ cli, signal, count }: Copy, sourcePath: string, to: GuestSide): Promise<void> {
   const path = cli.absolutePath(sourcePath);
@@ -51,16 +67,21 @@ async function copyIn({ cli, signal, count }: Copy, sourcePath: string, to: Gues
     source: { path: withEnding(path, sourcePath), kind },
     destination: {
       path: to.path,
-      kind: await guestKind(cli, to.vm, to.path),
-      parentKind: await guestKind(cli, to.vm, dirname(normalize(to.path))),
+      kind: await guestKind(cli, signal, to.vm, to.path),
+      parentKind: await guestKind(cli, signal, to.vm, dirname(normalize(to.path))),
     },
   });
   await cli.client.vmFilesPut({ vm: to.vm, path: folder, tar: packFiles({ path, name, count }) }, { signal });
 }
 
 async function copyOut({ cli, signal, count }: Copy, from: GuestSide, destinationPath: string): Promise<void> {
-  const kind = await guestKind(cli, from.vm, from.path);
-  if (kind === null) throw new BangerError('GUEST_PATH', { message: `${from.vm} has no ${from.path}.` });
+  const kind = await guestKind(cli, signal, from.vm, from.path);
+  if (kind === null) {
+    throw new BangerError('GUEST_PATH', {
+      message: `There is no ${from.path} in the vm "${from.vm}".`,
+      hint: `"banger vm exec ${from.vm} -- ls ${dirname(from.path)}" shows what there is.`,
+    });
+  }
   const path = whereItLeads(cli.absolutePath(destinationPath));
   const { folder, name } = planCopy({
     source: from.path === '/' ? { path: '/.', kind } : { path: from.path, kind },
@@ -89,7 +110,7 @@ async function openFollowingLinks(
     if (target === null) return { tar: await cli.client.vmFilesGet({ vm, path: wanted }, { signal }), base };
     wanted = resolve(dirname(wanted), target);
   }
-  throw new BangerError('GUEST_PATH', { message: `${path} is a link that leads in a circle.` });
+  throw new BangerError('GUEST_PATH', { message: `The link ${path} in the vm "${vm}" leads in a circle.` });
 }
 
 async function linkTarget(tar: ByteStream): Promise<string | null> {
@@ -149,9 +170,9 @@ function whereItLeads(path: string): string {
   return textOfBytes(realpathSync(fsPath(path), { encoding: 'buffer' }));
 }
 
-async function guestKind(cli: Cli, vm: string, path: string): Promise<Kind> {
+async function guestKind(cli: Cli, signal: AbortSignal, vm: string, path: string): Promise<Kind> {
   try {
-    const { kind } = await cli.client.vmStat({ vm, path: cleanGuestPath(path) });
+    const { kind } = await cli.client.vmStat({ vm, path: cleanGuestPath(path) }, { signal });
     return kind === 'symlink' ? 'other' : kind;
   } catch (error) {
     if (error instanceof BangerError && error.code === 'GUEST_PATH') return null;

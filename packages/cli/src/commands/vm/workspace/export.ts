@@ -13,7 +13,7 @@ export const run: Run<'vm workspace export'> = async (cli, { arguments: { vm }, 
   const which = { vm, ...whichWorkspace(cli, flags) };
   if ((branch === undefined) === (patch === undefined)) {
     throw new BangerError('USAGE', {
-      message: 'Either --branch or --patch says what becomes of the changes.',
+      message: 'Give either --branch or --patch, which says where the changes go.',
       hint: `banger vm workspace export ${vm} --branch from-${vm}`,
     });
   }
