@@ -149,6 +149,13 @@ test('names that were not begun when the work was cancelled stay as they are, an
   assert.match(stderr, /Nothing was done with "v50".*\(CANCELLED\)/);
 });
 
+test('a stdin that breaks off ends the command, rather than be taken for whole', async () => {
+  await using daemon = await startDaemonWithVm();
+  const { code, stderr } = await runShell(daemon.env, 'banger vm exec web -- cat </proc/$$/mem');
+  assert.match(stderr, /EIO.*\(DISK_FAILED\)/);
+  assert.equal(code, 74);
+});
+
 test('a tar stream is not read from what has none', async () => {
   await using daemon = await startDaemonWithVm();
   const folder = await runShell(daemon.env, 'banger vm cp - web:/root </');

@@ -4,7 +4,7 @@
  */
 
 import { cleanLine } from '@banger/contract/clean-text.ts';
-import { BangerError } from '@banger/contract/errors.ts';
+import { BangerError, toBangerError } from '@banger/contract/errors.ts';
 import { meaningOf } from '@banger/contract/guest/agent-codes.ts';
 import type { AgentFailure, ExecExit, ExecStarted } from '@banger/contract/guest/command-messages.ts';
 import type { ExecStart } from '@banger/contract/guest/messages.ts';
@@ -58,7 +58,7 @@ export async function followGuestCommand(stream: FrameStream, command: GuestComm
       switch (event.is) {
         case 'started':
           command.onStarted?.(event.started);
-          stopInput = command.hasTty ? passTerminal(stream, command, leave) : passStdin(stream, command);
+          stopInput = command.hasTty ? passTerminal(stream, command, leave) : passStdin(stream, command, left.reject);
           break;
         case 'stdout':
           await stdout.write(event.bytes);
@@ -121,8 +121,8 @@ function handleSignals(stream: FrameStream, { hasTty, canLeave }: GuestCommand, 
   }
 }
 
-/** stdin as it is, at the guest's pace. */
-function passStdin(stream: FrameStream, { hasStdin }: GuestCommand): () => void {
+/** stdin as it is, at the guest's pace. What breaks off in its middle is not passed on as if it were whole. */
+function passStdin(stream: FrameStream, { hasStdin }: GuestCommand, fail: (fault: Error) => void): () => void {
   if (!hasStdin) return () => {};
   let isStopped = false;
   void pump();
@@ -137,11 +137,16 @@ function passStdin(stream: FrameStream, { hasStdin }: GuestCommand): () => void 
         if (isStopped) return;
         await stream.stdin(chunk as Buffer);
       }
-    } catch {
-      // A stdin that cannot be read (closed, or a folder) is an empty one.
+    } catch (fault) {
+      if (!isEmptyStdin(fault as NodeJS.ErrnoException)) return fail(toBangerError(fault));
     }
     if (!isStopped) await stream.endStdin();
   }
+}
+
+/** Closed, a folder, or a terminal that is another's at the moment */
+function isEmptyStdin({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'EBADF' || code === 'EISDIR' || process.stdin.isTTY;
 }
 
 /** The whole terminal: every key goes to the guest, every change of size too. */

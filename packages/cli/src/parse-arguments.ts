@@ -226,7 +226,7 @@ function readWhole(rawName: string, text: string, least: number): number {
   const value = Number(text);
   if (/^\d{1,9}$/.test(text) && value >= least) return value;
   throw new BangerError('BAD_SIZE', {
-    message: `${rawName} ${text} is not a whole number of at least ${least}.`,
+    message: `${rawName} ${text} is not a whole number from ${least} to 999999999.`,
     hint: `Write digits only, such as ${rawName} 4.`,
     details: { text },
   });
