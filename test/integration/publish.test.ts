@@ -90,25 +90,38 @@ test('a connection is use: the vm does not stop under it', async (t) => {
   await home.untilVm('web', ({ idleStopAt }) => idleStopAt !== null);
 });
 
-test('what cannot be published is refused, and a lost state does not lose it', async (t) => {
+test('what cannot be published or given is refused, and a lost state does not lose what can', async (t) => {
   const home = await createFakeHome(t);
-  const refuse = async (words: RegExp, ...ports: string[]) => {
-    const { code, stderr } = await home.run(['vm', 'create', '--name', 'no', ...ports.flatMap((port) => ['-p', port])]);
-    assert.notEqual(code, 0);
-    assert.match(stderr, words);
+  const refuseAs = (flag: string) => {
+    return async (words: RegExp, ...ports: string[]) => {
+      const flags = ports.flatMap((port) => [flag, port]);
+      const { code, stderr } = await home.run(['vm', 'create', '--name', 'no', ...flags]);
+      assert.notEqual(code, 0);
+      assert.match(stderr, words);
+    };
   };
+  const tooMany = Array.from({ length: 33 }, (_, index) => `${20_000 + index}`);
+  const refuse = refuseAs('-p');
   await refuse(/does not say which port.*\(USAGE\)/, '0:80');
   await refuse(/does not say what to forward.*\(USAGE\)/, '80/udp');
   await refuse(/at an IP address.*\(BAD_REQUEST\)/, 'example.org:8080:80');
   await refuse(/named twice.*\(BAD_REQUEST\)/, '8080:80', 'localhost:8080:81');
-  await refuse(/at most 32 ports.*\(BAD_REQUEST\)/, ...Array.from({ length: 33 }, (_, index) => `${20_000 + index}`));
+  await refuse(/at most 32 ports.*\(BAD_REQUEST\)/, ...tooMany);
+  const refuseHostPorts = refuseAs('--host-port');
+  for (const port of ['0', '65536', '5432:5433', 'localhost', ''])
+    await refuseHostPorts(/is not a port.*\(USAGE\)/, port);
+  await refuseHostPorts(/named twice.*\(BAD_REQUEST\)/, '5432', '05432');
+  await refuseHostPorts(/at most 32 ports.*\(BAD_REQUEST\)/, ...tooMany);
 
-  const { publish } = await home.json<Vm>(['vm', 'create', '--name', 'web', '-p', '[::1]:8080:80']);
+  const given = ['-p', '[::1]:8080:80', '--host-port', '5432'];
+  const { publish, hostPorts } = await home.json<Vm>(['vm', 'create', '--name', 'web', ...given]);
+  assert.deepEqual(hostPorts, [5432]);
   await home.json(['daemon', 'stop']);
   await rm(join(home.paths.state, 'state.sqlite'));
   await rm(join(home.paths.state, 'copies'), { recursive: true, force: true });
   await home.run(['system', 'recover']);
-  assert.deepEqual((await home.json<Vm>(['vm', 'show', 'web'])).publish, publish);
+  const kept = await home.json<Vm>(['vm', 'show', 'web']);
+  assert.deepEqual([kept.publish, kept.hostPorts], [publish, hostPorts]);
 });
 
 /** A program "in the guest", which counts: the fake agent connects to this host. */

@@ -3,13 +3,17 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
+import type { Vm } from '@banger/contract/api/vms.ts';
 import { networkCommand } from '../../packages/daemon/src/network/network-command.ts';
 import { closedNetworks } from '../../packages/daemon/src/network/reach.ts';
-import { CHECKOUT } from '../support/banger-home.ts';
+import { findByArgument } from '../../packages/daemon/src/platform/processes.ts';
+import { CHECKOUT, type Home } from '../support/banger-home.ts';
+import { createFakeHome } from '../support/fake-home.ts';
 import { HOST_PORT, SECOND_HOST_ADDRESS, WORLD_PORT } from '../support/fake-world.ts';
 import type { ProbeStep } from '../support/network-probe.ts';
 
@@ -78,6 +82,41 @@ test('a port of the host that the config gives is reached at one address, and no
   const outcomes = await probe(t, steps, { hostPorts: [HOST_PORT] });
   assert.deepEqual(outcomes, ['the host at 127.0.0.1', 'ECONNREFUSED', 'ECONNREFUSED']);
 });
+
+test('a port of the host that one vm was made with is reached by that vm, and by no other', async (t) => {
+  const home = await createFakeHome(t);
+  const [given, other] = [await serveOnLoopback(t), await serveOnLoopback(t)];
+  const made = await home.json<Vm>(['vm', 'create', '--name', 'one', '--start', '--host-port', String(given)]);
+  assert.deepEqual(made.hostPorts, [given]);
+  assert.match((await home.run(['vm', 'show', 'one'])).stdout, new RegExp(`host ports +${given} at host.banger`));
+  await home.json(['vm', 'create', '--name', 'two', '--start']);
+  const reached = async (name: string) => {
+    const { id } = await home.json<Vm>(['vm', 'show', name]);
+    return [await askFromNamespace(home, id, given), await askFromNamespace(home, id, other)];
+  };
+  assert.deepEqual(await reached('one'), ['the host', '']);
+  assert.deepEqual(await reached('two'), ['', '']);
+  await home.json(['vm', 'restart', 'one']);
+  assert.deepEqual(await reached('one'), ['the host', ''], 'at each start');
+});
+
+async function serveOnLoopback(t: TestContext): Promise<number> {
+  const server = createServer((socket) => socket.end('the host'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+/** What answers at the host's address where this vm's passt is; nothing where nobody does. */
+async function askFromNamespace(home: Home, id: string, port: number): Promise<string> {
+  const passt = findByArgument(`${home.paths.runtime}/vms/${id}/passt.log`).at(-1);
+  assert.ok(passt);
+  const script = `exec 3<>/dev/tcp/10.0.2.2/${port} && cat <&3`;
+  const enter = ['--preserve-credentials', '--user', '--net', '--target', String(passt.pid)];
+  const asking = spawn('nsenter', [...enter, 'bash', '-c', script], { stdio: ['ignore', 'pipe', 'ignore'] });
+  return text(asking.stdout);
+}
 
 type Given = { isPrivateOpen?: boolean; resolvers?: string; hostPorts?: number[] };
 

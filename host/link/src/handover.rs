@@ -11,7 +11,7 @@ use rustix::net::{
 };
 
 /// More than names and the most host ports that a vm may have
-const MAX_SOCKETS: usize = 64;
+const MAX_SOCKETS: usize = 128;
 
 pub struct Sockets {
     pub names_udp: UdpSocket,

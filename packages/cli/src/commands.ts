@@ -97,6 +97,12 @@ const create = {
     many: true,
     summary: 'Keep a port reachable here while the vm runs, such as 8080:80; written as for "banger vm forward"',
   },
+  'host-port': {
+    type: 'text',
+    placeholder: 'port',
+    many: true,
+    summary: "Let the vm reach this port of the host's own loopback, at host.banger; no other vm does",
+  },
 } as const;
 
 const wait = {

@@ -14,6 +14,8 @@ export const VM_LIMITS = {
 
 /** Ports that one vm may publish */
 export const MAX_PUBLISHED = 32;
+/** Ports of the host that one vm may be given, and as many that the config gives to all */
+export const MAX_HOST_PORTS = 32;
 
 export const STOP_LIMITS_MS = { min: 0, max: 3_600_000 } as const satisfies Limits;
 export const TAIL_LIMITS = { min: 0, max: 1_000_000 } as const satisfies Limits;

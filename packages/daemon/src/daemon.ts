@@ -49,6 +49,7 @@ import { sweepRecovery } from './recover/recover.ts';
 import { findUnrecorded, unrecordedUsersOf } from './recover/unrecorded.ts';
 import { networkTools, type Settings } from './settings.ts';
 import { createSsh } from './ssh/ssh.ts';
+import type { VmRecord } from './store/records/vms.ts';
 import { openStore } from './store/store.ts';
 import { createVmFolders } from './store/vm-folders.ts';
 import { createVmManifests } from './store/vm-manifest.ts';
@@ -118,9 +119,9 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     verdictPath: join(paths.cache, 'kvm.json'),
     greet: async (task, machine) => greetAgent(task, await machine.openAgentStream(task)),
   });
-  const readReach = async () => {
+  const readReach = async (vm: VmRecord) => {
     const { isPrivateOpen, hostPorts } = await config.read();
-    return { isPrivateOpen: isPrivateOpen !== false, hostPorts: hostPorts ?? [] };
+    return { isPrivateOpen: isPrivateOpen !== false, hostPorts: [...new Set([...(hostPorts ?? []), ...vm.hostPorts])] };
   };
   const driver = createQemuDriver({ qemuPath: tools.qemu, log, accel });
   const sshKey = async () => (await config.read()).sshKey;
@@ -137,9 +138,9 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     createHostSettingsCapability({
       hostRoot: '/',
       proxies: settings.proxies,
-      readWanted: async () => {
-        const { inside, hostPorts } = await config.read();
-        return { ...inside, hostPorts: hostPorts ?? [] };
+      readWanted: async (vm) => {
+        const [{ inside }, { hostPorts }] = [await config.read(), await readReach(vm)];
+        return { ...inside, hostPorts };
       },
       now,
     }),

@@ -5,6 +5,7 @@ import {
   describeLimits,
   describeSizeLimits,
   type Limits,
+  MAX_HOST_PORTS,
   MAX_PUBLISHED,
   STOP_LIMITS_MS,
   TAIL_LIMITS,
@@ -41,6 +42,12 @@ export const publishedSchema = z
     'an address of the host is named twice',
   );
 
+/** Ports of the host's loopback that this vm reaches, and others do not */
+export const hostPortsSchema = z
+  .array(portNumber)
+  .max(MAX_HOST_PORTS, `a vm is given at most ${MAX_HOST_PORTS} ports of the host`)
+  .refine((ports) => new Set(ports).size === ports.length, 'a port of the host is named twice');
+
 /**
  * What a start waits for. `agent`: a command would be run now. `system`: besides, the image's own init has finished its
  * boot, where there is one.
@@ -56,6 +63,7 @@ export const vmCreateSchema = z.strictObject({
   memoryBytes: memoryBytes.optional(),
   diskBytes: diskBytes.optional(),
   publish: publishedSchema.default([]),
+  hostPorts: hostPortsSchema.default([]),
   /** Start it at once */
   start: z.boolean().default(false),
   waitFor: waitFor.default('agent'),
@@ -132,6 +140,7 @@ export const vmSchema = z.object({
   /** What the disk file really takes on the host */
   diskAllocatedBytes: z.number(),
   publish: publishedSchema,
+  hostPorts: hostPortsSchema,
   ephemeral: z.boolean(),
   /** When it stops unless somebody uses it; null while somebody does, and where the config does not ask for it */
   idleStopAt: z.string().nullable(),

@@ -15,6 +15,7 @@ import type { VmId } from '@banger/contract/names.ts';
 import { packTar } from '@banger/contract/tar/pack-tar.ts';
 import type { Guest } from '../guest/guest.ts';
 import type { Task } from '../platform/task.ts';
+import type { VmRecord } from '../store/records/vms.ts';
 import type { Capability } from './capability.ts';
 import { digestOf, type HostCertificate, readHostCertificates } from './host-certificates.ts';
 import { planProxies } from './host-proxies.ts';
@@ -30,7 +31,7 @@ type Wanted = {
   caCertificates: boolean | null;
   proxy: boolean | null;
   timeZone: boolean | null;
-  /** Of the host's loopback, that vms reach */
+  /** Of the host's loopback, that this vm reaches */
   hostPorts: number[];
 };
 
@@ -40,7 +41,7 @@ type HostSettingsParts = {
   /** The owner's variables, with whatever password they hold */
   proxies: Readonly<Record<string, string>>;
   /** Throws CONFIG_INVALID. */
-  readWanted: () => Promise<Wanted>;
+  readWanted: (vm: VmRecord) => Promise<Wanted>;
   now: () => Date;
 };
 
@@ -55,8 +56,8 @@ export function createHostSettingsCapability({ hostRoot, proxies, readWanted, no
   const prepared = new Map<VmId, Settings>();
   return {
     name: 'host settings',
-    async prepare(task, { id }) {
-      prepared.set(id, await readSettings(task));
+    async prepare(task, vm) {
+      prepared.set(vm.id, await readSettings(task, vm));
       return {};
     },
     async release({ id }) {
@@ -73,8 +74,8 @@ export function createHostSettingsCapability({ hostRoot, proxies, readWanted, no
     },
   };
 
-  async function readSettings(task: Task): Promise<Settings> {
-    const { caCertificates, proxy, timeZone, hostPorts } = await readWanted();
+  async function readSettings(task: Task, vm: VmRecord): Promise<Settings> {
+    const { caCertificates, proxy, timeZone, hostPorts } = await readWanted(vm);
     return {
       certificates: caCertificates ? await readHostCertificates(task, hostRoot) : caCertificates === false ? [] : null,
       proxies: proxy ? toldOf(task, planProxies(proxies, hostPorts)) : proxy === false ? {} : null,

@@ -2,12 +2,11 @@
 
 import { posix } from 'node:path';
 import { toBangerError } from '@banger/contract/errors.ts';
-import { VM_LIMITS } from '@banger/contract/limits.ts';
+import { MAX_HOST_PORTS, VM_LIMITS } from '@banger/contract/limits.ts';
 import { formatSize, parseDurationMs, parseSizeBytes } from '@banger/contract/sizes.ts';
 import { z } from 'zod';
 
 const MAX_FILE_SYNCS = 100;
-const MAX_HOST_PORTS = 16;
 /** A shorter one would stop a vm between two commands that are typed */
 const MIN_IDLE_MS = 1000;
 

@@ -22,6 +22,7 @@ const facts = (id: string, name: string, more: Partial<VmFacts> = {}): VmFacts =
   memoryBytes: 2 ** 30,
   diskBytes: 2 ** 33,
   publish: [],
+  hostPorts: [],
   ephemeral: false,
   machineId: 'f'.repeat(32),
   createdAt: '2026-01-01T00:00:00.000Z',

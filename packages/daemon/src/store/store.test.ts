@@ -32,6 +32,7 @@ const vm: VmRecord = {
   memoryBytes: 1,
   diskBytes: 2,
   publish: [],
+  hostPorts: [],
   ephemeral: true,
   machineId: 'f'.repeat(32),
   createdAt: '2026-01-01T00:00:00.000Z',

@@ -37,6 +37,7 @@ export async function createVm(task: Task, parts: VmParts, request: NamedVmCreat
     kernelDigest: kernel.digest,
     ...size,
     publish: request.publish ?? [],
+    hostPorts: request.hostPorts ?? [],
     ephemeral: request.ephemeral ?? false,
     machineId: randomBytes(16).toString('hex'),
     createdAt: parts.now().toISOString(),

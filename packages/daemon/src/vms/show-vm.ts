@@ -20,6 +20,7 @@ export async function showVm(
     diskBytes: vm.diskBytes,
     diskAllocatedBytes: await allocatedBytes(folders.of(vm.id).disk),
     publish: vm.publish,
+    hostPorts: vm.hostPorts,
     ephemeral: vm.ephemeral,
     createdAt: vm.createdAt,
   };

@@ -120,6 +120,7 @@ export const sampleVm = {
   diskBytes: 8 * 2 ** 30,
   diskAllocatedBytes: 3 * 2 ** 20,
   publish: [],
+  hostPorts: [],
   ephemeral: false,
   idleStopAt: null,
   fromHost: [],

@@ -1,6 +1,6 @@
 import type { VmCreate } from '@banger/contract/api/vms.ts';
 import { BangerError } from '@banger/contract/errors.ts';
-import { parsePublish } from '@banger/contract/forward.ts';
+import { parsePort, parsePublish } from '@banger/contract/forward.ts';
 import { parseCatalogName, parseVmName } from '@banger/contract/names.ts';
 import type { Input } from '../../commands.ts';
 import type { Run } from '../../load-command.ts';
@@ -21,7 +21,7 @@ export const run: Run<'vm create'> = async (cli, { flags }) => {
 
 /** Only what was said: the daemon knows the defaults. */
 export function vmCreateBody(flags: Omit<Input<'vm create'>['flags'], 'start'>): VmCreate {
-  const { name, image, kernel, cpus, memory, 'disk-size': diskSize, publish } = flags;
+  const { name, image, kernel, cpus, memory, 'disk-size': diskSize, publish, 'host-port': hostPorts } = flags;
   return {
     ...(flags.wait !== undefined && { waitFor: flags.wait }),
     ...(name !== undefined && { name: parseVmName(name) }),
@@ -31,5 +31,6 @@ export function vmCreateBody(flags: Omit<Input<'vm create'>['flags'], 'start'>):
     ...(memory !== undefined && { memoryBytes: memory }),
     ...(diskSize !== undefined && { diskBytes: diskSize }),
     ...(publish.length > 0 && { publish: publish.map(parsePublish) }),
+    ...(hostPorts.length > 0 && { hostPorts: hostPorts.map((port) => parsePort(port)) }),
   };
 }

@@ -34,6 +34,7 @@ function factsOf(vm: Vm, nowMs: number): [string, string][] {
   );
   if (vm.fromHost.length > 0) facts.push(['from host', `${vm.fromHost.join(', ')} at each start`]);
   if (vm.publish.length > 0) facts.push(['published', vm.publish.map(describePublished).join(', ')]);
+  if (vm.hostPorts.length > 0) facts.push(['host ports', `${vm.hostPorts.join(', ')} at host.banger`]);
   if (vm.ephemeral) facts.push(['lasts', 'as long as the command that made it']);
   return facts;
 }

@@ -1,7 +1,7 @@
 /** The vms. `state` is the intent: it is written before the host is touched, and reconcile goes by it. */
 import type { DatabaseSync } from 'node:sqlite';
 import { digestSchema } from '@banger/contract/api/images.ts';
-import { publishedSchema, stopReasonSchema } from '@banger/contract/api/vms.ts';
+import { hostPortsSchema, publishedSchema, stopReasonSchema } from '@banger/contract/api/vms.ts';
 import type { Digest } from '@banger/contract/digest.ts';
 import { isVmId, isVmName, type VmId } from '@banger/contract/names.ts';
 import { z } from 'zod';
@@ -37,6 +37,7 @@ export const vmFactsSchema = z.object({
   diskBytes: count,
   /** Folders that an earlier version described have none */
   publish: publishedSchema.default([]),
+  hostPorts: hostPortsSchema.default([]),
   ephemeral: z.boolean(),
   /** 32 hex digits, the guest's /etc/machine-id */
   machineId: z.string().regex(/^[0-9a-f]{32}$/, 'it is no machine id'),
@@ -55,7 +56,7 @@ export type VmRecords = ReturnType<typeof createVmRecords>;
 export function createVmRecords(database: DatabaseSync, writes: Writes, onRemove: (id: VmId) => void) {
   const table = createTable<VmRecord>({
     ...{ database, writes, name: 'vms', key: ['id'], schema: vmRecordSchema },
-    json: ['state', 'fault', 'publish'],
+    json: ['state', 'fault', 'publish', 'hostPorts'],
     flags: ['ephemeral'],
   });
   return {
