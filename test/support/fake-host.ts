@@ -7,9 +7,10 @@
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { watch } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
-import { HOST_PORT, SECOND_HOST_ADDRESS, WORLD_ADDRESSES } from './fake-world.ts';
+import { basename, dirname, join } from 'node:path';
+import { HOST_PORT, LATER_HOST_ADDRESS, SECOND_HOST_ADDRESS, WORLD_ADDRESSES } from './fake-world.ts';
 
 const ip = (line: string, inNamespaceOf?: number) => {
   const enter = inNamespaceOf === undefined ? [] : ['nsenter', `--net=/proc/${inNamespaceOf}/ns/net`];
@@ -37,13 +38,23 @@ ip('route add 169.254.169.254/32 via 203.0.113.1');
 world.stdin.write('listen\n');
 await once(world.stdout, 'data');
 
-for (const address of ['127.0.0.1', SECOND_HOST_ADDRESS]) {
-  const own = createServer((socket) => socket.end(`the host at ${address}`));
-  own.listen(HOST_PORT, address);
-  await once(own, 'listening');
+for (const address of ['127.0.0.1', SECOND_HOST_ADDRESS]) await serve(address);
+const later = process.env.HOST_GETS_ADDRESS;
+if (later) {
+  watch(dirname(later), (_, name) => {
+    if (name !== basename(later)) return;
+    ip(`addr replace ${LATER_HOST_ADDRESS}/32 dev host`);
+    void serve(LATER_HOST_ADDRESS);
+  });
 }
 
 const [program = '', ...args] = process.argv.slice(2);
 const [code] = await once(spawn(program, args, { stdio: 'inherit' }), 'exit');
 world.kill('SIGKILL');
 process.exit(code ?? 1);
+
+async function serve(address: string): Promise<void> {
+  const own = createServer((socket) => socket.end(`the host at ${address}`));
+  own.listen(HOST_PORT, address);
+  await once(own, 'listening');
+}

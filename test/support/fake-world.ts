@@ -7,6 +7,8 @@ export const WORLD_PORT = 8080;
 /** On the host's own loopback, and on an address as that of Docker's bridge */
 export const HOST_PORT = 5432;
 export const SECOND_HOST_ADDRESS = '172.17.0.1';
+/** What the host has once the file named by HOST_GETS_ADDRESS is there, as with a VPN */
+export const LATER_HOST_ADDRESS = '198.51.100.99';
 /** The first two answer for names, each in its own way */
 const NAME_SERVERS = ['203.0.113.1', '203.0.113.53'];
 export const WORLD_ADDRESSES = [

@@ -4,9 +4,12 @@ import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export type ProbeStep =
   | { tcp: string; port: number }
+  /** Again and again until its outcome is this */
+  | { until: string; tcp: string; port: number }
   | { udp: string; port: number }
   | { name: string; kind: 'A' | 'AAAA' }
   | { write: string; text: string };
@@ -16,10 +19,19 @@ const LIMIT_MS = 20_000;
 if (import.meta.main) {
   const outcomes: string[] = [];
   for (const step of JSON.parse(process.env.PROBE_STEPS ?? '[]') as ProbeStep[]) {
-    outcomes.push(await take(step).catch((fault: NodeJS.ErrnoException) => fault.code ?? fault.message));
+    outcomes.push(await outcomeOf(step));
   }
   console.log(JSON.stringify(outcomes));
   process.exit();
+}
+
+async function outcomeOf(step: ProbeStep): Promise<string> {
+  const deadline = performance.now() + LIMIT_MS;
+  for (;;) {
+    const outcome = await take(step).catch((fault: NodeJS.ErrnoException) => fault.code ?? fault.message);
+    if (!('until' in step) || outcome === step.until || performance.now() > deadline) return outcome;
+    await delay(50);
+  }
 }
 
 async function take(step: ProbeStep): Promise<string> {

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 pub struct Arguments {
     pub side: Side,
@@ -23,10 +24,29 @@ pub struct Link {
     /// Where the guest finds the ports of the host that it was given
     pub host: Ipv4Addr,
     pub host_ports: Vec<u16>,
-    /// Networks that the guest does not reach, as "169.254.0.0/16"
-    pub closed: Vec<String>,
+    /// What the guest does not reach
+    pub closed: Vec<Network>,
     /// The host's list of name servers
     pub resolvers: PathBuf,
+}
+
+/// "169.254.0.0/16"
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Network {
+    pub address: Ipv4Addr,
+    pub prefix: u8,
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let (address, prefix) = text.split_once('/')?;
+            Some(Self { address: address.parse().ok()?, prefix: prefix.parse().ok().filter(|bits| *bits <= 32)? })
+        };
+        read().ok_or_else(|| format!("{text} is no network"))
+    }
 }
 
 impl Arguments {
@@ -53,7 +73,7 @@ impl Arguments {
                 "--names" => link.names = value.parse().map_err(invalid)?,
                 "--host" => link.host = value.parse().map_err(invalid)?,
                 "--host-port" => link.host_ports.push(value.parse().map_err(|_| format!("{value} is no port"))?),
-                "--closed" => link.closed.push(value),
+                "--closed" => link.closed.push(value.parse()?),
                 "--resolvers" => link.resolvers = value.into(),
                 _ => return Err(format!("{option} is not known")),
             }
@@ -72,15 +92,22 @@ mod tests {
         let read = Arguments::parse(words.split(' ').map(str::to_owned)).unwrap();
         assert_eq!(read.side, Side::Inside);
         assert_eq!(read.link.host_ports, [5432]);
-        assert_eq!(read.link.closed, ["10.0.0.0/8"]);
+        assert_eq!(read.link.closed, [Network { address: [10, 0, 0, 0].into(), prefix: 8 }]);
         assert_eq!(read.program, ["passt", "--names", "x"]);
     }
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        for words in
-            ["", "beside", "inside --names", "inside --names x -- p", "inside --host-port 70000 -- p", "inside"]
-        {
+        for words in [
+            "",
+            "beside",
+            "inside",
+            "inside --names",
+            "inside --names x -- p",
+            "inside --host-port 70000 -- p",
+            "inside --closed 10.0.0.0 -- p",
+            "inside --closed 10.0.0.0/33 -- p",
+        ] {
             assert!(Arguments::parse(words.split_terminator(' ').map(str::to_owned)).is_err(), "{words}");
         }
     }

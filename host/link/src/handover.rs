@@ -10,10 +10,14 @@ use rustix::net::{
     recvmsg, sendmsg,
 };
 
-/// More than names and the most host ports that a vm may have
+use crate::kernel::Kernel;
+
+/// More than the kernel, names and the most host ports that a vm may have
 const MAX_SOCKETS: usize = 128;
 
 pub struct Sockets {
+    /// Of the namespace
+    pub kernel: Kernel,
     pub names_udp: UdpSocket,
     pub names_tcp: TcpListener,
     /// In the order of the arguments
@@ -21,7 +25,7 @@ pub struct Sockets {
 }
 
 pub fn send(channel: BorrowedFd, sockets: &Sockets) -> io::Result<()> {
-    let mut descriptors = vec![sockets.names_udp.as_fd(), sockets.names_tcp.as_fd()];
+    let mut descriptors = vec![sockets.kernel.as_fd(), sockets.names_udp.as_fd(), sockets.names_tcp.as_fd()];
     descriptors.extend(sockets.host_ports.iter().map(AsFd::as_fd));
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_SOCKETS))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -45,7 +49,9 @@ pub fn receive(channel: BorrowedFd) -> io::Result<Option<Sockets>> {
         }
     }
     let mut received = received.into_iter();
-    let (Some(udp), Some(tcp)) = (received.next(), received.next()) else { return Ok(None) };
+    let (Some(kernel), Some(udp), Some(tcp)) = (received.next(), received.next(), received.next()) else {
+        return Ok(None);
+    };
     let host_ports = received.map(TcpListener::from).collect();
-    Ok(Some(Sockets { names_udp: udp.into(), names_tcp: tcp.into(), host_ports }))
+    Ok(Some(Sockets { kernel: kernel.into(), names_udp: udp.into(), names_tcp: tcp.into(), host_ports }))
 }

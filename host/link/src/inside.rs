@@ -1,17 +1,18 @@
 //! In the namespace that pasta made: close it, open what the guest finds in it, and become passt.
 
 use std::convert::Infallible;
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _};
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::arguments::Link;
 use crate::handover::{self, Sockets};
+use crate::kernel::Kernel;
 
 const NAMES_PORT: u16 = 53;
 
@@ -23,43 +24,33 @@ pub fn become_program(link: &Link, program: &[String]) -> Result<ExitCode, Strin
 }
 
 fn become_passt(link: &Link, program: &[String]) -> Result<Infallible, String> {
-    run_ip(&ip_commands(link))?;
-    let sockets = open_sockets(link).map_err(because("the sockets of the namespace"))?;
+    let kernel = set_up(link).map_err(because("setting up the namespace"))?;
+    let sockets = open_sockets(kernel, link).map_err(because("the sockets of the namespace"))?;
     handover::send(rustix::stdio::stdin(), &sockets).map_err(because("handing the sockets out"))?;
     drop(sockets);
     // pasta does not end what it started when it is killed.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(because("tying passt to pasta"))?;
+    io::stdin().read_exact(&mut [0]).map_err(because("waiting for the last walls"))?;
     let nothing = File::open("/dev/null").map_err(because("/dev/null"))?;
     let [name, arguments @ ..] = program else { return Err("there is no program to become".to_owned()) };
     Err(because(name)(Command::new(name).args(arguments).stdin(nothing).exec()))
 }
 
-/// Rules, not routes: pasta copies the host's routes, and a more specific one would win. What is local goes before any
-/// rule, and so the namespace's own addresses stay.
-fn ip_commands(link: &Link) -> String {
-    let mut commands = format!("address add {}/32 dev lo\naddress add {}/32 dev lo\n", link.names, link.host);
+/// What is local goes before any rule, and so the namespace's own addresses stay.
+fn set_up(link: &Link) -> io::Result<Kernel> {
+    let kernel = Kernel::open()?;
+    for address in [link.names, link.host] {
+        kernel.add_address(address)?;
+    }
     for network in &link.closed {
-        let _ = writeln!(commands, "rule add priority 100 to {network} prohibit");
+        kernel.close(*network)?;
     }
-    commands
+    Ok(kernel)
 }
 
-fn run_ip(commands: &str) -> Result<(), String> {
-    let mut ip = Command::new("/bin/ip")
-        .args(["-batch", "-"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .map_err(because("/bin/ip of the package iproute2"))?;
-    let written = ip.stdin.take().map(|mut stdin| stdin.write_all(commands.as_bytes()));
-    let status = ip.wait().map_err(because("ip"))?;
-    match written {
-        Some(Ok(())) if status.success() => Ok(()),
-        _ => Err(format!("ip could not set up the namespace: {status}")),
-    }
-}
-
-fn open_sockets(link: &Link) -> io::Result<Sockets> {
+fn open_sockets(kernel: Kernel, link: &Link) -> io::Result<Sockets> {
     Ok(Sockets {
+        kernel,
         names_udp: UdpSocket::bind((link.names, NAMES_PORT))?,
         names_tcp: TcpListener::bind((link.names, NAMES_PORT))?,
         host_ports: link
@@ -72,21 +63,4 @@ fn open_sockets(link: &Link) -> io::Result<Sockets> {
 
 fn because<Fault: Display>(what: &str) -> impl Fn(Fault) -> String {
     move |fault| format!("{what}: {fault}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_closed_is_closed_by_rules() {
-        let link = Link {
-            names: [10, 0, 2, 3].into(),
-            host: [10, 0, 2, 2].into(),
-            host_ports: vec![],
-            closed: vec!["169.254.0.0/16".to_owned()],
-            resolvers: "/etc/resolv.conf".into(),
-        };
-        assert!(ip_commands(&link).ends_with("\nrule add priority 100 to 169.254.0.0/16 prohibit\n"));
-    }
 }

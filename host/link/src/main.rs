@@ -5,15 +5,19 @@
 //! ```
 //!
 //! `inside` runs in the namespace that pasta made. It closes what the guest may not reach, opens the sockets that the
-//! guest finds there, hands them out, and becomes passt. `outside` is in the host's own network and serves those
-//! sockets: names, and the ports of the host that the vm was given. Nothing of it listens on the host.
+//! guest finds there, hands them out, and becomes passt once it is told to. `outside` is in the host's own network and
+//! serves those sockets: names, and the ports of the host that the vm was given. It also closes the host's own addresses,
+//! by a line to the kernel that was opened in the namespace. Nothing of it listens on the host.
 
 mod arguments;
 mod handover;
 mod host_ports;
 mod inside;
+mod kernel;
 mod names;
+mod netlink;
 mod outside;
+mod own_addresses;
 mod query;
 mod resolvers;
 mod threads;

@@ -1,6 +1,5 @@
 /** Why vms have no network here. The same answer for a start, which goes on without one, and for the doctor. */
 import { access, constants, readFile } from 'node:fs/promises';
-import { networkInterfaces } from 'node:os';
 import { ProcessFailure, runProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
 import { inNamespace, type NetworkTools } from './network-command.ts';
@@ -9,7 +8,6 @@ export const HOST = {
   tunDevice: '/dev/net/tun',
   routesPath: '/proc/net/route',
   resolversPath: '/etc/resolv.conf',
-  ownAddresses,
 };
 
 /** Where the host says what it has; tests say otherwise */
@@ -47,11 +45,6 @@ export function lastWords(printed: string, lines = 1): string {
     .filter((line) => !/ to syslog$/.test(line))
     .slice(-lines)
     .join('\n');
-}
-
-function ownAddresses(): string[] {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return all.flatMap(({ family, address }) => (family === 'IPv4' ? [address] : []));
 }
 
 /** `routes` is /proc/net/route: interface, destination and so on, in hexadecimal, one route a line. */

@@ -137,7 +137,6 @@ function host(folder: string) {
     tunDevice: '/dev/null',
     routesPath: join(folder, 'routes'),
     resolversPath: join(folder, 'resolv.conf'),
-    ownAddresses: () => [],
   };
 }
 

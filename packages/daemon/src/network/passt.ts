@@ -52,8 +52,8 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
     checkSocketPath(files.socket);
     await Promise.all(Object.values(files).map((path) => rm(path, { force: true }))); // of an earlier run
     const deadline = AbortSignal.timeout(START_DEADLINE_MS);
-    const closed = closedNetworks({ ...reach, ownAddresses: host.ownAddresses() });
-    const plan = { ...files, resolvers: host.resolversPath, closed, hostPorts: reach.hostPorts };
+    const { resolversPath: resolvers } = host;
+    const plan = { ...files, resolvers, closed: closedNetworks(reach), hostPorts: reach.hostPorts };
     // Not its socket, which is there before passt isolates itself. A host may refuse that: passt would take QEMU's
     // connection, and end.
     const watch = watchForContent(files.pid);

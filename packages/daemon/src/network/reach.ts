@@ -20,11 +20,7 @@ const ALWAYS_CLOSED = [
 /** The networks of homes, companies, providers and VPNs */
 const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10'];
 
-/** `ownAddresses` are those of the host: what listens on all of them is not meant for guests. */
-export function closedNetworks({
-  isPrivateOpen,
-  ownAddresses,
-}: Pick<Reach, 'isPrivateOpen'> & { ownAddresses: string[] }): string[] {
-  const always = [...ALWAYS_CLOSED, ...ownAddresses.map((address) => `${address}/32`)];
-  return isPrivateOpen ? always : [...always, ...PRIVATE];
+/** Besides the host's own addresses, which banger-link follows. */
+export function closedNetworks({ isPrivateOpen }: Pick<Reach, 'isPrivateOpen'>): string[] {
+  return isPrivateOpen ? ALWAYS_CLOSED : [...ALWAYS_CLOSED, ...PRIVATE];
 }
