@@ -89,6 +89,7 @@ fn index_of(interface: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::symlink;
 
     #[test]
     fn the_first_three_servers_are_asked_in_their_order() {
@@ -101,6 +102,42 @@ mod tests {
     #[test]
     fn without_any_the_hosts_own_is_asked() {
         assert_eq!(parse("options edns0\n"), ["127.0.0.1:53".parse().unwrap()]);
+    }
+
+    #[test]
+    fn what_programs_write_into_it_is_understood() {
+        let servers = |text: &str| parse(text).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let many: String = (1..=10).map(|host| format!("nameserver 192.0.2.{host}\n")).collect();
+        for (text, expected) in [
+            ("", "127.0.0.1:53"),
+            ("\u{fffd}\0nameserver\nnameserver \nnameserver 1.2.3\nnameserver fe80::1%../x\n", "127.0.0.1:53"),
+            ("nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch .\n", "127.0.0.53:53"),
+            ("nameserver 2001:db8::1\nnameserver 2001:db8::2\n", "[2001:db8::1]:53 [2001:db8::2]:53"),
+            ("nameserver 192.0.2.1\r\noptions timeout:1\r\n", "192.0.2.1:53"),
+            (many.as_str(), "192.0.2.1:53 192.0.2.2:53 192.0.2.3:53"),
+        ] {
+            assert_eq!(servers(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_put_in_its_place_counts_however_it_came_there() {
+        let folder = std::env::temp_dir().join(format!("banger-link-replaced-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let path = folder.join("resolv.conf");
+        let resolvers = Resolvers::new(&path);
+        let first = || resolvers.now()[0].ip().to_string();
+        for (name, server) in [("wifi", "192.0.2.1"), ("vpn", "192.0.2.2")] {
+            fs::write(folder.join(name), format!("nameserver {server}\n")).unwrap();
+            symlink(name, folder.join("link")).unwrap();
+            fs::rename(folder.join("link"), &path).unwrap();
+            assert_eq!(first(), server);
+        }
+        fs::rename(folder.join("wifi"), &path).unwrap();
+        assert_eq!(first(), "192.0.2.1");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(first(), "127.0.0.1");
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { parseSearchDomains } from './search-domains.ts';
+import { parseSearchDomains, readSearchDomains } from './search-domains.ts';
 
 test('names are completed as on the host: the last list counts, and what is no domain does not', () => {
   assert.deepEqual(parseSearchDomains('nameserver 192.0.2.1\n'), []);
@@ -9,6 +13,15 @@ test('names are completed as on the host: the last list counts, and what is no d
     'lan',
   ]);
   assert.deepEqual(parseSearchDomains('domain home.arpa\n'), ['home.arpa']);
+});
+
+test('a host whose list is missing, or is no file, completes nothing, and holds up no start', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'banger-search-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  execFileSync('mkfifo', [join(folder, 'pipe')]);
+  for (const path of ['/dev/zero', folder, join(folder, 'pipe'), join(folder, 'missing')]) {
+    assert.deepEqual(await readSearchDomains(path), [], path);
+  }
 });
 
 test('a list without end is cut', () => {

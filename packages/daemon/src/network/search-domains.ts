@@ -1,12 +1,15 @@
 /** The domains that the host completes names with, for the guest to do the same. */
-import { readFile } from 'node:fs/promises';
+import { readRegularFile } from '../platform/regular-file.ts';
 
 const MAX_DOMAINS = 6;
 /** They go in on the kernel's command line, which is 2 KiB */
 const MAX_BYTES = 256;
+const MAX_FILE_BYTES = 64 * 1024;
 
 export async function readSearchDomains(path: string): Promise<string[]> {
-  return parseSearchDomains(await readFile(path, 'utf8').catch(() => '')); // a host without it completes nothing
+  // What cannot be read, or is no file, completes nothing.
+  const bytes = await readRegularFile(path, MAX_FILE_BYTES, (why) => new Error(why)).catch(() => Buffer.alloc(0));
+  return parseSearchDomains(bytes.toString('utf8'));
 }
 
 /** The last line that names any counts, as it does for the C library. */
