@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -25,6 +25,21 @@ test('the daemon starts on demand, outlives the command, and stops when told', a
   assert.deepEqual([socket.mode & 0o777, folder.mode & 0o777], [0o600, 0o700]);
   assert.equal((await home.run(['daemon', 'stop'])).code, 0);
   assert.equal(readProcessRef(status.pid), null);
+});
+
+test('the next daemon starts from what the first one compiled, though that was killed', async (t) => {
+  const home = await createHome(t, { env: { BANGER_TEST_COVERAGE: '' } });
+  const compiled = join(home.paths.cache, 'node-compile-cache');
+  await rm(compiled, { recursive: true, force: true });
+  await home.json(['daemon', 'start']);
+  await home.daemonPid(); // by its answer it has done what it does once it is ready
+  await home.killDaemon();
+  const files = (await readdir(compiled, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+  const texts = await Promise.all(files.map(({ parentPath, name }) => readFile(join(parentPath, name), 'latin1')));
+  assert.ok(
+    texts.some((text) => text.includes('await shedInheritance(')),
+    'the daemon’s program is there',
+  );
 });
 
 test('ten commands at once start one daemon', async (t) => {

@@ -15,8 +15,9 @@ export function programEnvironment(env: Environment): Record<string, string> {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     LANG: 'C.UTF-8',
     ...keep(env, (name) => FOLDERS.includes(name) || name.startsWith('BANGER_')),
-    ...keep(env, (name) => name === 'NODE_COMPILE_CACHE'), // bin/banger has made it a folder of banger's
-    ...(env.BANGER_TEST_COVERAGE && { NODE_V8_COVERAGE: env.BANGER_TEST_COVERAGE }),
+    ...(env.BANGER_TEST_COVERAGE
+      ? { NODE_V8_COVERAGE: env.BANGER_TEST_COVERAGE } // exact only for code that does not come from a cache
+      : keep(env, (name) => name === 'NODE_COMPILE_CACHE')), // bin/banger has made it a folder of banger's
   };
 }
 

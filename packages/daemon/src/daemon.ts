@@ -2,7 +2,6 @@
  * Builds every service and hands it its parts: the one place that knows who gets what, and in which order the daemon
  * comes up and goes down.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DaemonStatus } from '@banger/contract/api/system.ts';
 import type { Digest } from '@banger/contract/digest.ts';
@@ -71,7 +70,6 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const now = () => new Date();
   const startedAt = now().toISOString();
   for (const folder of [paths.state, paths.data, paths.cache, paths.runtime]) makeOwnFolder(folder, OWNER);
-  makeCompileCache(paths.cache);
   const lock = takeSingleInstanceLock(join(paths.state, 'lock.sqlite'));
   const store = openStore(join(paths.state, 'state.sqlite'), { log, now });
 
@@ -245,14 +243,5 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     store.close();
     lock[Symbol.dispose]();
     log.info('stopped');
-  }
-}
-
-/** What Node keeps there is run again, so `bin/banger` only uses a folder that was made behind these checks. */
-function makeCompileCache(cacheFolder: string): void {
-  try {
-    mkdirSync(join(cacheFolder, 'node-compile-cache'), { mode: 0o700 });
-  } catch {
-    // it is there, or there is no space for it: commands are slower then
   }
 }

@@ -3,6 +3,7 @@
  * `{"ready":true}` or `{"error":{…}}`. Whoever starts it waits for that line. The log goes to standard error.
  */
 import { readFileSync, writeSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { HANDED_ON_STDIN, parseHanded } from '@banger/contract/daemon-start.ts';
 import { toBangerError } from '@banger/contract/errors.ts';
 import { startDaemon } from './daemon.ts';
@@ -22,6 +23,7 @@ try {
   await shedInheritance(log, process.getuid?.() === 0);
   const daemon = await startDaemon(readSettings(process.env, readHanded()), log, requestStop);
   announce({ ready: true });
+  flushCompileCache(); // Node writes it at the end, which a daemon that is killed does not reach
   await stopRequested;
   await daemon.stop();
   process.exit(0);
