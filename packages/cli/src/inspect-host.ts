@@ -38,6 +38,7 @@ async function* answersOf<Answer extends object>(argv: string[], timeoutMs: numb
   const stderr: string[] = [];
   program.stderr?.on('data', (bytes) => stderr.push(String(bytes)));
   const ended = once(program, 'close');
+  ended.catch(() => {}); // awaited below, unless the reader has had enough
   let hasAnswered = false;
   for await (const line of createInterface({ input: program.stdout as Readable })) {
     const said = JSON.parse(line) as Answer | { error: WireError };
