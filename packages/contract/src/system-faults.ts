@@ -46,7 +46,7 @@ const FAULTS: readonly Entry[] = [
     sqlite: [10],
     words: /input\/output error/i,
     what: 'The disk could not be read or written',
-    hint: '"dmesg" tells whether the disk fails; "quota -s" whether a quota is used up.',
+    hint: '"dmesg" tells whether the disk fails; "quota -s" and "ulimit -f" whether a limit of yours is reached.',
   },
   {
     code: 'FILE_TOO_LARGE',

@@ -53,7 +53,6 @@ export function debianSource({ packages, workFolder, proxies, log }: DebianParts
         env: { TMPDIR: workFolder, SOURCE_DATE_EPOCH: '0', ...proxies },
         stdout: tar,
         onStderrLine: (line) => reportLine(task, line),
-        ownGroup: true,
         cwd: '/',
       });
     } catch (fault) {

@@ -72,7 +72,7 @@ async function download(task: Task, kernel: KernelPackage, { cacheFolder, proxie
   const fresh = join(folder, `download-${process.pid}-${Date.now()}`);
   try {
     await makePrivateFolder(fresh);
-    await runProcess(task, ['apt-get', 'download', argument], { cwd: fresh, env: proxies, ownGroup: true });
+    await runProcess(task, ['apt-get', 'download', argument], { cwd: fresh, env: proxies });
     const [fileName] = (await listFolder(fresh)).filter((name) => name.endsWith('.deb'));
     if (!fileName) throw fetchFailed(kernel.name, new Error('apt-get left no package behind'));
     await rename(join(fresh, fileName), join(folder, fileName));

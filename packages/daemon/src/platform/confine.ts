@@ -80,7 +80,7 @@ export function createWalls(ways: readonly string[][]) {
     task: Task,
     argv: readonly string[],
     { readable = [], writable = [], limits: own = {} }: Walls,
-    options: Omit<RunOptions, 'ownGroup' | 'maxStdoutBytes'> = {},
+    options: Omit<RunOptions, 'maxStdoutBytes'> = {},
   ): Promise<ProcessOutput> {
     const limits = { ...USUAL_LIMITS, ...own };
     const program = [requireTool(argv[0] as string), ...argv.slice(1)];
@@ -93,7 +93,6 @@ export function createWalls(ways: readonly string[][]) {
       return await runProcess(task.withSignal(growth.signal), [...walls, ...prlimit(limits), ...program], {
         ...options,
         maxStdoutBytes: limits.outputBytes,
-        ownGroup: true,
       });
     } catch (fault) {
       task.check();

@@ -35,6 +35,21 @@ test('a program whose output can be written no more is ended', async () => {
   await assert.rejects(runProcess(task, ['yes'], { stdout: full().destroy() }), { message: /^yes / });
 });
 
+test('what a program has started ends with it, and what has left its group is not waited for', async (t) => {
+  const folder = await makeFolder(t);
+  const name = join(folder, 'word');
+  const script = `sh -c 'sleep 300' ${name}-in & setsid sh -c 'sleep 300' ${name}-out & echo begun >&2; wait`;
+  for (const by of ['the task', 'its input']) {
+    const stop = new AbortController();
+    const stdin = new Readable({ read() {} });
+    const end = () => (by === 'the task' ? stop.abort() : stdin.destroy(new Error('cut')));
+    const running = runProcess(task.withSignal(stop.signal), ['sh', '-c', script], { stdin, onStderrLine: end });
+    await assert.rejects(running);
+    assert.deepEqual(findByArgument(`${name}-in`), []);
+    for (const left of findByArgument(`${name}-out`)) await killProcess(left);
+  }
+});
+
 test('a program that is not installed is named', async () => {
   await assert.rejects(runProcess(task, ['banger-no-such-tool']), { code: 'TOOL_MISSING' });
 });
@@ -114,7 +129,7 @@ test('cancelling ends the program and everything it started', async () => {
   const running = runProcess(
     new Task(controller.signal, () => {}),
     ['sh', '-c', `sh -c 'echo up >&2; exec sleep 1000' ${mark} & wait`, mark],
-    { ownGroup: true, onStderrLine: () => lines.resolve() },
+    { onStderrLine: () => lines.resolve() },
   );
   running.catch(() => {});
   await lines.promise;

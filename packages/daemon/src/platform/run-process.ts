@@ -33,8 +33,6 @@ export type RunOptions = {
   stdout?: Writable;
   /** One that writes more to standard output is killed, and has failed; 8 MiB where it is collected */
   maxStdoutBytes?: number;
-  /** A group of its own, killed as a whole when the task is cancelled: for tools that start others */
-  ownGroup?: boolean;
 };
 
 export type ProcessOutput = { code: number; stdout: string; stderr: string };
@@ -77,11 +75,11 @@ export async function runProcess(
   options.stdin?.on('error', () => {}); // it may fail before the program runs; see finish()
   const child = await begin(argv, {
     stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
-    detached: options.ownGroup ?? false,
+    detached: true, // a group of its own, which is killed as a whole
     cwd: options.cwd,
     env: { ...options.env },
   });
-  const kill = () => killChild(child, options.ownGroup ?? false);
+  const kill = () => killGroup(child);
   task.signal.addEventListener('abort', kill, { once: true });
   try {
     if (task.signal.aborted) kill();
@@ -131,8 +129,8 @@ async function finish(child: ChildProcess, options: RunOptions, kill: () => void
   const stderr = collect(child.stderr as Readable, options.onStderrLine);
   const closed = once(child, 'close');
   // A reader or writer that fails leaves the program with a closed pipe, and its exit code tells.
-  options.stdin?.on('error', () => child.kill('SIGKILL')).pipe(child.stdin as Writable);
-  if (options.stdin?.errored) child.kill('SIGKILL');
+  options.stdin?.on('error', kill).pipe(child.stdin as Writable);
+  if (options.stdin?.errored) kill();
   child.stdin?.on('error', () => {});
   let printedBytes = 0;
   const maxBytes = options.maxStdoutBytes ?? (stdout ? MAX_OUTPUT_BYTES : Number.POSITIVE_INFINITY);
@@ -142,6 +140,7 @@ async function finish(child: ChildProcess, options: RunOptions, kill: () => void
   });
   if (options.stdout) pipeWhileWanted(child.stdout as Readable, options.stdout);
   const [code, signal] = (await closed) as [number | null, NodeJS.Signals | null];
+  if (options.stdout?.writable) options.stdout.end(); // by a pipe that was let go it has no end
   const tooMuch = printedBytes > maxBytes ? formatSize(maxBytes) : null;
   return { code, signal, stdout: stdout?.() ?? '', stderr: stderr(), tooMuch };
 }
@@ -210,11 +209,13 @@ function collect(stream: Readable, onLine?: (line: string) => void): () => strin
   return () => Buffer.concat(chunks).subarray(0, MAX_OUTPUT_BYTES).toString('utf8');
 }
 
-function killChild(child: ChildProcess, wholeGroup: boolean): void {
+/** What has left the group may hold the output open: nobody waits for that. */
+function killGroup(child: ChildProcess): void {
   try {
-    if (wholeGroup && child.pid) process.kill(-child.pid, 'SIGKILL');
-    else child.kill('SIGKILL');
+    process.kill(-(child.pid as number), 'SIGKILL');
   } catch {
     // it ended by itself
   }
+  child.stdout?.destroy();
+  child.stderr?.destroy();
 }
