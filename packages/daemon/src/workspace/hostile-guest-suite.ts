@@ -86,6 +86,7 @@ export async function setUp(
   return {
     folder,
     repo,
+    workspaces,
     received,
     evil,
     inGuest,
@@ -148,7 +149,7 @@ export async function setUp(
 function play({ argv }: ExecStart, hasGit: boolean, answer: () => Iterable<Buffer>): Duplex {
   const isProbe = argv[2]?.includes('no-git');
   const isSnapshot = argv[4] === 'diff' || argv[4] === 'export' || argv[4] === 'check';
-  const isOwner = argv[2]?.startsWith('stat -c %u');
+  const isOwner = argv[0] === 'stat';
   const stdout = isOwner
     ? [Buffer.from('0\n')]
     : isProbe
