@@ -26,6 +26,8 @@ export const workspacePlanSchema = z.strictObject({
   ...source,
   /** Name every file, not only their number */
   listFiles: z.boolean().default(false),
+  /** Keep what was read for a while, for an import of the same source */
+  keep: z.boolean().default(false),
 });
 
 export const workspaceImportSchema = z.strictObject({
@@ -35,6 +37,8 @@ export const workspaceImportSchema = z.strictObject({
   /** Name or number of who the files are for; root, or whose home `at` is in, when it is left out */
   user: z.string().min(1).max(64).optional(),
   history: z.enum(['shallow', 'full']).default('shallow'),
+  /** What a plan has kept, to be brought in as it was read then; read anew when it is not there any more */
+  kept: z.string().max(64).optional(),
   /** Overwrite what was changed in the guest */
   force: z.boolean().default(false),
 });
@@ -73,6 +77,8 @@ export const workspacePlannedSchema = z.object({
   /** Files that differ from the base */
   changed: z.int(),
   notes: z.array(z.string()),
+  /** Names what was kept, for the import; null when that was not asked for */
+  kept: z.string().nullable(),
   /** Null unless they were asked for */
   entries: z.array(z.object({ path: z.string(), sizeBytes: z.number(), mode: z.string() })).nullable(),
 });

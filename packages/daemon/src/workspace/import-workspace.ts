@@ -18,7 +18,8 @@ import { AS_MUCH_AS_THERE_IS, type GitPlace } from './git.ts';
 import { runAsOwner, runInGuest } from './guest-command.ts';
 import { HeaderReader } from './guest-header.ts';
 import { guestScripts } from './guest-scripts.ts';
-import { makeLens, readShallow } from './lens.ts';
+import type { Reading } from './kept-readings.ts';
+import { makeLens, placeOfLens, readShallow } from './lens.ts';
 import { type Found, probeGuest } from './probe-guest.ts';
 import { readObjects } from './read-objects.ts';
 import { type Snapshot, snapshotRepository } from './snapshot-repository.ts';
@@ -36,7 +37,10 @@ export async function importWorkspace(
   request: Request,
 ): Promise<Workspace> {
   const { git } = parts;
-  const repository = await findRepository(task, git, request.repo);
+  await using undo = new UndoStack(parts.log);
+  const kept = parts.kept.take(request.kept, request);
+  if (kept !== null) undo.add('remove what the plan has read', () => removeTree(kept.folder));
+  const repository = kept?.repository ?? (await findRepository(task, git, request.repo));
   const guest = await parts.vms.guest(task, vm.id);
   const { at, user } = request;
   const found = await probeGuest(task, guest, { at, user, name: repository.name });
@@ -50,12 +54,10 @@ export async function importWorkspace(
   task.step('read the repository');
   const folder = lensFolder(parts, vm.id, path);
   const staged = `${folder}${NEW_LENS}`;
-  await using undo = new UndoStack(parts.log);
   undo.add('remove the new lens', () => removeTree(staged));
   await removeTree(staged);
   await makePrivateFolder(dirname(folder));
-  const lens = await makeLens(repository, staged);
-  const snapshot = await snapshotRepository(task, git, repository, lens, request);
+  const { lens, snapshot } = (kept && (await takeOver(kept, staged))) ?? (await read(staged));
   for (const note of snapshot.notes) task.note(note);
 
   task.step('bring the repository in');
@@ -70,6 +72,23 @@ export async function importWorkspace(
   const sizeBytes = snapshot.entries.reduce((sum, entry) => sum + entry.sizeBytes, 0);
   const { vmId: _, repoPath, baseCommit, ...rest } = record;
   return { vm: vm.name, repo: repoPath, base: baseCommit, files: snapshot.entries.length, sizeBytes, ...rest };
+
+  async function read(at: string) {
+    const lens = await makeLens(repository, at);
+    return { lens, snapshot: await snapshotRepository(task, git, repository, lens, request) };
+  }
+}
+
+/** Null where it lies on another filesystem: there it goes, and is read anew. */
+async function takeOver({ repository, snapshot, folder }: Reading, at: string) {
+  try {
+    await rename(folder, at);
+  } catch (fault) {
+    if ((fault as NodeJS.ErrnoException).code !== 'EXDEV') throw fault;
+    await removeTree(folder);
+    return null;
+  }
+  return { lens: placeOfLens(repository, at), snapshot };
 }
 
 /** Throws WORKSPACE_CHANGED unless there is nothing that would be lost. */

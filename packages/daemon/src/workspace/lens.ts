@@ -21,7 +21,7 @@ export const GLOBAL_ATTRIBUTES = 'attributes';
 export const OWN_ATTRIBUTES = 'own-attributes';
 
 export async function makeLens(repository: Repository, folder: string): Promise<GitPlace> {
-  const { path, gitDir, commonDir, objectFormat, settings } = repository;
+  const { path, gitDir, commonDir, isBare, objectFormat, settings } = repository;
   await makeBareRepository(folder, objectFormat, [join(commonDir, 'objects')]);
   await mkdir(join(folder, 'info'), { recursive: true });
   await copyIfThere(join(commonDir, 'shallow'), join(folder, 'shallow'));
@@ -33,9 +33,14 @@ export async function makeLens(repository: Repository, folder: string): Promise<
   await write('info/attributes', [ownAttributes, ALL_IN_ARCHIVES]);
   await write(OWN_ATTRIBUTES, [ownAttributes]);
   await write(GLOBAL_ATTRIBUTES, await readAllPatterns(settings.attributeFiles, path));
+  if (!isBare) await copyIndex(gitDir, folder);
+  return placeOfLens(repository, folder);
+}
+
+/** Where git asks a lens that lies in this folder. */
+export function placeOfLens({ path, commonDir, isBare, settings }: Repository, folder: string): GitPlace {
   const place = { gitDir: folder, readable: [commonDir], writable: [folder] };
-  if (repository.isBare) return place;
-  await copyIndex(gitDir, folder);
+  if (isBare) return place;
   const config = {
     'core.bare': 'false',
     'core.attributesFile': join(folder, GLOBAL_ATTRIBUTES),

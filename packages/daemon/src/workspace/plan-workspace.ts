@@ -1,4 +1,4 @@
-/** What would travel, without a vm: the same reading of the repository, and nothing kept. */
+/** What would travel, without a vm: the same reading of the repository as for an import, which may take it over. */
 
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import type { WorkspacePlan, workspacePlanSchema } from '@banger/contract/api/wo
 import type { z } from 'zod';
 import { makePrivateFolder, removeTree } from '../platform/files.ts';
 import type { Task } from '../platform/task.ts';
+import { UndoStack } from '../platform/undo-stack.ts';
 import { findRepository } from './find-repository.ts';
 import { makeLens } from './lens.ts';
 import { snapshotRepository } from './snapshot-repository.ts';
@@ -15,31 +16,32 @@ import type { WorkspaceParts } from './workspace-parts.ts';
 type Request = z.output<typeof workspacePlanSchema>;
 
 export async function planWorkspace(task: Task, parts: WorkspaceParts, request: Request): Promise<WorkspacePlan> {
-  const { git, scratchFolder } = parts;
+  const { git, scratchFolder, kept } = parts;
   const repository = await findRepository(task, git, request.repo);
   const folder = join(scratchFolder, `plan-${randomBytes(6).toString('hex')}`);
+  await using undo = new UndoStack(parts.log);
+  undo.add('remove the lens of the plan', () => removeTree(folder));
   await makePrivateFolder(scratchFolder);
-  try {
-    const lens = await makeLens(repository, folder);
-    const { entries, changed, ...snapshot } = await snapshotRepository(task, git, repository, lens, request);
-    const { base, branch, tree, notes } = snapshot;
-    const files = entries.map(({ name, sizeBytes, mode }) => ({ path: showName(name), sizeBytes, mode }));
-    return {
-      repo: repository.path,
-      name: repository.name,
-      base,
-      branch,
-      subfolder: holdsAny(entries, repository.subfolder) ? repository.subfolder : '',
-      tree,
-      files: entries.length,
-      sizeBytes: entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-      changed: changed.length,
-      notes,
-      entries: request.listFiles ? files : null,
-    };
-  } finally {
-    await removeTree(folder);
-  }
+  const lens = await makeLens(repository, folder);
+  const snapshot = await snapshotRepository(task, git, repository, lens, request);
+  const { entries, changed, base, branch, tree, notes } = snapshot;
+  if (request.keep) undo.keep();
+  return {
+    repo: repository.path,
+    name: repository.name,
+    base,
+    branch,
+    subfolder: holdsAny(entries, repository.subfolder) ? repository.subfolder : '',
+    tree,
+    files: entries.length,
+    sizeBytes: entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    changed: changed.length,
+    notes,
+    kept: request.keep ? kept.keep(request, { repository, snapshot, folder }) : null,
+    entries: request.listFiles
+      ? entries.map(({ name, sizeBytes, mode }) => ({ path: showName(name), sizeBytes, mode }))
+      : null,
+  };
 }
 
 /** Names are bytes, see tree-entries.ts. */

@@ -2,8 +2,11 @@
  * The owner's repository as it is now, as one git tree: what is checked out, with the uncommitted changes of tracked
  * files. New objects go to the lens; the repository, its index and its files are only read.
  */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Task } from '../platform/task.ts';
+import { together } from '../platform/together.ts';
 import { placeOf, type Repository } from './find-repository.ts';
 import type { Git, GitPlace } from './git.ts';
 import { invalid, readObjects } from './read-objects.ts';
@@ -32,50 +35,67 @@ export async function snapshotRepository(
   lens: GitPlace,
   options: SnapshotOptions,
 ): Promise<Snapshot> {
-  const { base, branch } = await findBase(task, git, repository, options.ref);
+  const found = await findBase(task, git, repository, options.ref);
+  const { base, branch } = found;
   const isWorkTree = !repository.isBare && options.ref === undefined;
   const notes: string[] = [];
-  const tree = isWorkTree
-    ? await writeWorkTree(task, git, lens, options, notes)
-    : await readObjects(() => git.text(task, lens, ['rev-parse', '--verify', `${base}^{tree}`]));
-  const entries = parseTree(await readObjects(() => git.run(task, lens, ['ls-tree', '-r', '-z', '-l', tree])));
+  const tree = isWorkTree ? await writeWorkTree(task, git, lens, found, options, notes) : (found.tree as string);
+  const [listing, differing] = await together(task, [
+    (own) => readObjects(() => git.run(own, lens, ['ls-tree', '-r', '-z', '-l', tree])),
+    (own) => listDiffering(own, git, lens, found.tree, tree),
+  ]);
+  const entries = parseTree(listing);
   if (entries.length > MAX_FILES) throw invalid(`It has more than ${MAX_FILES} files.`);
   checkSubmodules(entries, options, notes);
-  const compared =
-    base === null ? null : await git.run(task, lens, ['diff-tree', '-r', '-z', '--name-only', base, tree]);
-  const changed = compared === null ? entries.map(({ name }) => name) : splitNames(compared);
   await notePointers(task, git, lens, entries, notes);
-  return { base, branch, tree, entries, changed, notes };
+  return { base, branch, tree, entries, changed: differing ?? entries.map(({ name }) => name), notes };
 }
 
-async function findBase(task: Task, git: Git, repository: Repository, ref: string | undefined) {
+/** All null while nothing was committed; no branch where none is checked out */
+type Base = { base: string; tree: string; branch: string | null } | { base: null; tree: null; branch: string | null };
+
+/** One run of git, except where nothing was committed. */
+async function findBase(task: Task, git: Git, repository: Repository, ref: string | undefined): Promise<Base> {
   const { path, isBare } = repository;
   const place = placeOf(repository);
   const wanted = ref ?? 'HEAD';
-  const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${wanted}^{commit}`];
-  const base = (await git.text(task, place, args, { acceptCodes: [1, 128] })) || null;
-  if (base === null && (ref !== undefined || isBare)) {
-    throw new BangerError('REF_NOT_FOUND', {
-      message: `${path} has no commit, branch or tag "${wanted}".`,
-      hint: `"git -C ${path} branch --all" lists the branches.`,
-      details: { ref: wanted },
-    });
+  const args = ['rev-parse', `${wanted}^{commit}`, `${wanted}^{tree}`, '--symbolic-full-name', wanted];
+  const words = (await git.text(task, place, args, { acceptCodes: [1, 128] })).split('\n');
+  const [base = '', tree = '', name = ''] = words;
+  if (words.length <= 3 && isId(base) && isId(tree)) return { base, tree, branch: branchOf(name) };
+  if (ref === undefined && !isBare) {
+    const unborn = await git.text(task, place, ['symbolic-ref', '--quiet', 'HEAD'], { acceptCodes: [1, 128] });
+    return { base: null, tree: null, branch: branchOf(unborn) };
   }
-  const named = ref === undefined ? ['symbolic-ref', '--quiet', 'HEAD'] : ['rev-parse', '--symbolic-full-name', ref];
-  const name = await git.text(task, place, named, { acceptCodes: [1, 128] });
-  return { base, branch: /^refs\/heads\/(.+)$/.exec(name)?.[1] ?? null };
+  throw new BangerError('REF_NOT_FOUND', {
+    message: `${path} has no commit, branch or tag "${wanted}".`,
+    hint: `"git -C ${path} branch --all" lists the branches.`,
+    details: { ref: wanted },
+  });
 }
 
+const isId = (word: string) => /^[0-9a-f]{40,64}$/.test(word);
+const branchOf = (name: string) => /^refs\/heads\/(.+)$/.exec(name)?.[1] ?? null;
+
 /** Tracked files as they are, and with `includeUntracked` those that git neither tracks nor ignores. */
-async function writeWorkTree(task: Task, git: Git, lens: GitPlace, options: SnapshotOptions, notes: string[]) {
-  await readObjects(() => git.run(task, lens, ['update-index', '-q', '--unmerged', '--refresh'], { acceptCodes: [1] }));
-  const differing = await git.run(task, lens, ['diff-files', '--name-status', '-z', '--ignore-submodules=all']);
-  const { present, gone } = parseStatus(differing);
-  const found = await listUntracked(task, git, lens, notes);
+async function writeWorkTree(
+  task: Task,
+  git: Git,
+  lens: GitPlace,
+  { base, tree }: Base,
+  options: SnapshotOptions,
+  notes: string[],
+): Promise<string> {
+  // Against which git compares the index
+  if (base !== null) await writeFile(join(lens.gitDir, 'HEAD'), `${base}\n`);
+  const status = ['status', '--porcelain=v2', '-z', '--no-renames', '--untracked-files=all'];
+  const { isClean, present, gone, ...rest } = parseStatus(await readObjects(() => git.run(task, lens, status)));
+  const found = noteNested(rest.untracked, notes);
   const untracked = options.includeUntracked ? found : [];
   if (found.length > untracked.length) {
     notes.push(`Left out, since git does not track them (--include-untracked brings them): ${showNames(found)}.`);
   }
+  if (isClean && tree !== null && untracked.length === 0) return tree;
   // What is gone goes first: a link or a file may stand where its folder was.
   await updateIndex(['--force-remove'], gone);
   const names = [...present, ...untracked];
@@ -90,16 +110,20 @@ async function writeWorkTree(task: Task, git: Git, lens: GitPlace, options: Snap
   }
 }
 
-async function listUntracked(task: Task, git: Git, lens: GitPlace, notes: string[]): Promise<string[]> {
-  const found = splitNames(
-    await git.run(task, lens, ['ls-files', '--others', '--exclude-standard', '-z'], inside(lens)),
-  );
-  const nested = found.filter((name) => name.endsWith('/'));
+/** Gives those that are files. */
+function noteNested(untracked: readonly string[], notes: string[]): string[] {
+  const nested = untracked.filter((name) => name.endsWith('/'));
   if (nested.length > 0) notes.push(`Left out, since they are repositories of their own: ${showNames(nested)}.`);
-  return found.filter((name) => !name.endsWith('/'));
+  return untracked.filter((name) => !name.endsWith('/'));
 }
 
-/** A filter is a program, which banger does not run: without it the file's content is not what git would keep. */
+/** Null where there is nothing to differ from. */
+async function listDiffering(task: Task, git: Git, lens: GitPlace, before: string | null, tree: string) {
+  if (before === null || before === tree) return before === null ? null : [];
+  return splitNames(await git.run(task, lens, ['diff-tree', '-r', '-z', '--name-only', before, tree]));
+}
+
+/** A filter is a program; banger does not run it, and what is in the file now is not what git would keep. */
 async function refuseFiltered(task: Task, git: Git, lens: GitPlace, names: string[]): Promise<void> {
   const listing = await git.run(task, lens, ['check-attr', '-z', '--stdin', 'filter'], {
     stdin: joinNames(names),

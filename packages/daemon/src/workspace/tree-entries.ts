@@ -29,16 +29,30 @@ export function parseChanges(listing: Buffer): Change[] {
   return changes;
 }
 
-/** Of `diff-files -z --name-status`. */
-export function parseStatus(listing: Buffer): { present: string[]; gone: string[] } {
-  const words = splitNames(listing);
-  const present = new Set<string>();
-  const gone = new Set<string>();
-  for (let at = 0; at + 1 < words.length; at += 2) {
-    // A conflict is listed twice, once as unmerged
-    (words[at] === 'D' ? gone : present).add(words[at + 1] as string);
+export type Status = {
+  /** Files and index are as the last commit has them */
+  isClean: boolean;
+  /** Tracked files that differ from the index, and those that are not there any more */
+  present: string[];
+  gone: string[];
+  /** Repositories among them end with a slash */
+  untracked: string[];
+};
+
+// What the work tree has against the index, its mode there, and the name; a conflict has three modes before and ids after
+const DIFFERENCE = [/^1 .(.) (?:\S+ ){3}(\d+) (?:\S+ ){2}(.*)$/s, /^u .(.) (?:\S+ ){4}(\d+) (?:\S+ ){3}(.*)$/s];
+
+/** Of `status --porcelain=v2 -z --no-renames`. */
+export function parseStatus(listing: Buffer): Status {
+  const lines = splitNames(listing);
+  const untracked = lines.filter((line) => line.startsWith('? ')).map((line) => line.slice(2));
+  const present: string[] = [];
+  const gone: string[] = [];
+  for (const line of lines) {
+    const [, how, mode = '', name = ''] = DIFFERENCE.map((form) => form.exec(line)).find((found) => found) ?? [];
+    if (how !== undefined && how !== '.') (Number(mode) === 0 ? gone : present).push(name);
   }
-  return { present: [...present].filter((name) => !gone.has(name)), gone: [...gone] };
+  return { isClean: lines.length === untracked.length, present, gone, untracked };
 }
 
 export function splitNames(listing: Buffer): string[] {

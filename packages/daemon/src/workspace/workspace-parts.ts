@@ -8,6 +8,7 @@ import type { Task } from '../platform/task.ts';
 import type { WorkspaceRecord, WorkspaceRecords } from '../store/records/workspaces.ts';
 import type { VmFolders } from '../store/vm-folders.ts';
 import type { Git } from './git.ts';
+import type { KeptReadings } from './kept-readings.ts';
 
 export type WorkspaceVm = { id: VmId; name: VmName };
 
@@ -24,6 +25,7 @@ export type WorkspaceParts = {
   };
   /** Where a plan without a vm is made, and removed again */
   scratchFolder: string;
+  kept: KeptReadings;
   log: Log;
   now: () => Date;
   limits: WorkspaceLimits;

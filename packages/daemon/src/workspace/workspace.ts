@@ -23,12 +23,13 @@ import { exportBranch as exportOne } from './export-workspace.ts';
 import { createGit, HOSTILE_LIMITS } from './git.ts';
 import { parseGuestPath } from './guest-path.ts';
 import { importWorkspace } from './import-workspace.ts';
+import { createKeptReadings } from './kept-readings.ts';
 import { planWorkspace } from './plan-workspace.ts';
 import { isHalfMade, WORKSPACE_LIMITS, type WorkspaceParts, workspacesFolder } from './workspace-parts.ts';
 
 export type Workspaces = ReturnType<typeof createWorkspaces>;
 
-type Given = Omit<WorkspaceParts, 'git' | 'limits'> & {
+type Given = Omit<WorkspaceParts, 'git' | 'kept' | 'limits'> & {
   limits?: WorkspaceParts['limits'];
   /** Of git where it reads what a guest sent */
   hostile?: Partial<typeof HOSTILE_LIMITS>;
@@ -39,7 +40,7 @@ type DiffRequest = { at: string | undefined; repo: string | undefined; isPatch: 
 
 export function createWorkspaces({ ownerEnv, limits = WORKSPACE_LIMITS, hostile, ...given }: Given) {
   const git = createGit({ ownerEnv, hostile: { ...HOSTILE_LIMITS, ...hostile } });
-  const parts: WorkspaceParts = { ...given, git, limits };
+  const parts: WorkspaceParts = { ...given, git, limits, kept: createKeptReadings(given) };
   const oneAtATime = createOneAtATime();
   return { plan, importInto, diff, exportBranch, sweep };
 

@@ -30,10 +30,8 @@ export const run: Run<'vm run'> = async (cli, input) => {
     await showPlan(cli, repo, flags);
     return 0;
   }
-  const request = repo === null ? null : importRequest(cli, repo, flags);
-  // A repository that cannot go in is told before a machine is made for it
-  const { subfolder } =
-    repo === null ? { subfolder: '' } : await cli.client.workspacePlan(planRequest(cli, repo, flags));
+  const { request, subfolder } =
+    repo === null ? { request: null, subfolder: '' } : await readRepository(cli, repo, flags);
   const plan = planExec({ command, flags, terminal: cli.terminal, env: cli.env, size: terminalSize });
 
   const creating = cli.client.vmCreate({ ...vmCreateBody(flags), start: true, ephemeral: flags.rm });
@@ -66,6 +64,13 @@ export const run: Run<'vm run'> = async (cli, input) => {
 };
 
 const SOURCE_FLAGS = ['ref', 'include-untracked', 'skip-submodules', 'full', 'shallow', 'at', 'dry-run'] as const;
+
+/** One that cannot go in is told before a machine is made for it. */
+async function readRepository(cli: Cli, repo: string, flags: Input<'vm run'>['flags']) {
+  const request = importRequest(cli, repo, flags);
+  const { subfolder, kept } = await cli.client.workspacePlan({ ...planRequest(cli, repo, flags), keep: true });
+  return { request: { ...request, ...(kept !== null && { kept }) }, subfolder };
+}
 
 /** Flags that say what of a repository travels mean nothing without one. */
 function refuseSourceFlags(flags: SourceFlags): void {
