@@ -153,6 +153,11 @@ test('repositories of many kinds', async (t) => {
     const again = await home.json<Noted>([...EXPORT, 'without', '--force', '--at', '/root/holder']);
     assert.match(again.notes.join(), left);
 
+    await bring(holder.path, '--at', '/root/holder', '--force');
+    assert.ok(has('root/holder/inner/Makefile') && has('root/holder/tool.sh') && !has('root/holder/new'));
+    rmSync(inside('root/holder/tool.sh'));
+    writeFileSync(inside('root/holder/new'), 'new\n');
+
     rmSync(inside('root/holder/no "commit"\tyet'), { recursive: true });
     git('add', 'inner');
     await exportBranch('staged', '--at', '/root/holder');

@@ -13,6 +13,8 @@ if [ ! -e .git ]; then
 fi
 git config user.email >/dev/null || printf '[user]\n\tname = %s\n\temail = %s@%s\n' "${USER:-root}" "${USER:-root}" "$host" >>.git/config
 git index-pack --stdin >/dev/null
+# What says how files are compared may have changed with this: then none may be taken for compared.
+if [ -n "$config$own" ] || [ -s .git/banger.config ] || [ -s .git/info/attributes ]; then rm -f .git/index; fi
 if [ -n "$config" ] || [ -e .git/banger.config ]; then
   printf '%s' "$config" >.git/banger.config
   [ -z "$attributes" ] || git cat-file blob "$attributes" >.git/banger.attributes
@@ -40,8 +42,8 @@ fi
     fi
   fi
 } | git update-ref --stdin
-# What is not in the index would stay beside the files of the tree.
-[ "$is" = new ] || git add --all >/dev/null 2>&1
+# What is not in the index would stay beside the files of the tree. A repository without a commit cannot be added, and stays.
+[ "$is" = new ] || git add --all --ignore-errors >/dev/null 2>&1 || true
 if [ -n "$branch" ] && [ "$(cat .git/HEAD)" != "ref: refs/heads/$branch" ]; then
   git symbolic-ref HEAD "refs/heads/$branch"
 fi
