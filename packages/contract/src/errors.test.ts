@@ -19,6 +19,8 @@ test('an error survives the wire', () => {
 
 test('what the system cannot give has a code and a hint, whoever says so', () => {
   const node = (code: string, path?: string) => Object.assign(new Error(`${code}: words, write`), { code, path });
+  const start = (code: string) =>
+    Object.assign(new Error(`spawn git ${code}`), { code, syscall: 'spawn git', path: '/usr/bin/git' });
   const sqlite = (errcode: number) => Object.assign(new Error('words'), { code: 'ERR_SQLITE_ERROR', errcode });
   const faults: [Error, ErrorCode][] = [
     [node('ENOSPC', '/x'), 'DISK_FULL'],
@@ -33,7 +35,9 @@ test('what the system cannot give has a code and a hint, whoever says so', () =>
     [node('EMFILE'), 'TOO_MANY_FILES'],
     [node('ENFILE'), 'TOO_MANY_FILES'],
     [node('ENOMEM'), 'NOT_ENOUGH_MEMORY'],
-    [Object.assign(new Error('spawn ssh EAGAIN'), { code: 'EAGAIN' }), 'HOST_EXHAUSTED'],
+    [start('ENOMEM'), 'NOT_ENOUGH_MEMORY'],
+    [start('EMFILE'), 'TOO_MANY_FILES'],
+    [start('EAGAIN'), 'HOST_EXHAUSTED'],
     [node('EACCES'), 'ACCESS_DENIED'],
     [node('ENOTDIR', '/x'), 'FOLDER_UNUSABLE'],
     [node('EISDIR'), 'FOLDER_UNUSABLE'],
@@ -45,7 +49,9 @@ test('what the system cannot give has a code and a hint, whoever says so', () =>
     assert.ok(error.hint && error.hint.length > 40, code);
   }
   assert.equal(toBangerError(node('ENOSPC', '/x')).message, 'There is no room on the disk: /x.');
+  assert.equal(toBangerError(start('EAGAIN')).message, 'No further program can be started (spawn git EAGAIN).');
   assert.equal(toBangerError(sqlite(19)).code, 'INTERNAL');
+  assert.equal(toBangerError(node('EAGAIN')).code, 'INTERNAL', 'it only means "not now"');
 });
 
 test('a code that this version does not know, or a foreign error, becomes INTERNAL', () => {

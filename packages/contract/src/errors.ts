@@ -35,18 +35,21 @@ export const ERRORS = {
   },
   VM_LOST: { status: 500, exit: 70, meaning: 'The vm ended, or its agent went away, while it was in use.' },
   VM_SILENT: { status: 503, exit: 75, meaning: 'The vm runs, but its hypervisor does not answer, as on a busy host.' },
-  NOT_ENOUGH_MEMORY: { status: 507, exit: 71, meaning: 'The host does not have the memory that the vm asks for.' },
+  NOT_ENOUGH_MEMORY: { status: 507, exit: 71, meaning: 'The host does not have the memory that this needs.' },
   DISK_FULL: { status: 507, exit: 74, meaning: 'The host filesystem does not have the space that this needs.' },
   NOT_UNRECORDED: { status: 404, exit: 66, meaning: 'No folder without a record has this name.' },
   DISK_MISSING: { status: 500, exit: 74, meaning: 'The file that is the disk of the vm is not there.' },
+  DISK_DAMAGED: { status: 500, exit: 74, meaning: 'The file that is the disk of the vm is not as it was left.' },
   DISK_SHRINK: { status: 400, exit: 65, meaning: "A vm's disk can grow but not shrink." },
 
   // Images and kernels
   IMAGE_NOT_FOUND: { status: 404, exit: 66, meaning: 'No image has this name or digest.' },
+  IMAGE_DAMAGED: { status: 500, exit: 74, meaning: 'The files of an image are not as they were left.' },
   IMAGE_IN_USE: { status: 409, exit: 65, meaning: 'A vm still needs this image.' },
   IMAGE_INVALID: { status: 400, exit: 65, meaning: 'A file is not a root filesystem that banger can use.' },
   IMAGE_BUILD_FAILED: { status: 500, exit: 70, meaning: 'The tool that makes the image failed.' },
   KERNEL_NOT_FOUND: { status: 404, exit: 66, meaning: 'No kernel has this name.' },
+  KERNEL_DAMAGED: { status: 500, exit: 74, meaning: 'The files of a kernel are not as they were left.' },
   KERNEL_IN_USE: { status: 409, exit: 65, meaning: 'A vm still needs this kernel.' },
   KERNEL_INVALID: { status: 400, exit: 65, meaning: 'A file is not a kernel that banger can boot.' },
   KERNEL_FETCH_FAILED: { status: 500, exit: 69, meaning: 'The kernel package could not be fetched.' },
@@ -56,7 +59,7 @@ export const ERRORS = {
   HOST_EXHAUSTED: {
     status: 503,
     exit: 71,
-    meaning: 'The host has no process or no memory left for another program.',
+    meaning: 'The host has no process left for another program.',
   },
   TOOL_TOO_OLD: {
     status: 500,

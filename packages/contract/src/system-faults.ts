@@ -94,13 +94,16 @@ const FAULTS: readonly Entry[] = [
 /** Null for what is no such fault. */
 export function findSystemFault(thrown: unknown): SystemFault | null {
   if (!(thrown instanceof Error)) return null;
-  const { code, errcode, path } = thrown as { code?: unknown; errcode?: unknown; path?: unknown };
+  const { code, errcode, path, syscall = '' } = thrown as Error & Partial<Record<string, unknown>>;
   const result = typeof errcode === 'number' ? errcode & 0xff : null; // above it there is more detail
   const found =
-    FAULTS.find(({ errno }) => typeof code === 'string' && errno.includes(code)) ??
+    FAULTS.find(
+      (fault) => fault.errno.some((each) => each === code) && (fault.syscall?.test(String(syscall)) ?? true),
+    ) ??
     FAULTS.find(({ sqlite }) => result !== null && sqlite?.includes(result)) ??
     FAULTS.find(({ words }) => words?.test(thrown.message));
   if (!found) return null;
-  const where = typeof path === 'string' ? `: ${path}` : ` (${thrown.message.replace(/\.$/, '')})`;
+  const isStart = String(syscall).startsWith('spawn'); // its path is a program, which is not what is wrong
+  const where = typeof path === 'string' && !isStart ? `: ${path}` : ` (${thrown.message.replace(/\.$/, '')})`;
   return { code: found.code, message: `${found.what}${where}.`, hint: found.hint };
 }

@@ -9,8 +9,9 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events';
 import { closeSync, openSync, statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
-import { BangerError, type ErrorCode } from '@banger/contract/errors.ts';
+import { BangerError, toBangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
+import { findSystemFault } from '@banger/contract/system-faults.ts';
 import { requireTool, TOOL_FOLDERS } from './find-tool.ts';
 import { type ProcessRef, readProcessRef } from './processes.ts';
 import { noteStart } from './started.ts';
@@ -65,7 +66,7 @@ function withoutPasswords(text: string): string {
 
 type Failure = Partial<Pick<ProcessFailure, 'code' | 'signal' | 'stderr' | 'overLimit'>>;
 
-/** Throws TOOL_MISSING, TOO_MANY_FILES, HOST_EXHAUSTED, ProcessFailure, or CANCELLED or TIMED_OUT after the program was killed. */
+/** Throws TOOL_MISSING, TOO_MANY_FILES, HOST_EXHAUSTED, NOT_ENOUGH_MEMORY, ProcessFailure, or CANCELLED or TIMED_OUT after the program was killed. */
 export async function runProcess(
   task: Task,
   argv: readonly string[],
@@ -105,7 +106,7 @@ export type StartedProcess = {
 
 /**
  * Starts a program in a session of its own and in the folder of its run, where `findStarted` finds it again, with its
- * output appended to `logPath`. Throws TOOL_MISSING, TOO_MANY_FILES, HOST_EXHAUSTED.
+ * output appended to `logPath`. Throws TOOL_MISSING, TOO_MANY_FILES, HOST_EXHAUSTED, NOT_ENOUGH_MEMORY.
  */
 export async function startProcess(
   argv: readonly string[],
@@ -163,29 +164,13 @@ async function begin([tool = '', ...words]: readonly string[], options: SpawnOpt
     await running;
     return child;
   } catch (fault) {
-    throw explain(fault as NodeJS.ErrnoException, tool, options.cwd);
+    throw explain(fault as Error, options.cwd);
   }
 }
 
-/** What the host lacked when no program could be started; a later one may find it. */
-const EXHAUSTED: Partial<Record<string, { code: ErrorCode; what: string }>> = {
-  EMFILE: { code: 'TOO_MANY_FILES', what: 'open files' },
-  ENFILE: { code: 'TOO_MANY_FILES', what: 'open files' },
-  EAGAIN: { code: 'HOST_EXHAUSTED', what: 'processes' },
-  ENOMEM: { code: 'HOST_EXHAUSTED', what: 'memory' },
-};
-
-function explain(fault: NodeJS.ErrnoException, tool: string, cwd: SpawnOptions['cwd']): Error {
-  const lacking = EXHAUSTED[fault.code ?? ''];
-  if (lacking !== undefined) {
-    return new BangerError(lacking.code, {
-      message: `"${tool}" cannot be started: the host, or the daemon by its limits, has no ${lacking.what} left.`,
-      hint: 'Stop vms or other programs and try again; "ulimit -a" shows the limits.',
-      details: { tool },
-      cause: fault,
-    });
-  }
-  if (cwd === undefined || statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) return fault;
+function explain(fault: Error, cwd: SpawnOptions['cwd']): Error {
+  const isFolder = cwd === undefined || statSync(cwd, { throwIfNoEntry: false })?.isDirectory();
+  if (isFolder) return findSystemFault(fault) ? toBangerError(fault) : fault;
   // Node says of the program that it is missing when it is its folder that is gone.
   return new BangerError('FILE_NOT_FOUND', {
     message: `${cwd} is not a folder, or not there any more.`,
