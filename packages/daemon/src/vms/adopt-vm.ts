@@ -8,16 +8,14 @@ import { toBangerError } from '@banger/contract/errors.ts';
 import type { Machine } from '../hypervisor/hypervisor.ts';
 import type { OneAtATime } from '../platform/one-at-a-time.ts';
 import { Task } from '../platform/task.ts';
-import type { VmFault, VmRecord } from '../store/records/vms.ts';
+import type { VmRecord } from '../store/records/vms.ts';
 import { createRunningVm } from './running-vms.ts';
 import { finishStop } from './stop-vm.ts';
+import { raiseFault, takeOverFaults } from './vm-faults.ts';
 import { killRun, type VmParts } from './vm-parts.ts';
 
 /** The daemon does not listen before; on a host that is not busy a machine answers within milliseconds */
 const FIRST_ANSWER_LIMIT_MS = 2000;
-
-/** Faults that adopting tells anew, or ends */
-const OVER_WHEN_ADOPTED = ['VM_SILENT', 'PORT_TAKEN'];
 
 type RunningRecord = VmRecord & { state: { is: 'running' } };
 
@@ -32,7 +30,7 @@ export async function adoptVm(parts: VmParts, vm: RunningRecord): Promise<VmReco
   if (machine !== 'silent') return takeOver(parts, vm, machine);
   parts.running.markSilent(vm.id);
   const message = 'Its hypervisor does not answer, as on a busy host; it is used again as soon as it does.';
-  parts.records.update({ ...vm, fault: { code: 'VM_SILENT', message, at: parts.now().toISOString() } });
+  parts.records.note({ ...vm, fault: { code: 'VM_SILENT', message, at: parts.now().toISOString() } });
   return null;
 }
 
@@ -65,25 +63,20 @@ async function takeOver(parts: VmParts, vm: RunningRecord, machine: Machine | nu
     return finishStop(parts, vm, 'crashed', { code: 'VM_LOST', message, at: parts.now().toISOString() });
   }
   parts.running.set(vm.id, createRunningVm(vm.name, machine, null));
-  const fault = await adoptCapabilities(parts, vm);
-  if (vm.fault === null ? fault === null : !OVER_WHEN_ADOPTED.includes(vm.fault.code)) return vm;
-  const adopted = { ...vm, fault };
-  parts.records.note(adopted);
-  return adopted;
+  takeOverFaults(parts, vm.id);
+  await adoptCapabilities(parts, vm);
+  return parts.records.findById(vm.id) ?? vm;
 }
 
-/** What one of them could not make again; the machine goes on without it. */
-async function adoptCapabilities(parts: VmParts, vm: RunningRecord): Promise<VmFault | null> {
-  let fault: VmFault | null = null;
+/** What one of them could not make again is told; the machine goes on without it. */
+async function adoptCapabilities(parts: VmParts, vm: RunningRecord): Promise<void> {
   for (const capability of parts.capabilities) {
     try {
       await capability.adopt?.(vm);
     } catch (thrown) {
       parts.log.warn(`vm ${vm.name}: could not adopt its ${capability.name}`, thrown);
       const { code, message } = toBangerError(thrown);
-      const next = `"banger vm restart ${vm.name}" tries again.`;
-      fault = { code, message: `${message} ${next}`, at: parts.now().toISOString() };
+      raiseFault(parts, vm.id, { code, message: `${message} "banger vm restart ${vm.name}" tries again.` });
     }
   }
-  return fault;
 }

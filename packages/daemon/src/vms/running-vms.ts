@@ -9,6 +9,7 @@ import type { VmId } from '@banger/contract/names.ts';
 import { connectGuest, type Guest } from '../guest/guest.ts';
 import type { Machine } from '../hypervisor/hypervisor.ts';
 import { Task } from '../platform/task.ts';
+import type { VmFault } from '../store/records/vms.ts';
 
 /** The agent comes back within a second when it ended; a guest that is busy may take longer */
 const RECONNECT_LIMIT_MS = 20_000;
@@ -17,6 +18,8 @@ const LAST_RECONNECT_LIMIT_MS = 3000;
 
 export type RunningVm = {
   machine: Machine;
+  /** What is wrong with it at the moment, the gravest first; see vm-faults.ts */
+  faults: VmFault[];
   /** Throws VM_LOST or AGENT_PROTOCOL when the agent does not answer. */
   guest(task: Task): Promise<Guest>;
   /** Called when an agent that ended did not come back in time, and when it answers again. One listener. */
@@ -40,6 +43,7 @@ export function createRunningVm(name: string, machine: Machine, guest: Guest | n
   });
   return {
     machine,
+    faults: [],
     async guest(task) {
       if (connected && !connected.isClosed) return connected;
       return task.race(reconnect());

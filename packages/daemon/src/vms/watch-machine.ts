@@ -8,6 +8,7 @@ import type { VmRecord } from '../store/records/vms.ts';
 import { consoleBytes, findReason, readConsoleTail } from './console.ts';
 import { createRebootLimit, REBOOTS } from './reboot-limit.ts';
 import { finishStop } from './stop-vm.ts';
+import { clearFault, hasFault, raiseFault } from './vm-faults.ts';
 import type { VmParts } from './vm-parts.ts';
 
 type WatchParts = {
@@ -24,17 +25,17 @@ export function createWatch({ parts, oneAtATime, startAgain, tellTime }: WatchPa
 
   /** From now to the end of this run. */
   function watch(record: VmRecord): void {
-    const { id, name, state, fault } = record;
+    const { id, name, state } = record;
     if (state.is !== 'running') return;
     const { pid } = state.machine;
     const vm = running.find(id);
     const machine = vm?.machine;
     const consoleFrom = consoleBytes(folders.of(id).console); // a panic of an earlier run is no reason for this one
-    machine?.onStall((stall) => noteStall(id, stall));
-    if (fault?.code === 'DISK_FULL' && machine?.stall === null) noteStall(id, null); // it went on while no daemon looked
-    machine?.onNetworkEnd(() => noteNetwork(id));
-    if (parts.capabilities.some((capability) => capability.hasEnded?.(record))) noteNetwork(id); // while nobody watched
-    vm?.onAgentLost((isLost) => noteAgent(id, isLost));
+    machine?.onStall((stall) => noteStall(record, stall));
+    if (hasFault(parts, id, 'DISK_FULL') && machine?.stall === null) noteStall(record, null); // it went on while no daemon looked
+    machine?.onNetworkEnd(() => noteNetwork(record));
+    if (parts.capabilities.some((capability) => capability.hasEnded?.(record))) noteNetwork(record); // while nobody watched
+    vm?.onAgentLost((isLost) => noteAgent(record, isLost));
     void machine?.exited.then(async (exit) => {
       try {
         await oneAtATime.run(Task.background(), id, async () => {
@@ -48,32 +49,26 @@ export function createWatch({ parts, oneAtATime, startAgain, tellTime }: WatchPa
   }
 
   /** The guest waits while the host's disk is full, and its record says so; nothing is lost. */
-  function noteStall(id: VmRecord['id'], stall: MachineStall | null): void {
-    const vm = records.findById(id);
-    if (vm?.state.is !== 'running') return;
+  function noteStall({ id, name }: VmRecord, stall: MachineStall | null): void {
+    log.info(`vm ${name} ${stall ? `waits: ${stall}` : 'goes on'}`);
     const message = 'It waits, since the filesystem of its disk on the host is full; it goes on once there is space.';
-    log.info(`vm ${vm.name} ${stall ? `waits: ${stall}` : 'goes on'}`);
-    if (!stall) void tellTime(vm);
-    records.note({ ...vm, fault: stall && { code: 'DISK_FULL', message, at: parts.now().toISOString() } });
+    if (stall) raiseFault(parts, id, { code: 'DISK_FULL', message });
+    else clearFault(parts, id, 'DISK_FULL');
+    const vm = records.findById(id);
+    if (!stall && vm) void tellTime(vm);
   }
 
   /** A machine whose network has ended runs on without one: its hypervisor does not connect again. */
-  function noteNetwork(id: VmRecord['id']): void {
-    const vm = records.findById(id);
-    if (vm?.state.is !== 'running' || vm.fault !== null) return;
-    log.info(`vm ${vm.name}: its network has ended`);
-    const message = `Its network has ended, so it reaches nothing; "banger vm restart ${vm.name}" gives it a new one.`;
-    records.note({ ...vm, fault: { code: 'NETWORK_FAILED', message, at: parts.now().toISOString() } });
+  function noteNetwork({ id, name }: VmRecord): void {
+    const message = `Its network has ended, so it reaches nothing; "banger vm restart ${name}" gives it a new one.`;
+    if (raiseFault(parts, id, { code: 'NETWORK_FAILED', message })) log.info(`vm ${name}: its network has ended`);
   }
 
   /** A machine whose agent is gone runs on, and nobody reaches it. */
-  function noteAgent(id: VmRecord['id'], isLost: boolean): void {
-    const vm = records.findById(id);
-    const isToldOtherwise = isLost ? vm?.fault?.code === 'DISK_FULL' : vm?.fault?.code !== 'VM_LOST';
-    if (vm?.state.is !== 'running' || isToldOtherwise) return;
-    log.info(`vm ${vm.name}: its agent ${isLost ? 'does not answer' : 'answers again'}`);
-    const message = `Its agent does not answer, so nothing can be asked of it; "banger vm kill ${vm.name}" ends it.`;
-    records.note({ ...vm, fault: isLost ? { code: 'VM_LOST', message, at: parts.now().toISOString() } : null });
+  function noteAgent({ id, name }: VmRecord, isLost: boolean): void {
+    const message = `Its agent does not answer, so nothing can be asked of it; "banger vm kill ${name}" ends it.`;
+    const isNews = isLost ? raiseFault(parts, id, { code: 'VM_LOST', message }) : clearFault(parts, id, 'VM_LOST');
+    if (isNews) log.info(`vm ${name}: its agent ${isLost ? 'does not answer' : 'answers again'}`);
   }
 
   async function endedUnasked(vm: VmRecord, exit: MachineExit, consoleFrom: number): Promise<void> {
