@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, open, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, open, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
@@ -11,6 +11,8 @@ import type { TimedCheck } from '@banger/contract/api/doctor.ts';
 import type { Image, Kernel } from '@banger/contract/api/images.ts';
 import type { Recovery } from '@banger/contract/api/recovery.ts';
 import type { Vm } from '@banger/contract/api/vms.ts';
+import { sampleTar } from '../../packages/daemon/src/images/sample-tar.ts';
+import { sampleVmlinux } from '../../packages/daemon/src/kernels/sample-kernel.ts';
 import { recover } from '../../packages/daemon/src/recover/recover.ts';
 import { createFakeHome } from '../support/fake-home.ts';
 
@@ -261,4 +263,51 @@ test('one damaged record costs nothing but itself, and is made anew', async (t) 
   assert.deepEqual(images[0]?.usedBy.sort(), ['runs', 'still'], 'what it needs stays');
   await recoverStopped(home);
   assert.deepEqual(await factsOf(home), before);
+});
+
+test('an image or a kernel that is not what its digest says is set aside, told, and comes back by an import', async (t) => {
+  const home = await createFakeHome(t);
+  const tarball = join(home.folder, 'rootfs.tar');
+  const vmlinux = join(home.folder, 'vmlinux');
+  await writeFile(tarball, sampleTar({ name: 'bin/', type: '5' }, { name: 'bin/sh', content: 'x'.repeat(9000) }));
+  await writeFile(vmlinux, sampleVmlinux());
+  const bases = [
+    { kind: 'image', file: 'base.squashfs', args: ['image', 'import', 'mine', tarball] },
+    { kind: 'kernel', file: 'vmlinux', args: ['kernel', 'import', 'mine', vmlinux] },
+  ];
+  const folders = [];
+  for (const { kind, args, file } of bases) {
+    const { digest } = await home.json<Image | Kernel>(args);
+    folders.push({ kind, args, name: `${kind}s/${String(digest).slice(7)}`, file });
+  }
+  await home.json(['vm', 'create', '--name', 'web', '--image', 'mine', '--kernel', 'mine']);
+  await home.run(['daemon', 'stop']);
+  for (const { name, file } of folders) {
+    const path = join(home.paths.data, name, file);
+    await chmod(path, 0o600);
+    await using opened = await open(path, 'r+');
+    await opened.write('#', 150); // of the same size
+  }
+  const dry = await home.json<Recovery>(['system', 'recover', '--dry-run']);
+  const { items } = await home.json<Recovery>(['system', 'recover']);
+  assert.equal(dry.items.length, items.length);
+  for (const { kind, name } of folders) {
+    const left = items.find((item) => item.name === name);
+    assert.match(String(left?.note), /do not match its digest: set aside as/);
+    assert.match(
+      String(items.find((item) => item.kind === kind && item.name === 'mine')?.note),
+      /not as they were left/,
+    );
+    assert.ok(!existsSync(join(home.paths.data, name)));
+  }
+  assert.match(
+    (await home.run(['vm', 'start', 'web'])).stderr,
+    /(IMAGE|KERNEL)_NOT_FOUND\)\n {2}hint: .*mport the same/,
+  );
+  for (const { args } of folders) await home.json(args);
+  await home.json(['vm', 'start', 'web']);
+  const { uses } = await home.json<DiskSpace>(['system', 'df']);
+  const unrecorded = uses.flatMap(({ kind, name }) => (kind === 'unrecorded' ? [name] : []));
+  assert.equal(unrecorded.filter((name) => name.includes('.damaged-')).length, 2);
+  await home.json(['system', 'prune', ...unrecorded]);
 });

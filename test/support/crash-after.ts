@@ -1,5 +1,5 @@
 /**
- * Loaded into the daemon, or into a recovery, by BANGER_TEST_IMPORT: ends it with SIGKILL right before it touches the
+ * Loaded into the daemon by BANGER_TEST_IMPORT, or into a recovery or an import: ends it with SIGKILL right before it touches the
  * host for the Nth time.
  *
  * The file that BANGER_CRASH_FILE names arms it and holds N. A touch is a write to the state, a change to a file, a
@@ -14,7 +14,7 @@ import { DatabaseSync, StatementSync } from 'node:sqlite';
 const armedBy = process.env.BANGER_CRASH_FILE;
 let touches = 0;
 
-if (armedBy && /packages\/daemon\/src\/(main|recover)\.ts$/.test(process.argv[1] ?? '')) {
+if (armedBy && /(daemon\/src\/(main|recover)|support\/import-base)\.ts$/.test(process.argv[1] ?? '')) {
   for (const name of [
     'mkdir',
     'rm',

@@ -97,9 +97,7 @@ export function findSystemFault(thrown: unknown): SystemFault | null {
   const { code, errcode, path, syscall = '' } = thrown as Error & Partial<Record<string, unknown>>;
   const result = typeof errcode === 'number' ? errcode & 0xff : null; // above it there is more detail
   const found =
-    FAULTS.find(
-      (fault) => fault.errno.some((each) => each === code) && (fault.syscall?.test(String(syscall)) ?? true),
-    ) ??
+    FAULTS.find(({ errno }) => typeof code === 'string' && errno.includes(code)) ??
     FAULTS.find(({ sqlite }) => result !== null && sqlite?.includes(result)) ??
     FAULTS.find(({ words }) => words?.test(thrown.message));
   if (!found) return null;

@@ -63,6 +63,8 @@ type BasesParts<Row, Entry> = {
   usedBy: (digest: Digest) => string[];
   /** Whether every vm that is on the disk has a record, so that nothing needs a digest unknown to `usedBy` */
   areVmsKnown: () => boolean;
+  /** Whether the files in a digest's folder are those of the digest */
+  isWhole: (task: Task, folder: string) => Promise<boolean>;
   log: Log;
   now: () => Date;
 };
@@ -78,9 +80,9 @@ const WORDS = {
 } as const satisfies Record<string, { notFound: ErrorCode; inUse: ErrorCode; serves: string; own: string }>;
 
 export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(parts: BasesParts<Row, Entry>) {
-  const { kind, records, folder, catalog, fromCatalog, nothing, usedBy, areVmsKnown, log, now } = parts;
+  const { kind, records, folder, catalog, fromCatalog, nothing, usedBy, areVmsKnown, isWhole, log, now } = parts;
   const words = WORDS[kind];
-  const folders = createDigestFolders({ folder, log });
+  const folders = createDigestFolders({ folder, isWhole, log });
   const oneAtATime = createOneAtATime();
   return { list, show, find, findOrPull, pull, add, remove, sweep, folders };
 
@@ -158,7 +160,12 @@ export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(
       // The folder first: after a kill in between the record is still there, and `sweep` writes the name back.
       await describe(record.digest, { except: record.name });
       records.remove(record.name);
-      await discardUnneeded(record.digest);
+      try {
+        await discardUnneeded(record.digest);
+      } catch (fault) {
+        records.put(record); // what cannot go is not forgotten
+        throw fault;
+      }
     });
   }
 
@@ -204,19 +211,21 @@ export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(
     { neededBytes, fill }: Recipe<Row>,
   ): Promise<Shown<Row>> {
     const before = records.find(name)?.digest ?? null;
-    const digest = await folders.stage(neededBytes, async (staged) => {
-      const made = await fill(task, staged);
-      task.check();
-      const record = { ...made, name, source, createdAt: now().toISOString() } as Row;
-      await writeNames(staged, [record]);
-      await folders.place(staged, record.digest, () => records.put(record));
-      return record.digest;
-    });
-    await describe(digest); // it may have been here, with other names
-    if (before !== null && before !== digest) {
-      await describe(before);
-      await discardUnneeded(before);
+    try {
+      await folders.stage(neededBytes, async (staged) => {
+        const made = await fill(task, staged);
+        task.check();
+        const record = { ...made, name, source, createdAt: now().toISOString() } as Row;
+        // Killed before the record is written, the new folder is nobody's, and the old one is told its name again.
+        await writeNames(staged, []);
+        if (before !== null && before !== record.digest) await describe(before, { except: name });
+        await folders.place(task, staged, record.digest, () => records.put(record));
+        await describe(record.digest);
+      });
+    } finally {
+      if (before !== null) await describe(before);
     }
+    if (before !== null) await discardUnneeded(before);
     return show(name);
   }
 

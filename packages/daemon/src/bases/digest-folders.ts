@@ -10,10 +10,9 @@ import { existsSync, renameSync } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, digestOfHex, hexOf } from '@banger/contract/digest.ts';
-import { diskFull } from '../platform/disk-full.ts';
+import { diskFull, explainNoSpace } from '../platform/disk-full.ts';
 import {
   freeBytes,
-  isNoSpace,
   listFolder,
   makePrivateFolder,
   moveDurably,
@@ -29,7 +28,14 @@ const STAGING = /^\.staging-[0-9a-f]{12}$/;
 /** Whether an entry is one that is being filled, or on its way out. */
 export const isStaging = (entry: string) => STAGING.test(entry);
 
-export function createDigestFolders({ folder, log }: { folder: string; log: Log }) {
+type FoldersParts = {
+  folder: string;
+  /** Whether the files in a digest's folder are those of the digest */
+  isWhole: (task: Task, folder: string) => Promise<boolean>;
+  log: Log;
+};
+
+export function createDigestFolders({ folder, isWhole, log }: FoldersParts) {
   const ownStaging = new Set<string>();
   return { stage, place, pathOf, has, list, readManifest, sweep, discard };
 
@@ -45,16 +51,20 @@ export function createDigestFolders({ folder, log }: { folder: string; log: Log 
       await makePrivateFolder(staged);
       return await fill(staged);
     } catch (fault) {
-      throw isNoSpace(fault) ? diskFull(folder, neededBytes, await freeBytes(folder), fault) : fault;
+      throw await explainNoSpace(fault, folder, neededBytes);
     } finally {
       await removeMappedTree(Task.background(), staged);
       ownStaging.delete(name);
     }
   }
 
-  /** Moves a filled folder to its digest and calls `adopt` in the same turn, so that no sweep comes between. */
-  async function place(staged: string, digest: Digest, adopt: () => void): Promise<void> {
+  /**
+   * Moves a filled folder to its digest, where it takes the place of one that is damaged, and calls `adopt` in the same
+   * turn, so that no sweep comes between.
+   */
+  async function place(task: Task, staged: string, digest: Digest, adopt: () => void): Promise<void> {
     await finishFiles(staged);
+    if (existsSync(pathOf(digest)) && !(await isWhole(task, pathOf(digest)))) await discard(digest, 'is damaged');
     if (!has(digest)) await moveDurably(staged, pathOf(digest)).catch(ignoreTaken);
     adopt();
   }
@@ -90,13 +100,13 @@ export function createDigestFolders({ folder, log }: { folder: string; log: Log 
   }
 
   /** Renames it in the turn that found it unneeded, so that nobody is given it any more. Safe when it is not there. */
-  async function discard(digest: Digest): Promise<void> {
+  async function discard(digest: Digest, why = 'no name and no vm needs'): Promise<void> {
     const path = pathOf(digest);
     if (!existsSync(path)) return;
     const doomed = join(folder, `.staging-${randomBytes(6).toString('hex')}`);
     renameSync(path, doomed);
     await removeMappedTree(Task.background(), doomed);
-    log.info(`removed ${path}, which no name and no vm needs`);
+    log.info(`removed ${path}, which ${why}`);
   }
 }
 

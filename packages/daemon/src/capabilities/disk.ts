@@ -2,7 +2,7 @@
  * The vm's one writable disk: a sparse ext4 file. A large one is formatted small, and the agent grows the filesystem to
  * the size of the file at the next start; so it does after "vm set --disk-size".
  */
-import { stat, truncate, writeFile } from 'node:fs/promises';
+import { access, constants, lstat, truncate, writeFile } from 'node:fs/promises';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { VmId } from '@banger/contract/names.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
@@ -51,15 +51,15 @@ export function createDiskCapability({ folders }: { folders: VmFolders }): Capab
     await removeTree(folders.of(id).data);
   }
 
-  async function prepare(_task: Task, { id, name }: { id: VmId; name: string }) {
-    const { disk } = folders.of(id);
-    await sizeOf(disk, name);
+  async function prepare(_task: Task, vm: VmDisk) {
+    const { disk } = folders.of(vm.id);
+    await sizeOf(disk, vm);
     return { drives: [{ path: disk, readOnly: false }] };
   }
 
-  async function resize(_task: Task, { id, name, diskBytes }: VmDisk): Promise<void> {
+  async function resize(_task: Task, { id, diskBytes }: VmDisk, before: VmDisk): Promise<void> {
     const { disk } = folders.of(id);
-    const size = await sizeOf(disk, name);
+    const size = await sizeOf(disk, before);
     if (diskBytes < size) {
       throw new BangerError('DISK_SHRINK', {
         message: `The disk has ${formatSize(size)}; it cannot shrink to ${formatSize(diskBytes)}.`,
@@ -70,19 +70,33 @@ export function createDiskCapability({ folders }: { folders: VmFolders }): Capab
   }
 }
 
-/** Throws DISK_MISSING. */
-async function sizeOf(disk: string, vm: string): Promise<number> {
-  try {
-    return (await stat(disk)).size;
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
-    throw new BangerError('DISK_MISSING', {
-      message: `The disk of "${vm}" is not there: ${disk}.`,
-      hint: `Is its filesystem mounted? If the disk is lost for good, "banger vm rm ${vm}" forgets the vm.`,
-      details: { vm, path: disk },
-      cause,
-    });
-  }
+/** In bytes, of a disk that is what was made. Throws DISK_MISSING, DISK_DAMAGED, or what it takes to open it. */
+async function sizeOf(disk: string, { name, diskBytes }: Pick<VmDisk, 'name' | 'diskBytes'>): Promise<number> {
+  const found = await lstat(disk).catch((cause: NodeJS.ErrnoException) => {
+    throw cause.code === 'ENOENT' ? missing(disk, name, cause) : cause;
+  });
+  if (!found.isFile()) throw damaged(disk, name, `is ${found.isSymbolicLink() ? 'a link' : 'no file any more'}`);
+  if (found.size < diskBytes)
+    throw damaged(disk, name, `has ${formatSize(found.size)} of its ${formatSize(diskBytes)}`);
+  await access(disk, constants.R_OK | constants.W_OK);
+  return found.size;
+}
+
+function missing(path: string, vm: string, cause: unknown): BangerError {
+  return new BangerError('DISK_MISSING', {
+    message: `The disk of "${vm}" is not there: ${path}.`,
+    hint: `Is its filesystem mounted? If the disk is lost for good, "banger vm rm ${vm}" forgets the vm.`,
+    details: { vm, path },
+    cause,
+  });
+}
+
+function damaged(path: string, vm: string, what: string): BangerError {
+  return new BangerError('DISK_DAMAGED', {
+    message: `The disk of "${vm}" ${what}: ${path}.`,
+    hint: `Put the file itself back there, whole. If it is lost for good, "banger vm rm ${vm}" forgets the vm.`,
+    details: { vm, path },
+  });
 }
 
 function diskFull(path: string, free: number, cause?: unknown): BangerError {

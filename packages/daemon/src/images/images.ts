@@ -2,7 +2,7 @@
  * The door to images: read-only root filesystems, each a squashfs file that is kept under its digest. Nothing of an
  * image is ever mounted or unpacked on the host. How names and digests go together is told in bases/bases.ts.
  */
-import { existsSync } from 'node:fs';
+import { accessSync, constants, lstatSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { digestSchema, type Image } from '@banger/contract/api/images.ts';
@@ -46,6 +46,7 @@ export function createImages({ catalogFolder, proxies = {}, ...parts }: ImagesPa
     kind: 'image',
     catalog: readImageCatalog(join(catalogFolder, 'images.json')),
     nothing: { digest: null, sizeBytes: null, createdAt: null },
+    isWhole: isWholeImage,
     fromCatalog: ({ recipe }) => ({
       neededBytes: NEEDED_BYTES,
       fill: (task, staged) =>
@@ -63,16 +64,26 @@ export function createImages({ catalogFolder, proxies = {}, ...parts }: ImagesPa
     });
   }
 
-  /** The file that a machine gets as its first drive. Throws IMAGE_NOT_FOUND. */
+  /** The file that a machine gets as its first drive. Throws IMAGE_NOT_FOUND, IMAGE_DAMAGED. */
   function basePath(digest: Digest): string {
-    const path = join(bases.folders.pathOf(digest), BASE);
-    if (existsSync(path)) return path;
-    throw new BangerError('IMAGE_NOT_FOUND', {
-      message: `The base of the image ${digest} is not in ${folder}.`,
-      hint: 'Was it removed by hand? Pull or import the same image again.',
-      details: { image: digest },
-    });
+    const files = bases.folders.pathOf(digest);
+    const path = join(files, BASE);
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (!found) throw unusable('IMAGE_NOT_FOUND', digest, `is not in ${folder}`);
+    const toldBytes = readManifest(files)?.sizeBytes ?? found.size;
+    const isCut = !found.isFile() || found.size === 0 || found.size !== toldBytes;
+    if (isCut) throw unusable('IMAGE_DAMAGED', digest, `is not as it was left: ${path}`);
+    accessSync(path, constants.R_OK);
+    return path;
   }
+}
+
+function unusable(code: 'IMAGE_NOT_FOUND' | 'IMAGE_DAMAGED', digest: Digest, how: string): BangerError {
+  return new BangerError(code, {
+    message: `The base of the image ${digest} ${how}.`,
+    hint: 'Was it changed by hand? Import the same file again, or bring it back from a copy.',
+    details: { image: digest },
+  });
 }
 
 const manifestSchema = z.object({ v: z.literal(1), digest: digestSchema, sizeBytes: z.int().min(0) });
@@ -80,9 +91,25 @@ const manifestSchema = z.object({ v: z.literal(1), digest: digestSchema, sizeByt
 /** What the folder of an image says of itself; null unless its base is there as it says. */
 export function readImageFolder(folder: string): { digest: Digest; sizeBytes: number } | null {
   try {
-    const { digest, sizeBytes } = manifestSchema.parse(JSON.parse(readSmallFile(join(folder, 'manifest.json'))));
-    const isWhole = hexOf(digest) === basename(folder) && sizeOfFile(join(folder, BASE)) === sizeBytes;
-    return isWhole ? { digest, sizeBytes } : null;
+    const manifest = readManifest(folder);
+    const isThere = manifest !== null && sizeOfFile(join(folder, BASE)) === manifest.sizeBytes;
+    return isThere ? { digest: manifest.digest, sizeBytes: manifest.sizeBytes } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether its base is the one that its digest was made from. */
+export async function isWholeImage(task: Task, folder: string): Promise<boolean> {
+  const facts = readImageFolder(folder);
+  return facts !== null && (await digestFile(task, join(folder, BASE))) === facts.digest;
+}
+
+/** Null for one that is not understood, or of another digest than the folder's. */
+function readManifest(folder: string): z.infer<typeof manifestSchema> | null {
+  try {
+    const manifest = manifestSchema.parse(JSON.parse(readSmallFile(join(folder, 'manifest.json'))));
+    return hexOf(manifest.digest) === basename(folder) ? manifest : null;
   } catch {
     return null;
   }

@@ -53,8 +53,8 @@ export async function installKernel(
   const order = modulesPath ? await installModules(task, modulesPath, release, staged) : checkBuiltIn(task, notBuiltIn);
 
   const manifest: KernelManifest = { v: 1, release, hasModules: modulesPath !== null, order };
-  const files = [VMLINUX, ...(modulesPath ? [MODULES_IMAGE] : [])].map((name) => join(staged, name));
-  const digest = await digestOf(task, manifest, files);
+  const files = kernelFiles(manifest).map((name) => join(staged, name));
+  const digest = await digestOfKernel(task, manifest, staged);
   await writeFileDurably(join(staged, 'manifest.json'), JSON.stringify(manifest));
   const sizes = await Promise.all(files.map(async (path) => (await stat(path)).size));
   return { digest, release, sizeBytes: sizes.reduce((sum, size) => sum + size, 0) };
@@ -124,9 +124,14 @@ function lacking(names: string[], why: string) {
   );
 }
 
-async function digestOf(task: Task, manifest: KernelManifest, files: string[]): Promise<Digest> {
+/** The large ones, by which a kernel has its digest and its size. */
+export function kernelFiles({ hasModules }: KernelManifest): string[] {
+  return [VMLINUX, ...(hasModules ? [MODULES_IMAGE] : [])];
+}
+
+export async function digestOfKernel(task: Task, manifest: KernelManifest, folder: string): Promise<Digest> {
   const hash = createHash('sha256').update(JSON.stringify(manifest));
-  for (const path of files) hash.update(await digestFile(task, path));
+  for (const name of kernelFiles(manifest)) hash.update(await digestFile(task, join(folder, name)));
   return `sha256:${hash.digest('hex')}` as Digest;
 }
 

@@ -3,6 +3,7 @@
  * as an image for the guest, and the few that go into the initramfs. How names and digests go together is told in
  * bases/bases.ts.
  */
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Kernel } from '@banger/contract/api/images.ts';
 import { type Digest, digestOfHex } from '@banger/contract/digest.ts';
@@ -16,13 +17,16 @@ import { type KernelCatalogEntry, readKernelCatalog } from './catalog.ts';
 import { fetchKernel } from './fetch-kernel.ts';
 import { createInitramfsCache } from './initramfs-cache.ts';
 import {
+  digestOfKernel,
   EARLY_MODULES,
   installKernel,
   type KernelFiles,
+  kernelFiles,
   kernelManifestSchema,
   MODULES_IMAGE,
   VMLINUX,
 } from './install-kernel.ts';
+import { plainFileName } from './modules.ts';
 
 /** A kernel package unpacked, its uncompressed kernel, and a copy of its modules with their image */
 const NEEDED_BYTES = 600 * 2 ** 20;
@@ -62,6 +66,7 @@ export function createKernels({ cacheFolder, catalogFolder, agentPath, proxies =
     kind: 'kernel',
     catalog: readKernelCatalog(join(catalogFolder, 'kernels.json')),
     nothing: { digest: null, release: null, sizeBytes: null, createdAt: null },
+    isWhole: isWholeKernel,
     fromCatalog: (entry) => ({
       neededBytes: NEEDED_BYTES,
       fill: async (task, staged) => fill(task, staged, await fetchFrom(task, entry, staged)),
@@ -79,18 +84,17 @@ export function createKernels({ cacheFolder, catalogFolder, agentPath, proxies =
     }));
   }
 
-  /** What a machine boots from, with the agent as it is now. Throws KERNEL_NOT_FOUND. */
+  /** What a machine boots from, with the agent as it is now. Throws KERNEL_NOT_FOUND, KERNEL_DAMAGED. */
   async function bootFiles(task: Task, digest: Digest): Promise<BootFiles> {
     task.check();
-    if (!folders.has(digest)) {
-      throw new BangerError('KERNEL_NOT_FOUND', {
-        message: `The files of the kernel ${digest} are not in ${parts.folder}.`,
-        hint: 'Were they removed by hand? Pull or import the same kernel again.',
-        details: { kernel: digest },
-      });
-    }
-    const { release, hasModules, order } = kernelManifestSchema.parse(folders.readManifest(digest));
     const files = folders.pathOf(digest);
+    if (!existsSync(files)) throw unusable('KERNEL_NOT_FOUND', digest, `are not in ${parts.folder}`);
+    const facts = readKernelFolder(files);
+    const recordedBytes = parts.records.list().find((record) => record.digest === digest)?.sizeBytes;
+    if (facts === null || facts.sizeBytes !== (recordedBytes ?? facts.sizeBytes)) {
+      throw unusable('KERNEL_DAMAGED', digest, `are not as they were left: ${files}`);
+    }
+    const { release, hasModules, order } = facts.manifest;
     return {
       vmlinuxPath: join(files, VMLINUX),
       initramfsPath: await initramfs.get({ digest, modulesFolder: join(files, EARLY_MODULES), order }),
@@ -118,17 +122,32 @@ export function createKernels({ cacheFolder, catalogFolder, agentPath, proxies =
   }
 }
 
+function unusable(code: 'KERNEL_NOT_FOUND' | 'KERNEL_DAMAGED', digest: Digest, how: string): BangerError {
+  return new BangerError(code, {
+    message: `The files of the kernel ${digest} ${how}.`,
+    hint: 'Were they changed by hand? Pull or import the same kernel again, or bring them back from a copy.',
+    details: { kernel: digest },
+  });
+}
+
 /** What the folder of a kernel says of itself; null unless what it names is there. */
-export function readKernelFolder(folder: string): { digest: Digest; release: string; sizeBytes: number } | null {
+export function readKernelFolder(folder: string) {
   try {
     const manifest = kernelManifestSchema.parse(JSON.parse(readSmallFile(join(folder, 'manifest.json'))));
-    const files = [VMLINUX, ...(manifest.hasModules ? [MODULES_IMAGE] : [])];
-    const sizeBytes = files.reduce((sum, name) => sum + sizeOfFile(join(folder, name)), 0);
     const digest = digestOfHex(basename(folder));
-    return digest && { digest, release: manifest.release, sizeBytes };
+    const sizes = kernelFiles(manifest).map((name) => sizeOfFile(join(folder, name)));
+    const earlySizes = manifest.order.map((name) => sizeOfFile(join(folder, EARLY_MODULES, plainFileName(name))));
+    if (digest === null || [...sizes, ...earlySizes].includes(0)) return null;
+    return { digest, release: manifest.release, sizeBytes: sizes.reduce((sum, size) => sum + size, 0), manifest };
   } catch {
     return null;
   }
+}
+
+/** Whether its files are those that its digest was made from. */
+export async function isWholeKernel(task: Task, folder: string): Promise<boolean> {
+  const facts = readKernelFolder(folder);
+  return facts !== null && (await digestOfKernel(task, facts.manifest, folder)) === facts.digest;
 }
 
 async function fill(task: Task, staged: string, files: KernelFiles): Promise<Made<KernelRecord>> {

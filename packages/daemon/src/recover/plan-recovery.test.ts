@@ -106,7 +106,7 @@ test('a name goes to the newest digest that claims it and is here', () => {
     ...{ name: 'mine', digest, source: 'import', sizeBytes: 1, createdAt },
   });
   const folder = (digest: Digest, createdAt: string, isHere = true) => ({
-    ...{ digest, facts: isHere ? { digest, sizeBytes: 1 } : null },
+    ...{ digest, facts: isHere ? { digest, sizeBytes: 1 } : null, isDamaged: false },
     names: [{ name: 'mine', source: 'import' as const, createdAt }],
   });
   const { records, items } = plan({
@@ -132,4 +132,16 @@ test('a name whose files are gone is kept, and told', () => {
   const { records, items } = plan({ present: { ...NOTHING, images: [row] } });
   assert.deepEqual(records.images, [row]);
   assert.match(String(items[0]?.note), /files are gone/);
+});
+
+test('files that do not match their digest get no name, and are set aside', () => {
+  const row: ImageRecord = { name: 'mine', digest: DIGEST.a, source: 'import', sizeBytes: 1, createdAt: NOW };
+  const images = [{ digest: DIGEST.a, names: [row], facts: null, isDamaged: true }];
+  for (const present of [null, { ...NOTHING, images: [row] }]) {
+    const { records, items, setAside } = plan({ present, images });
+    const from = `images/${'a'.repeat(64)}`;
+    assert.deepEqual(records.images, present?.images ?? []);
+    assert.deepEqual(setAside, [{ from, to: `${from}.damaged-20260601T000000000Z` }]);
+    assert.match(String(items.at(-1)?.note), /do not match/);
+  }
 });

@@ -26,8 +26,14 @@ export type VmFolderFound = {
   machine: MachineRef | null;
 };
 
-/** `facts` is null when the files are not there as the folder says */
-export type BaseFolderFound<Facts> = { digest: Digest; names: BaseName[] | null; facts: Facts | null };
+export type BaseFolderFound<Facts> = {
+  digest: Digest;
+  names: BaseName[] | null;
+  /** Null when the files are not there as the folder says, or not those of its digest */
+  facts: Facts | null;
+  /** They are there, and do not match the digest */
+  isDamaged: boolean;
+};
 export type ImageFacts = Pick<ImageRecord, 'digest' | 'sizeBytes'>;
 export type KernelFacts = Pick<KernelRecord, 'digest' | 'sizeBytes' | 'release'>;
 
@@ -41,15 +47,21 @@ export type Findings = {
   kernels: BaseFolderFound<KernelFacts>[];
 };
 
-export type RecoveryPlan = { records: StateRecords; items: RecoveredItem[] };
+export type RecoveryPlan = {
+  records: StateRecords;
+  items: RecoveredItem[];
+  /** Folders below that of the data which get another name, so that nothing boots what is in them */
+  setAside: { from: string; to: string }[];
+};
 
 export function planRecovery(findings: Findings, at: string): RecoveryPlan {
   const vms = planVms(findings, at);
-  const images = planBases<ImageFacts, ImageRecord>('image', findings, findings.images);
-  const kernels = planBases<KernelFacts, KernelRecord>('kernel', findings, findings.kernels);
+  const images = planBases<ImageFacts, ImageRecord>('image', findings, findings.images, at);
+  const kernels = planBases<KernelFacts, KernelRecord>('kernel', findings, findings.kernels, at);
   return {
     records: { vms: vms.records, workspaces: vms.workspaces, images: images.records, kernels: kernels.records },
     items: [...vms.items, ...images.items, ...kernels.items],
+    setAside: [...images.setAside, ...kernels.setAside],
   };
 }
 
@@ -127,7 +139,8 @@ function planBases<Facts extends object, Row extends BaseRow>(
   kind: 'image' | 'kernel',
   { present, copies }: Findings,
   folders: readonly BaseFolderFound<Facts>[],
-): { records: Row[]; items: RecoveredItem[] } {
+  at: string,
+): { records: Row[]; items: RecoveredItem[]; setAside: RecoveryPlan['setAside'] } {
   const known = (present?.[`${kind}s`] ?? []) as Row[];
   const copied = copies.flatMap((copy) => copy[`${kind}s`]) as Row[];
   const candidates = new Map<string, Candidate<Row>>();
@@ -151,15 +164,27 @@ function planBases<Facts extends object, Row extends BaseRow>(
   const records = [...candidates.values()].map(({ row }) => row);
   const items = [...candidates.values()].map(({ row, isPresent, from }): RecoveredItem => {
     if (!isPresent) return { kind, name: row.name, is: 'recovered', note: `from its ${from}` };
-    const note = isHere(row) ? null : `its files are gone; "banger ${kind} rm" forgets it`;
-    return { kind, name: row.name, is: 'known', note };
+    if (isHere(row)) return { kind, name: row.name, is: 'known', note: null };
+    const why = folders.some(({ digest }) => digest === row.digest) ? 'not as they were left' : 'gone';
+    return { kind, name: row.name, is: 'known', note: `its files are ${why}; "banger ${kind} rm" forgets it` };
   });
   const left = folders.filter(({ facts, names, digest }) => {
     return facts === null || (names === null && !records.some((row) => row.digest === digest));
   });
-  for (const { digest, facts } of left) {
-    const note = facts === null ? 'its files are not complete' : 'nothing tells its name';
-    items.push({ kind, name: `${kind}s/${hexOf(digest)}`, is: 'left', note });
+  const setAside: RecoveryPlan['setAside'] = [];
+  for (const { digest, facts, isDamaged } of left) {
+    const from = `${kind}s/${hexOf(digest)}`;
+    const to = `${from}.damaged-${stampOf(at)}`;
+    if (isDamaged) setAside.push({ from, to });
+    const incomplete = isDamaged
+      ? `its files do not match its digest: set aside as ${to}`
+      : 'its files are not complete';
+    items.push({ kind, name: from, is: 'left', note: facts === null ? incomplete : 'nothing tells its name' });
   }
-  return { records, items };
+  return { records, items, setAside };
+}
+
+/** A moment as part of a file's name */
+export function stampOf(at: string): string {
+  return at.replaceAll(/[-:.]/g, '');
 }

@@ -8,14 +8,15 @@ import { isVmId, type VmId } from '@banger/contract/names.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
 import { readNames } from '../bases/names-file.ts';
 import { type MachineRef, machineRefSchema } from '../hypervisor/hypervisor.ts';
-import { readImageFolder } from '../images/images.ts';
-import { readKernelFolder } from '../kernels/kernels.ts';
+import { isWholeImage, readImageFolder } from '../images/images.ts';
+import { isWholeKernel, readKernelFolder } from '../kernels/kernels.ts';
 import { listFolder, readSmallFile, sizeOfFile } from '../platform/files.ts';
+import { Task } from '../platform/task.ts';
 import { listCopies } from '../store/copies.ts';
 import { copiesFolder, createRecords, expectStateFile, openStore } from '../store/store.ts';
 import { createVmFolders, type VmFolders } from '../store/vm-folders.ts';
 import { readVmManifest } from '../store/vm-manifest.ts';
-import type { BaseFolderFound, Findings, StateRecords, VmFolderFound } from './plan-recovery.ts';
+import type { BaseFolderFound, Findings, KernelFacts, StateRecords, VmFolderFound } from './plan-recovery.ts';
 
 /** `fault`: what is wrong with the state; null when all of it can be read. `isThere`: whether there is a file */
 export type Read = { findings: Findings; fault: string | null; isThere: boolean };
@@ -32,8 +33,8 @@ export async function readFindings(paths: BangerPaths, statePath: string): Promi
     present: state.present,
     copies,
     vms: (await listFolder(folders.data)).filter(isVmId).map((id) => readVm(folders, id)),
-    images: await readBases(join(paths.data, 'images'), readImageFolder),
-    kernels: await readBases(join(paths.data, 'kernels'), readKernelFolder),
+    images: await readBases(join(paths.data, 'images'), readImageFolder, isWholeImage),
+    kernels: await readBases(join(paths.data, 'kernels'), readKernelFacts, isWholeKernel),
   };
   return { findings, fault: state.fault, isThere: existsSync(statePath) };
 }
@@ -113,15 +114,26 @@ function readMachine(folders: VmFolders, id: VmId): MachineRef | null {
   }
 }
 
+/** Their files are read whole: what does not match its digest would boot something else. */
 async function readBases<Facts>(
   folder: string,
   readFacts: (folder: string) => Facts | null,
+  isWhole: (task: Task, folder: string) => Promise<boolean>,
 ): Promise<BaseFolderFound<Facts>[]> {
-  const digests = (await listFolder(folder)).map(digestOfHex).filter((digest) => digest !== null);
-  return digests.map((digest) => {
+  const found: BaseFolderFound<Facts>[] = [];
+  for (const digest of (await listFolder(folder)).map(digestOfHex)) {
+    if (digest === null) continue;
     const path = join(folder, hexOf(digest));
-    return { digest, names: readNames(path), facts: readFacts(path) };
-  });
+    const facts = readFacts(path);
+    const isDamaged = facts !== null && !(await isWhole(Task.background(), path).catch(() => false));
+    found.push({ digest, names: readNames(path), facts: isDamaged ? null : facts, isDamaged });
+  }
+  return found;
+}
+
+function readKernelFacts(folder: string): KernelFacts | null {
+  const facts = readKernelFolder(folder);
+  return facts && { digest: facts.digest, release: facts.release, sizeBytes: facts.sizeBytes };
 }
 
 function isFile(path: string): boolean {

@@ -2,7 +2,8 @@
  * The door to recovery: a state that was lost, is damaged, or is an old copy is made anew from what the folders of vms,
  * images and kernels tell of themselves, and from copies of the state.
  *
- * It runs without a daemon, under the daemon's lock, and removes nothing: the state as it was stays beside the new one.
+ * It runs without a daemon, under the daemon's lock, and removes nothing: the state as it was stays beside the new one,
+ * and an image or a kernel that is not what its digest says gets another name, so that nothing boots it.
  */
 import { existsSync, lstatSync } from 'node:fs';
 import { link, open, rename, rm } from 'node:fs/promises';
@@ -12,7 +13,7 @@ import type { BangerPaths } from '@banger/contract/paths.ts';
 import { listFolder, makePrivateFolder, removePartials } from '../platform/files.ts';
 import { takeSingleInstanceLock } from '../platform/single-instance.ts';
 import { openStore } from '../store/store.ts';
-import { planRecovery, type StateRecords } from './plan-recovery.ts';
+import { planRecovery, type StateRecords, stampOf } from './plan-recovery.ts';
 import { readFindings } from './read-findings.ts';
 
 /** What SQLite keeps of a database: the log belongs to the file, and must never meet another. */
@@ -28,9 +29,11 @@ export async function recover({ paths, dryRun, now }: RecoverParts): Promise<Rec
   using _lock = takeSingleInstanceLock(join(paths.state, 'lock.sqlite'));
   const path = join(paths.state, 'state.sqlite');
   const { findings, fault, isThere } = await readFindings(paths, path);
-  const { records, items } = planRecovery(findings, now().toISOString());
+  const at = now().toISOString();
+  const { records, items, setAside } = planRecovery(findings, at);
   const isChanged = isThere ? fault !== null || !isSame(records, findings.present) : hasAny(records);
-  const keptAt = isChanged && isThere ? `${path}.before-${now().toISOString().replaceAll(/[-:.]/g, '')}` : null;
+  const keptAt = isChanged && isThere ? `${path}.before-${stampOf(at)}` : null;
+  if (!dryRun) for (const { from, to } of setAside) await rename(join(paths.data, from), join(paths.data, to));
   if (isChanged && !dryRun) {
     const fresh = `${path}.recovering`;
     await writeState(fresh, records);

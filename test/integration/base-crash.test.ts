@@ -1,0 +1,83 @@
+/** SIGKILL right before a thing that the import of an image or a kernel does to the host, under a name that meant another. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Image, Kernel } from '@banger/contract/api/images.ts';
+import { readNames } from '../../packages/daemon/src/bases/names-file.ts';
+import { isWholeImage } from '../../packages/daemon/src/images/images.ts';
+import { sampleTar } from '../../packages/daemon/src/images/sample-tar.ts';
+import { isWholeKernel } from '../../packages/daemon/src/kernels/kernels.ts';
+import { sampleVmlinux } from '../../packages/daemon/src/kernels/sample-kernel.ts';
+import { Task } from '../../packages/daemon/src/platform/task.ts';
+import { openBases } from '../support/import-base.ts';
+
+const HOOK = new URL('../support/crash-after.ts', import.meta.url).pathname;
+const PROGRAM = new URL('../support/import-base.ts', import.meta.url).pathname;
+/** Each kill takes half a second, so not every touch is tried; the two imports begin at different ones */
+const STRIDE = 3;
+
+const rootfs = (text: string) => sampleTar({ name: 'bin/', type: '5' }, { name: 'bin/sh', content: text });
+const KINDS = [
+  { kind: 'image', folder: 'images', files: [rootfs('one'), rootfs('two')], isWhole: isWholeImage },
+  {
+    ...{ kind: 'kernel', folder: 'kernels', isWhole: isWholeKernel },
+    files: [sampleVmlinux({ release: '6.1.0-one' }), sampleVmlinux({ release: '6.1.0-two' })],
+  },
+] as const;
+
+for (const [index, { kind, folder, files, isWhole }] of KINDS.entries()) {
+  test(`an import of ${kind === 'image' ? 'an image' : 'a kernel'} that is killed leaves the old one or the new one, whole, and nothing else`, async (t) => {
+    const home = mkdtempSync(join(tmpdir(), 'banger-bases-'));
+    t.after(() => rmSync(home, { recursive: true, force: true }));
+    const armedBy = join(home, 'crash');
+    const listOf = (bases: ReturnType<typeof openBases>): Image[] | Kernel[] =>
+      kind === 'image' ? bases.images.list() : bases.kernels.list();
+    const paths = files.map((content, at) => {
+      writeFileSync(join(home, `file-${at}`), content);
+      return join(home, `file-${at}`);
+    });
+    const importIt = (path: string | undefined) => {
+      const words = ['--import', HOOK, PROGRAM, kind, home, 'mine', String(path)];
+      return spawnSync(process.execPath, words, {
+        env: { ...process.env, BANGER_CRASH_FILE: armedBy },
+        encoding: 'utf8',
+      });
+    };
+    assert.equal(importIt(paths[0]).status, 0);
+    let kills = 0;
+    for (let touch = 1 + (index % STRIDE); ; touch += STRIDE) {
+      writeFileSync(armedBy, String(touch));
+      const { signal, stderr } = importIt(paths[(kills + 1) % 2]);
+      rmSync(armedBy);
+      if (signal === null) {
+        assert.equal(stderr, '');
+        break;
+      }
+      kills += 1;
+      const when = `killed at touch ${touch}`;
+      const bases = openBases(home);
+      try {
+        await bases.images.sweep();
+        await bases.kernels.sweep();
+        const [record, ...others] = listOf(bases).filter(({ digest }) => digest !== null);
+        const here = readdirSync(join(home, folder));
+        assert.deepEqual([record?.name, others], ['mine', []], when);
+        assert.deepEqual(here, [String(record?.digest).slice(7)], when);
+        assert.ok(await isWhole(Task.background(), join(home, folder, String(here[0]))), when);
+        assert.deepEqual(
+          readNames(join(home, folder, String(here[0])))?.map(({ name }) => name),
+          ['mine'],
+          when,
+        );
+      } finally {
+        bases.close();
+      }
+    }
+    t.diagnostic(`${kills} kills`);
+    assert.ok(kills >= 5);
+    assert.ok(!existsSync(armedBy));
+  });
+}

@@ -1,0 +1,35 @@
+/**
+ * Images and kernels as a daemon of this folder's state has them. As a program it imports one and ends: `import-base.ts
+ * image|kernel <folder> <name> <file>`. A test kills that as it would the daemon, which takes longer to start.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createImages } from '../../packages/daemon/src/images/images.ts';
+import { createKernels } from '../../packages/daemon/src/kernels/kernels.ts';
+import { createLog } from '../../packages/daemon/src/platform/log.ts';
+import { Task } from '../../packages/daemon/src/platform/task.ts';
+import { openStore } from '../../packages/daemon/src/store/store.ts';
+import { CHECKOUT } from './banger-home.ts';
+
+export function openBases(folder: string) {
+  mkdirSync(folder, { recursive: true });
+  const store = openStore(join(folder, 'state.sqlite'));
+  const services = {
+    ...{ catalogFolder: join(CHECKOUT, 'catalog'), usedBy: () => [], areVmsKnown: () => true },
+    ...{ log: createLog(() => {}), now: () => new Date() },
+  };
+  const images = createImages({ ...services, records: store.images, folder: join(folder, 'images') });
+  const kernels = createKernels({
+    ...{ ...services, records: store.kernels, folder: join(folder, 'kernels') },
+    ...{ cacheFolder: join(folder, 'cache'), agentPath: join(folder, 'agent') },
+  });
+  return { images, kernels, close: store.close };
+}
+
+if (import.meta.main) {
+  const [kind, folder = '', name = '', path = ''] = process.argv.slice(2);
+  const { images, kernels, close } = openBases(folder);
+  if (kind === 'image') await images.importTarball(Task.background(), { name, path });
+  else await kernels.importKernel(Task.background(), { name, path });
+  close();
+}
