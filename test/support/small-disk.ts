@@ -1,7 +1,20 @@
 /** A filesystem of its own for a home's state and for the disks of its vms, that a test can fill or make read-only. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { closeSync, cpSync, mkdirSync, openSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Home } from './banger-home.ts';
 
@@ -53,5 +66,38 @@ export function mountSmallDisk(home: Home, { inodes = 0 }: { inodes?: number } =
 
   function unmount(): void {
     for (const path of [...binds.map(([, shown]) => shown), folder]) execFileSync('umount', ['--lazy', path]);
+  }
+}
+
+export const OBSTACLES = ['full', 'without inodes', 'read-only'] as const;
+export type Obstacle = (typeof OBSTACLES)[number];
+
+/**
+ * A filesystem of its own over a folder that takes no writes, with what was in there or, `isEmpty`, without it: what is
+ * done there meanwhile comes to nothing. Null where this host lets nobody mount.
+ */
+export function mountObstacle(over: string, obstacle: Obstacle, { isEmpty = false } = {}) {
+  mkdirSync(over, { recursive: true, mode: 0o700 });
+  const before = mkdtempSync(join(tmpdir(), 'banger-before-'));
+  if (spawnSync('mount', ['--bind', over, before]).status !== 0) return null;
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1G,mode=0700', 'tmpfs', over]);
+  if (!isEmpty) execFileSync('cp', ['-a', '--sparse=always', `${before}/.`, over]);
+  if (obstacle === 'full') writeFileSync(join(over, 'taken'), 'a filesystem without any block has no limit');
+  const { blocks, bfree, bsize, files, ffree } = statfsSync(over);
+  const limits = {
+    full: `size=${(blocks - bfree) * bsize}`,
+    'without inodes': `nr_inodes=${files - ffree}`,
+    'read-only': 'ro',
+  };
+  execFileSync('mount', ['-o', `remount,${limits[obstacle]}`, over]);
+  return { had: list(), list, unmount };
+
+  function list(): string[] {
+    return readdirSync(over, { recursive: true, encoding: 'utf8' }).sort();
+  }
+
+  function unmount(): void {
+    for (const path of [over, before]) execFileSync('umount', ['--lazy', path]);
+    rmdirSync(before);
   }
 }

@@ -1,5 +1,5 @@
 /** The user's own ~/.ssh/config: banger's lines go in, and out again without a trace. Everything else stays as it is. */
-import { lstat, mkdir, readFile, realpath, rm, rmdir, stat } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readFile, realpath, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
 import { checkTrustedPath, type FolderOwner } from '@banger/contract/own-folder.ts';
@@ -9,7 +9,7 @@ import { addBlock, type MadeFor, removeBlock } from './include-block.ts';
 /** True when the file was changed; false when the lines were there already. Throws FOLDER_UNSAFE, FILE_NOT_FOUND. */
 export async function installInclude(path: string, include: string, owner: FolderOwner): Promise<boolean> {
   checkTrustedPath(path, owner); // as OpenSSH asks of it; after su it may be somebody else's
-  const madeFolder = (await mkdir(dirname(path), { recursive: true, mode: 0o700 })) !== undefined;
+  const madeFolder = await makeFolder(dirname(path));
   const file = await readConfig(path);
   const madeFor: MadeFor = madeFolder ? 'folder' : file === null ? 'file' : 'nothing';
   const before = file?.content ?? Buffer.alloc(0);
@@ -17,6 +17,18 @@ export async function installInclude(path: string, include: string, owner: Folde
   if (file !== null && after.equals(before)) return false;
   await writeWhole(file ?? { path, replaces: null }, after, { mode: 0o600 });
   return true;
+}
+
+/** False when it is there. */
+async function makeFolder(path: string): Promise<boolean> {
+  try {
+    await mkdir(path);
+    await chmod(path, 0o700); // whatever the umask
+    return true;
+  } catch (fault) {
+    if ((fault as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw fault;
+  }
 }
 
 /** False when there was nothing to remove. Throws like the above. */

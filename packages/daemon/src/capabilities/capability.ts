@@ -33,4 +33,6 @@ export type Capability = {
   finish?(task: Task, vm: VmRecord, guest: Guest): Promise<void>;
   /** Follows a change of cpus, memory or disk size of a stopped vm; `vm` is the new record */
   resize?(task: Task, vm: VmRecord, before: VmRecord): Promise<void>;
+  /** The change did not come to pass: `vm` is the old record. A disk may stay larger */
+  unsize?(vm: VmRecord): Promise<void>;
 };

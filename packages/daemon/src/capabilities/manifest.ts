@@ -8,5 +8,6 @@ export function createManifestCapability({ manifests }: { manifests: VmManifests
     create: (_task, vm) => manifests.write(vm),
     remove: (vm) => manifests.remove(vm),
     resize: (_task, vm) => manifests.write(vm),
+    unsize: (vm) => manifests.write(vm),
   };
 }

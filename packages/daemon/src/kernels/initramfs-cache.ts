@@ -8,8 +8,8 @@ import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, hexOf } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
-import { diskFull } from '../platform/disk-full.ts';
-import { freeBytes, isNoSpace, listFolder, makePrivateFolder } from '../platform/files.ts';
+import { explainNoSpace } from '../platform/disk-full.ts';
+import { listFolder, makePrivateFolder } from '../platform/files.ts';
 import { isOwnFile } from '../platform/own-files.ts';
 import { buildInitramfs, INITRAMFS_LAYOUT, type InitramfsModule } from './initramfs.ts';
 
@@ -53,7 +53,7 @@ export function createInitramfsCache({ cacheFolder, agentPath }: InitramfsParts)
       return path;
     } catch (fault) {
       await rm(partial, { force: true });
-      throw isNoSpace(fault) ? diskFull(folder, NEEDED_BYTES, await freeBytes(folder), fault) : fault;
+      throw await explainNoSpace(fault, folder, NEEDED_BYTES);
     }
   }
 

@@ -11,6 +11,8 @@ import { join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { BootConfig } from '@banger/contract/guest/messages.ts';
 import { checkSocketPath } from '@banger/contract/paths.ts';
+import { diskFull } from '../platform/disk-full.ts';
+import { freeBytes } from '../platform/files.ts';
 import { killProcess } from '../platform/processes.ts';
 import { type StartedProcess, startProcess } from '../platform/run-process.ts';
 import { findStarted } from '../platform/started.ts';
@@ -22,6 +24,8 @@ import { closedNetworks, type Reach } from './reach.ts';
 import { readSearchDomains } from './search-domains.ts';
 
 const START_DEADLINE_MS = 30_000;
+/** A little more than its log takes; it says nothing where it cannot write that it is ready */
+const NEEDED_BYTES = 64 * 1024;
 
 export type UserLink = { socketPath: string; network: NonNullable<BootConfig['network']> };
 
@@ -34,7 +38,7 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
 
   /**
    * Ready for QEMU to connect, or null with a note where the host has no network to share or no way to keep its loopback
-   * apart. Throws TOOL_MISSING, NETWORK_FAILED or PATH_TOO_LONG; nothing is left then.
+   * apart. Throws TOOL_MISSING, NETWORK_FAILED, DISK_FULL or PATH_TOO_LONG; nothing is left then.
    */
   async function connect(task: Task, runtimeFolder: string, reach: Reach): Promise<UserLink | null> {
     const obstacle = (await seeObstacle(host)) ?? (await start(task, runtimeFolder, reach));
@@ -68,6 +72,8 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
       await release(runtimeFolder);
       task.check();
       if (fault instanceof BangerError && !deadline.aborted) throw fault;
+      const free = await freeBytes(runtimeFolder);
+      if (free < NEEDED_BYTES) throw diskFull(runtimeFolder, NEEDED_BYTES, free, fault);
       const obstacle = await tryNamespace(task.withSignal(AbortSignal.timeout(START_DEADLINE_MS)), tools);
       if (obstacle) return obstacle;
       throw await startFailure([files.output, files.log], deadline.aborted, fault);

@@ -17,9 +17,24 @@ export function fsPath(path: string): string | Buffer {
   return path.isWellFormed() ? path : Buffer.from(bytesOfText(path));
 }
 
-/** A folder that only the owner can look into. */
+/** A folder that only the owner can look into. Node's own `recursive` says ENOENT where the disk is read-only. */
 export async function makePrivateFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (fault) {
+    const { code } = fault as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (code !== 'ENOENT' || (await isThere(dirname(path)))) throw fault;
+    await makePrivateFolder(dirname(path));
+    await makePrivateFolder(path);
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 export async function removeTree(path: string): Promise<void> {
@@ -35,10 +50,16 @@ export async function listFolder(path: string): Promise<string[]> {
   }
 }
 
+/** One that cannot be written leaves nothing beside the old file. */
 export async function writeFileDurably(path: string, content: string | Uint8Array): Promise<void> {
   const partial = `${path}${PARTIAL}`;
-  await writeFile(partial, content, { mode: 0o600, flush: true });
-  await rename(partial, path);
+  try {
+    await writeFile(partial, content, { mode: 0o600, flush: true });
+    await rename(partial, path);
+  } catch (fault) {
+    await rm(partial, { force: true }).catch(() => {}); // what cannot be removed either is told by the fault
+    throw fault;
+  }
   await syncPath(dirname(path));
 }
 

@@ -10,10 +10,16 @@ export type PublicKey = { line: string };
 export async function makeKeyPair(task: Task, path: string, comment: string): Promise<void> {
   if ((await exists(path)) && (await exists(`${path}.pub`))) return;
   const fresh = `${path}.partial`;
-  await Promise.all([rm(fresh, { force: true }), rm(`${fresh}.pub`, { force: true })]);
-  await runProcess(task, ['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', fresh]);
-  await rename(fresh, path);
-  await rename(`${fresh}.pub`, `${path}.pub`);
+  const removeFresh = () => Promise.all([rm(fresh, { force: true }), rm(`${fresh}.pub`, { force: true })]);
+  await removeFresh();
+  try {
+    await runProcess(task, ['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', fresh]);
+    await rename(fresh, path);
+    await rename(`${fresh}.pub`, `${path}.pub`);
+  } catch (fault) {
+    await removeFresh();
+    throw fault;
+  }
 }
 
 /** Of the file of a private key or of a public one. Throws what reading it throws, or that it is no key. */

@@ -25,9 +25,14 @@ export function createReserve(folder: string) {
   function fill(): void {
     const { bavail, bsize } = statfsSync(join(folder, '..'));
     if (isFull() || bavail * bsize < COMFORTABLE_BYTES) return;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    for (let index = 0; index < FILES; index++) {
-      writeFileSync(join(folder, String(index)), randomBytes(FILE_BYTES), { mode: 0o600 });
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      for (let index = 0; index < FILES; index++) {
+        writeFileSync(join(folder, String(index)), randomBytes(FILE_BYTES), { mode: 0o600 });
+      }
+    } catch (fault) {
+      release(); // a half of it would look whole
+      throw fault;
     }
   }
 

@@ -1,6 +1,7 @@
 /** Changes what a stopped vm gets at its next start. */
 import type { VmSet } from '@banger/contract/api/vms.ts';
 import type { Task } from '../platform/task.ts';
+import { UndoStack } from '../platform/undo-stack.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import { checkMemory } from './check-memory.ts';
 import type { VmParts } from './vm-parts.ts';
@@ -15,7 +16,12 @@ export async function setVm(task: Task, parts: VmParts, vm: VmRecord, sizes: VmS
     diskBytes: sizes.diskBytes ?? vm.diskBytes,
   };
   checkMemory(changed.memoryBytes, parts.readHost());
+  await using undo = new UndoStack(parts.log);
   // A disk that is larger than its record says is harmless, one that is smaller is not: the file goes first.
-  for (const capability of parts.capabilities) await capability.resize?.(task, changed, vm);
+  for (const capability of parts.capabilities) {
+    undo.add(`put back ${capability.name}`, () => capability.unsize?.(vm));
+    await capability.resize?.(task, changed, vm);
+  }
   parts.records.update(changed);
+  undo.keep();
 }

@@ -7,7 +7,7 @@
 import { constants } from 'node:fs';
 import { copyFile, mkdir, open, readFile, realpath, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { listFolder } from '../platform/files.ts';
+import { listFolder, makePrivateFolder } from '../platform/files.ts';
 import type { Repository } from './find-repository.ts';
 import type { GitPlace } from './git.ts';
 
@@ -51,7 +51,7 @@ export function placeOfLens({ path, commonDir, isBare, settings }: Repository, f
 
 /** An empty repository that sees the objects of others: the few files that git asks for, without a program for them. */
 export async function makeBareRepository(folder: string, objectFormat: string, objects: string[]): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makePrivateFolder(folder);
   for (const name of ['objects/info', 'objects/pack', 'refs/heads']) {
     await mkdir(join(folder, name), { recursive: true });
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -50,6 +50,14 @@ test('a QEMU that ends under KVM means TCG, remembered for that kernel', async (
   assert.equal(await choose(task, { ...plan, initramfsPath: '/another' }, '7.2.22'), 'tcg');
   assert.equal(probes(), 3);
   assert.equal(JSON.parse(await readFile(join(folder, 'verdict.json'), 'utf8')).works, false);
+});
+
+test('a verdict that cannot be written holds as long as the daemon, and stops no vm', async (t) => {
+  const { choose, plan, probes, folder } = await makeProbe(t, {});
+  await mkdir(join(folder, 'verdict.json.partial')); // as good as a disk without room, for root too
+  assert.equal(await choose(task, plan, '7.2.22'), 'kvm');
+  assert.equal(await choose(task, plan, '7.2.22'), 'kvm');
+  assert.equal(probes(), 1);
 });
 
 type ProbeOptions = { kvmDevice?: string; greet?: () => Promise<void> };

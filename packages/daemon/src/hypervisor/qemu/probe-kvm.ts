@@ -43,6 +43,8 @@ export type ChooseAccel = (task: Task, plan: MachinePlan, qemuVersion: string) =
 export function createKvmProbe(parts: ProbeParts): ChooseAccel {
   const { kvmDevice = '/dev/kvm', bootIdPath = '/proc/sys/kernel/random/boot_id', verdictPath, log } = parts;
   let probing: Promise<Verdict> | null = null;
+  /** Where it cannot be written */
+  let unwritten: Verdict | null = null;
 
   return async function chooseAccel(task, plan, qemuVersion) {
     if (!(await canOpen(kvmDevice))) return 'tcg';
@@ -52,7 +54,7 @@ export function createKvmProbe(parts: ProbeParts): ChooseAccel {
       verdict?.bootId === bootId && verdict.qemuVersion === qemuVersion && (verdict.works || verdict.booted === booted);
 
     for (;;) {
-      const known = await readKvmVerdict(verdictPath);
+      const known = unwritten ?? (await readKvmVerdict(verdictPath));
       if (known && holds(known)) return known.works ? 'kvm' : 'tcg';
       // Vms that start at once share one probe; each checks that its verdict holds for what it boots.
       const mine = probing === null;
@@ -67,7 +69,11 @@ export function createKvmProbe(parts: ProbeParts): ChooseAccel {
       const works = await runsGuest(task, parts, plan);
       const verdict = { bootId, qemuVersion, booted, works };
       log.info(`KVM ${works ? 'runs guests' : 'does not run guests'} here (QEMU ${qemuVersion})`);
-      await writeFileDurably(verdictPath, `${JSON.stringify(verdict)}\n`);
+      unwritten = null;
+      await writeFileDurably(verdictPath, `${JSON.stringify(verdict)}\n`).catch((fault) => {
+        unwritten = verdict;
+        log.warn('the verdict about KVM cannot be kept beyond this daemon', fault);
+      });
       return verdict;
     }
   };
