@@ -143,6 +143,8 @@ test('a recovery that is killed at any point has lost nothing, and can be made a
       .map((row) => row.name);
   };
 
+  const bases = ['images', 'kernels'].map((name) => join(home.paths.data, name));
+  for (const folder of bases) await rename(folder, `${folder}.away`); // each recovery would read all of them
   for (let touch = 1; ; touch++) {
     await writeFile(path, damaged);
     await writeFile(armedBy, String(touch));
@@ -167,6 +169,8 @@ test('a recovery that is killed at any point has lost nothing, and can be made a
     assert.deepEqual(namesIn(), ['runs', 'still'], `killed at ${touch}, then again`);
     for (const name of kept.filter((each) => each.includes('.before-'))) await rm(join(home.paths.state, name));
   }
+  for (const folder of bases) await rename(`${folder}.away`, folder);
+  await again();
   assert.deepEqual(await factsOf(home), before);
 });
 

@@ -1,17 +1,13 @@
 /** Story: a disk becomes full, the machine's own or the host's, and nothing is lost. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Vm } from '@banger/contract/api/vms.ts';
 import { createHome } from '../support/banger-home.ts';
-import { watchOutput } from '../support/watch-output.ts';
+import { mountSmallDisk } from '../support/small-disk.ts';
 
-/** A little more than a new disk asks for; most of it is then taken, so that the guest meets the end soon */
-const HOST_SPACE = '290M';
-const TAKEN = '210M';
+/** What the host's disk has left when the guest begins to write: less than that */
+const ROOM_BYTES = 64 * 2 ** 20;
 const DATA_BYTES = 96 * 2 ** 20;
 
 test("a machine's own disk is full", async (t) => {
@@ -36,16 +32,15 @@ test("a machine's own disk is full", async (t) => {
   });
 });
 
-test("the host's disk is full while a guest writes", async (t) => {
+test("the host's disk, with the state on it too, is full while a guest writes", async (t) => {
   const home = await createHome(t);
-  const folder = join(home.paths.data, 'vms');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  if (!mountTmpfs(folder)) return t.skip('this host lacks the ability: mount');
+  const disk = mountSmallDisk(home);
+  if (!disk) return t.skip('this host lacks the ability: mount');
   try {
     await home.json(['vm', 'create', '--name', 'web', '--memory', '384M', '--disk-size', '2G', '--start']);
-    execFileSync('fallocate', ['-l', TAKEN, join(folder, 'taken')]);
+    disk.takeBlocks({ exceptBytes: ROOM_BYTES });
     const script = `yes banger | head -c ${DATA_BYTES} >/root/data && sync && echo written`;
-    const writer = watchOutput(home.start(['vm', 'exec', 'web', '--', 'sh', '-c', script]));
+    await home.run(['vm', 'exec', '--detach', 'web', '--', 'sh', '-c', script]);
 
     await t.test('the guest waits, and banger says why', async () => {
       const { state, fault } = await home.untilVm('web', (vm) => vm.fault !== null || vm.state.is !== 'running');
@@ -58,27 +53,29 @@ test("the host's disk is full while a guest writes", async (t) => {
       assert.equal(other.code, 74);
     });
 
+    await t.test('so it does for a daemon that comes up on the full disk', async () => {
+      await home.killDaemon();
+      disk.takeBlocks(); // the room that the state keeps was given up, or not: now there is none
+      const { fault } = await home.untilVm('web', (vm) => vm.fault !== null);
+      assert.equal(fault?.code, 'DISK_FULL');
+    });
+
     await t.test('once there is space it goes on by itself, and nothing was lost', async () => {
-      execFileSync('mount', ['-o', 'remount,size=1G', folder]);
-      const { code, stdout, stderr } = await writer.ended();
-      assert.deepEqual([code, `${stdout}`], [0, 'written\n'], stderr);
+      disk.free();
       await home.untilVm('web', (vm) => vm.fault === null);
+      const [session] = await home.sessions('web');
+      const { code, stdout, stderr } = await home.run(['vm', 'attach', 'web', String(session?.id)]);
+      assert.deepEqual([code, stdout], [0, 'written\n'], stderr);
       await home.json(['vm', 'kill', 'web']);
       await home.json(['vm', 'start', 'web']);
       const { stdout: sum } = await home.run(['vm', 'exec', 'web', '--', 'md5sum', '/root/data']);
       const wanted = Buffer.alloc(DATA_BYTES, 'banger\n');
       assert.equal(sum, `${createHash('md5').update(wanted).digest('hex')}  /root/data\n`);
     });
-
-    await home.json(['vm', 'rm', '--force', 'web']);
-    await rm(join(folder, 'taken'));
   } finally {
-    execFileSync('umount', ['--lazy', folder]);
+    disk.free();
+    await home.run(['vm', 'rm', '--force', 'web']);
+    await home.run(['daemon', 'stop']);
+    disk.unmount();
   }
 });
-
-/** Whether this host lets us. */
-function mountTmpfs(folder: string): boolean {
-  const options = `size=${HOST_SPACE},mode=0700`;
-  return spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder]).status === 0;
-}

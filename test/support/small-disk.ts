@@ -41,12 +41,13 @@ export function mountSmallDisk(home: Home, { inodes = 0 }: { inodes?: number } =
   }
   return { folder, takeBlocks, takeInodes, free, setReadOnly, unmount };
 
-  /** To the last block; may be called again when something made room. */
-  function takeBlocks(): void {
+  /** To the last block, or all but some bytes; may be called again when something made room. */
+  function takeBlocks({ exceptBytes = 0 } = {}): void {
     const path = join(folder, 'taken');
     const takenBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
     const { bavail, bsize } = statfsSync(folder);
-    if (bavail > 0) execFileSync('fallocate', ['-o', String(takenBytes), '-l', String(bavail * bsize), path]);
+    const bytes = bavail * bsize - exceptBytes;
+    if (bytes > 0) execFileSync('fallocate', ['-o', String(takenBytes), '-l', String(bytes), path]);
   }
 
   /** To the last inode; likewise. */
@@ -69,17 +70,23 @@ export function mountSmallDisk(home: Home, { inodes = 0 }: { inodes?: number } =
   }
 }
 
+export function mayMount(folder: string): boolean {
+  if (spawnSync('mount', ['--bind', folder, folder]).status !== 0) return false;
+  execFileSync('umount', ['--lazy', folder]);
+  return true;
+}
+
 export const OBSTACLES = ['full', 'without inodes', 'read-only'] as const;
 export type Obstacle = (typeof OBSTACLES)[number];
 
 /**
  * A filesystem of its own over a folder that takes no writes, with what was in there or, `isEmpty`, without it: what is
- * done there meanwhile comes to nothing. Null where this host lets nobody mount.
+ * done there meanwhile comes to nothing. Throws where `mayMount` says no.
  */
 export function mountObstacle(over: string, obstacle: Obstacle, { isEmpty = false } = {}) {
   mkdirSync(over, { recursive: true, mode: 0o700 });
   const before = mkdtempSync(join(tmpdir(), 'banger-before-'));
-  if (spawnSync('mount', ['--bind', over, before]).status !== 0) return null;
+  execFileSync('mount', ['--bind', over, before]);
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1G,mode=0700', 'tmpfs', over]);
   if (!isEmpty) execFileSync('cp', ['-a', '--sparse=always', `${before}/.`, over]);
   if (obstacle === 'full') writeFileSync(join(over, 'taken'), 'a filesystem without any block has no limit');
