@@ -1,6 +1,6 @@
 /** A state that was lost or damaged: nothing goes with it, and it is made anew from what the folders tell. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, open, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -217,7 +217,10 @@ test('what the folders do not tell comes from the copies of the state', async (t
   await rm(path);
   await home.json(['vm', 'ls']); // begins an empty state, whose copy must not take the place of the other
   await home.run(['daemon', 'stop']);
-  assert.equal((await readdir(join(home.paths.state, 'copies'))).length, 2);
+  const copies = join(home.paths.state, 'copies');
+  assert.equal((await readdir(copies)).length, 2);
+  await writeFile(join(copies, '2026-01-01-00000001.sqlite'), 'garbage');
+  execFileSync('mkfifo', [join(copies, '2026-01-02-00000002.sqlite')]);
   await home.json<Recovery>(['system', 'recover']);
   const stopped = before.vms.map((vm) => ({ ...vm, state: 'stopped' }));
   assert.deepEqual(await factsOf(home), { ...before, vms: stopped });
@@ -228,6 +231,7 @@ test('folders that lie, or tell nothing, are left as they are', async (t) => {
   await home.run(['vm', 'kill', 'runs']);
   await home.run(['daemon', 'stop']);
   await rm(path);
+  await mkdir(join(path, 'no state'), { recursive: true });
   await rm(join(home.paths.state, 'copies'), { recursive: true });
   const [still, runs] = before.vms;
   const folder = (id: string | undefined, file = '') => join(home.paths.data, 'vms', String(id), file);
@@ -236,7 +240,8 @@ test('folders that lie, or tell nothing, are left as they are', async (t) => {
   await writeFile(folder('aaaaaaaaaaaa', 'disk.ext4'), 'a copy of another');
   await writeFile(folder(runs?.id, 'vm.json'), '{"v":1,"vm":{"id":"../../etc"}}');
   await mkdir(folder('notes'));
-  const { items } = await home.json<Recovery>(['system', 'recover']);
+  const { items, keptAt } = await home.json<Recovery>(['system', 'recover']);
+  assert.deepEqual(await readdir(String(keptAt)), ['no state']);
   const vms = items.filter(({ kind }) => kind === 'vm').map(({ name, is }) => `${name} ${is}`);
   assert.deepEqual(vms.sort(), ['still recovered', 'vms/aaaaaaaaaaaa left', `vms/${runs?.id} left`].sort());
   assert.deepEqual(

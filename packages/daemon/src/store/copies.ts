@@ -37,7 +37,7 @@ export function createCopies({ database, folder, identity, log, now }: CopiesPar
       syncPath(partial);
       renameSync(partial, path);
       syncPath(folder);
-      for (const old of surplus(folder, identity)) rmSync(old, { force: true });
+      for (const old of surplus(folder, identity)) if (old !== path) rmSync(old, { force: true }); // clocks go back
     } catch (fault) {
       rmSync(partial, { force: true });
       log.warn('the state could not be copied', fault);
