@@ -11,14 +11,7 @@ import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, digestOfHex, hexOf } from '@banger/contract/digest.ts';
 import { diskFull, explainNoSpace } from '../platform/disk-full.ts';
-import {
-  freeBytes,
-  listFolder,
-  makePrivateFolder,
-  moveDurably,
-  readSmallFile,
-  removePartials,
-} from '../platform/files.ts';
+import { freeBytes, listFolder, makePrivateFolder, moveDurably, removePartials } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
 import { removeMappedTree } from '../platform/user-namespace.ts';
@@ -37,7 +30,7 @@ type FoldersParts = {
 
 export function createDigestFolders({ folder, isWhole, log }: FoldersParts) {
   const ownStaging = new Set<string>();
-  return { stage, place, pathOf, has, list, readManifest, sweep, discard };
+  return { stage, place, pathOf, has, list, sweep, discard };
 
   /** Gives `fill` an empty folder, which is gone afterwards unless it was placed. Throws DISK_FULL. */
   async function stage<Value>(neededBytes: number, fill: (staged: string) => Promise<Value>): Promise<Value> {
@@ -80,10 +73,6 @@ export function createDigestFolders({ folder, isWhole, log }: FoldersParts) {
   /** The digests that are here. */
   async function list(): Promise<Digest[]> {
     return (await listFolder(folder)).map(digestOfHex).filter((digest) => digest !== null);
-  }
-
-  function readManifest(digest: Digest): unknown {
-    return JSON.parse(readSmallFile(join(pathOf(digest), 'manifest.json')));
   }
 
   /** Removes what earlier daemons left unfinished. */
