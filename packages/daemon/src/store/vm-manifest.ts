@@ -14,6 +14,8 @@ import { type WorkspaceRecord, workspaceRecordSchema } from './records/workspace
 import type { VmFolders } from './vm-folders.ts';
 
 const MAX_WORKSPACES = 1000;
+/** More than so many workspaces take, with the longest paths */
+const MAX_MANIFEST_BYTES = 16 * 2 ** 20;
 
 const manifestSchema = z.object({
   v: z.literal(1),
@@ -72,21 +74,22 @@ export function createVmManifests({ folders, workspaces, log }: ManifestsParts) 
 /** Null when there is none, when it is not understood, or when it is of another vm, as in a folder that was copied. */
 export function readVmManifest(folders: VmFolders, id: VmId): VmManifest | null {
   try {
-    const manifest = manifestSchema.parse(JSON.parse(readSmallFile(folders.of(id).manifest)));
+    const manifest = manifestSchema.parse(JSON.parse(readSmallFile(folders.of(id).manifest, MAX_MANIFEST_BYTES)));
     return manifest.vm.id === id ? manifest : null;
   } catch {
     return null;
   }
 }
 
-/** One for each path. */
+/** One for each path, and the newest of more than a manifest takes. */
 export function newestOf(workspaces: readonly TellsWorkspace[]): TellsWorkspace[] {
   const newest = new Map<string, TellsWorkspace>();
   for (const workspace of workspaces) {
     const known = newest.get(workspace.path);
     if (!known || known.importedAt < workspace.importedAt) newest.set(workspace.path, workspace);
   }
-  return [...newest.values()].map(({ path, repoPath, baseCommit, tree, hasGit, importedAt }) => ({
+  const kept = [...newest.values()].sort((one, other) => other.importedAt.localeCompare(one.importedAt));
+  return kept.slice(0, MAX_WORKSPACES).map(({ path, repoPath, baseCommit, tree, hasGit, importedAt }) => ({
     ...{ path, repoPath, baseCommit, tree, hasGit, importedAt },
   }));
 }

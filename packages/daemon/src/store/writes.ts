@@ -56,7 +56,12 @@ export function createWrites({ reserve, log, onWrite }: { reserve: Reserve; log:
   /** Writes what waits, in order. Throws when the disk still takes nothing. */
   function flush(): void {
     for (const [key, write] of [...waiting]) {
-      inReserve(write);
+      try {
+        inReserve(write);
+      } catch (fault) {
+        if (!isConstraint(fault)) throw fault;
+        log.warn('a change that was kept in memory contradicts the state, and is dropped', fault);
+      }
       waiting.delete(key);
       if (waiting.size === 0) log.info('what was kept in memory is written');
     }
