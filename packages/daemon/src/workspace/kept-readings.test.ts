@@ -1,6 +1,6 @@
 /** A repository is read once for "vm run": what the plan has read is what the import brings in. */
 import assert from 'node:assert/strict';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { readTar } from '@banger/contract/tar/read-tar.ts';
@@ -100,4 +100,11 @@ test('few programs read a repository: three a clean one, seven a changed one', a
   const changed = await read('changed');
   assert.equal(changed.runs, 7);
   assert.notEqual(changed.tree, clean.tree);
+});
+
+test('a commit whose files are missing is not taken for a repository without one', async (t) => {
+  const { repo, workspaces, importedTree: tree } = await setUp(t);
+  rmSync(join(repo, '.git/objects', tree.slice(0, 2), tree.slice(2)));
+  const plan = workspaces.plan(task, { repo, ...SOURCE, listFiles: false, keep: false });
+  await assert.rejects(plan, { code: 'REPO_INVALID', message: /files of .* are missing/ });
 });

@@ -63,6 +63,9 @@ async function findBase(task: Task, git: Git, repository: Repository, ref: strin
   const words = (await git.text(task, place, args, { acceptCodes: [1, 128] })).split('\n');
   const [base = '', tree = '', name = ''] = words;
   if (words.length <= 3 && isId(base) && isId(tree)) return { base, tree, branch: branchOf(name) };
+  if (isId(base) && tree === `${wanted}^{tree}`) {
+    throw invalid(`The files of ${base.slice(0, 12)} are missing.`, '"git fsck" in it tells more.');
+  }
   if (ref === undefined && !isBare) {
     const unborn = await git.text(task, place, ['symbolic-ref', '--quiet', 'HEAD'], { acceptCodes: [1, 128] });
     return { base: null, tree: null, branch: branchOf(unborn) };
