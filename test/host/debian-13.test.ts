@@ -1,30 +1,32 @@
-/** Story: a Debian 13 host with KVM. The host is a vm of banger's, in which root and an ordinary user run this checkout. */
+/** Story: Debian 13 hosts with KVM. Each is a vm of banger's, in which root or an ordinary user runs this checkout. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import type { TimedCheck } from '@banger/contract/api/doctor.ts';
 import type { StopResult, Vm } from '@banger/contract/api/vms.ts';
-import { createDebian13Host, type Debian13Host } from '../support/debian-13-host.ts';
+import { createDebian13Host, type Debian13Host, MIA, ROOT } from '../support/debian-13-host.ts';
 import { findPackageSource } from '../support/package-source.ts';
 
-test('banger on Debian 13 with KVM', async (t) => {
-  const beganMs = performance.now();
-  const host = await createDebian13Host(t);
-  t.diagnostic(`the host is there after ${Math.round((performance.now() - beganMs) / 1000)} s`);
-  assert.match(await host.asRoot(['cat', '/etc/os-release']), /^VERSION_ID="13"$/m);
-
-  for (const user of [host.root, host.mia]) {
-    await t.test(`as ${user.name}`, async (story) => {
+// A host of its own for each, beside one another: one has a single processor, which it keeps busy.
+test('banger on Debian 13 with KVM', { concurrency: true }, async (t) => {
+  const stories = [ROOT, MIA].map((user) =>
+    t.test(`as ${user.name} of Debian 13`, { concurrency: 1 }, async (story) => {
+      const beganMs = performance.now();
+      const host = await createDebian13Host(story, user);
+      story.diagnostic(`the host is there after ${Math.round((performance.now() - beganMs) / 1000)} s`);
+      assert.match(await host.asRoot(['cat', '/etc/os-release']), /^VERSION_ID="13"$/m);
       const before = await whatTheHostIs(host);
-      await useBanger(story, host, user);
+      await useBanger(story, host);
       await story.test('the host is as it was: mounts, services, journal, routes and addresses', async () => {
         assert.deepEqual(await whatTheHostIs(host), before);
       });
-    });
-  }
+    }),
+  );
+  await Promise.all(stories);
 });
 
-async function useBanger(t: TestContext, host: Debian13Host, user: Debian13Host['mia']): Promise<void> {
+async function useBanger(t: TestContext, host: Debian13Host): Promise<void> {
+  const { user } = host;
   const show = () => user.json<Vm>(['vm', 'show', 'web']);
   const checks = async () => (await user.json<{ checks: TimedCheck[] }>(['doctor'])).checks;
 

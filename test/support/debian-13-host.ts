@@ -1,9 +1,10 @@
 /**
- * Debian 13 as a host to run banger on, in a vm of banger's: with KVM, an ordinary user, and this checkout in the home of
- * that user and of root. Nothing is downloaded in there: the default image and kernel go in as well.
+ * Debian 13 as a host to run banger on, in a vm of banger's: with KVM, and this checkout in the home of the user who will
+ * run it. Nothing is downloaded in there: the default image and kernel go in as well.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { globSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -15,87 +16,90 @@ import { CHECKOUT, createHome, type Output } from './banger-home.ts';
 /** Made by scripts/setup-host-test */
 const PREPARED_HOST = join(CHECKOUT, 'build/host-test');
 /** One processor: by hand, nested guests were seen to hang on an emulated machine with more */
-const SIZE = ['--cpus', '1', '--memory', '3G', '--disk-size', '8G'];
+const SIZE = ['--cpus', '1', '--memory', '2G', '--disk-size', '8G'];
 
 export type Debian13Host = Awaited<ReturnType<typeof createDebian13Host>>;
 
 type User = { name: string; home: string; path: string };
-const ROOT: User = {
+export const ROOT: User = {
   name: 'root',
   home: '/root',
   path: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
 };
 /** What a user has who logs in on Debian: no sbin in the path */
-const MIA: User = { name: 'mia', home: '/home/mia', path: '/usr/local/bin:/usr/bin:/bin' };
+export const MIA: User = { name: 'mia', home: '/home/mia', path: '/usr/local/bin:/usr/bin:/bin' };
 
 const NEEDED_TO_RUN = [
-  ...['bin', 'catalog', 'packages', 'package.json', 'node_modules', 'build/test-data'],
+  ...['bin', 'catalog', 'packages', 'package.json', 'node_modules/node/bin', 'build/test-data'],
   'guest/agent/target/x86_64-unknown-linux-gnu/release/banger-agent',
   'host/link/target/x86_64-unknown-linux-gnu/release/banger-link',
 ];
-const NOT_NEEDED_TO_RUN = ['@biomejs', '@typescript', 'typescript', 'node/node_modules'];
+/** The folder of the compile cache stays, empty: what is in it is for this path and this user. */
+const NOT_NEEDED_TO_RUN = ['packages', 'node-compile-cache/*'].map((name) => `build/test-data/cache/banger/${name}`);
+/** Units of 512 bytes that tar reads at once: each read is a turn of the emulated processor */
+const BLOCKING_FACTOR = 2048;
 
-export async function createDebian13Host(t: TestContext) {
-  t.after(keepInnerLogs); // before the home's own end, which takes the host with it
+export async function createDebian13Host(t: TestContext, user: User) {
+  const checkout = `${user.home}/banger`;
+  const data = `${checkout}/build/test-data`;
+  t.after(keepInnerLog); // before the home's own end, which takes the host with it
   const home = await createHome(t, {
     prepared: PREPARED_HOST,
     env: { BANGER_QEMU: join(CHECKOUT, 'test/support/nesting-qemu') },
   });
   await home.json(['vm', 'create', '--name', 'host', '--image', 'debian-13', '--kernel', 'debian-13', ...SIZE]);
   await home.json(['vm', 'start', 'host']);
-  await asRoot(['useradd', '--create-home', '--groups', 'kvm', MIA.name]);
-  await bringCheckout(checkoutOf(MIA));
-  await asRoot(['cp', '-r', checkoutOf(MIA), checkoutOf(ROOT)]);
-  await asRoot(['chown', '-R', `${MIA.name}:`, checkoutOf(MIA)]);
+  if (user !== ROOT) await asRoot(['useradd', '--create-home', '--groups', 'kvm', user.name]);
+  await bringCheckout();
   // The device's owner and mode come from udev.
   await asRoot(['udevadm', 'wait', '--timeout=60', '/dev/kvm']);
 
-  return { asRoot, root: as(ROOT), mia: as(MIA) };
+  const paths = { runtime: `${data}/state/banger/run`, data: `${data}/data/banger` };
+  return { asRoot, user: { name: user.name, paths, banger, json, untilVm } };
 
   /** Runs a program in there to its end, and throws with its words unless it succeeds. */
   async function asRoot(argv: string[]): Promise<string> {
     return succeeded(argv, await home.run(inside(argv)));
   }
 
-  /** banger as this user runs it in there */
-  function as(user: User) {
-    const paths = { runtime: `${dataOf(user)}/state/banger/run`, data: `${dataOf(user)}/data/banger` };
-    const command = (args: string[]) => inside([...login(user), `${checkoutOf(user)}/bin/banger`, ...args]);
-    return { name: user.name, paths, banger, json, untilVm, keepLog };
-
-    /** Runs the command in there to its end, whatever that is. */
-    function banger(args: string[]): Promise<Output> {
-      return home.run(command(args));
-    }
-
-    async function json<Answer>(args: string[]): Promise<Answer> {
-      const output = await banger([...args, '--json']);
-      return JSON.parse(succeeded(['banger', ...args], output)) as Answer;
-    }
-
-    async function untilVm(name: string, isWanted: (vm: Vm) => boolean): Promise<Vm> {
-      const argv = command(['vm', 'show', name, '--json']);
-      const read = (output: Output) => JSON.parse(succeeded(argv, output)) as Vm;
-      return read(await home.untilOutput(argv, (output) => isWanted(read(output))));
-    }
-
-    async function keepLog(): Promise<void> {
-      const { stdout } = await home.run(inside(['cat', `${dataOf(user)}/state/banger/daemon.log`]));
-      await writeFile(join(home.paths.logs, `daemon-of-${user.name}-in-there.log`), stdout);
-    }
+  /** Runs the command as the user in there to its end, whatever that is. */
+  function banger(args: string[]): Promise<Output> {
+    return home.run(command(args));
   }
 
-  async function keepInnerLogs(): Promise<void> {
-    for (const user of [ROOT, MIA]) await as(user).keepLog();
+  async function json<Answer>(args: string[]): Promise<Answer> {
+    const output = await banger([...args, '--json']);
+    return JSON.parse(succeeded(['banger', ...args], output)) as Answer;
   }
 
-  async function bringCheckout(folder: string): Promise<void> {
-    await asRoot(['mkdir', folder]);
-    const left = NOT_NEEDED_TO_RUN.map((path) => `--exclude=node_modules/${path}`);
-    const packing = spawn('tar', ['-c', '-C', CHECKOUT, ...left, ...NEEDED_TO_RUN], {
+  async function untilVm(name: string, isWanted: (vm: Vm) => boolean): Promise<Vm> {
+    const argv = command(['vm', 'show', name, '--json']);
+    const read = (output: Output) => JSON.parse(succeeded(argv, output)) as Vm;
+    return read(await home.untilOutput(argv, (output) => isWanted(read(output))));
+  }
+
+  function command(args: string[]): string[] {
+    const folders = ['state', 'data', 'cache'].map((name) => `XDG_${name.toUpperCase()}_HOME=${data}/${name}`);
+    const environment = [`HOME=${user.home}`, `PATH=${user.path}`, 'LANG=C.UTF-8', ...folders];
+    return as(['env', '-i', `--chdir=${user.home}`, ...environment, `${checkout}/bin/banger`, ...args]);
+  }
+
+  function as(argv: string[]): string[] {
+    return inside(['runuser', '-u', user.name, '--', ...argv]);
+  }
+
+  async function keepInnerLog(): Promise<void> {
+    const { stdout } = await home.run(inside(['cat', `${data}/state/banger/daemon.log`]));
+    await writeFile(join(home.paths.logs, 'daemon-in-there.log'), stdout);
+  }
+
+  async function bringCheckout(): Promise<void> {
+    const left = NOT_NEEDED_TO_RUN.map((path) => `--exclude=${path}`);
+    const packing = spawn('tar', ['-c', '-C', CHECKOUT, ...left, ...NEEDED_TO_RUN, ...npmPackages()], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const unpacking = home.start(inside(['tar', '-x', '--no-same-owner', '-C', folder]));
+    const unpack = 'mkdir "$1" && tar -x --no-same-owner --blocking-factor="$2" -C "$1"';
+    const unpacking = home.start(as(['sh', '-c', unpack, 'sh', checkout, String(BLOCKING_FACTOR)]));
     if (!unpacking.stdin || !unpacking.stderr) throw new Error('the command has no pipes');
     const [stderr, [code]] = await Promise.all([
       text(unpacking.stderr),
@@ -106,22 +110,18 @@ export async function createDebian13Host(t: TestContext) {
   }
 }
 
-function checkoutOf({ home }: User): string {
-  return `${home}/banger`;
-}
-
-function dataOf(user: User): string {
-  return `${checkoutOf(user)}/build/test-data`;
+/** What the packages load when they run, and nothing of what the checks and tests do. */
+function npmPackages(): string[] {
+  const manifests = globSync('packages/*/package.json', { cwd: CHECKOUT });
+  const dependencies = manifests.flatMap((path) => {
+    const { dependencies = {} } = JSON.parse(readFileSync(join(CHECKOUT, path), 'utf8'));
+    return Object.keys(dependencies);
+  });
+  return [...new Set(dependencies)].map((name) => `node_modules/${name}`);
 }
 
 function inside(argv: string[]): string[] {
   return ['vm', 'exec', 'host', '--', ...argv];
-}
-
-function login(user: User): string[] {
-  const folders = ['state', 'data', 'cache'].map((name) => `XDG_${name.toUpperCase()}_HOME=${dataOf(user)}/${name}`);
-  const environment = [`HOME=${user.home}`, `PATH=${user.path}`, 'LANG=C.UTF-8', ...folders];
-  return ['runuser', '-u', user.name, '--', 'env', '-i', `--chdir=${user.home}`, ...environment];
 }
 
 function succeeded(argv: string[], { code, stdout, stderr }: Output): string {
