@@ -1,5 +1,7 @@
 /** Story: the owner's defaults are what a machine really gets, and its disk takes on the host what is written to it. */
 import assert from 'node:assert/strict';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { DiskSpace, PruneResult } from '@banger/contract/api/disk-space.ts';
 import type { Vm } from '@banger/contract/api/vms.ts';
@@ -7,9 +9,28 @@ import { createHome } from '../support/banger-home.ts';
 
 const MIB = 2 ** 20;
 const WRITTEN_MIB = 64;
+/** Signed by itself, until 2126; nobody has its key */
+const ROOT_CA = `-----BEGIN CERTIFICATE-----
+MIIBjTCCATOgAwIBAgIUMrlxX385VrQEIZRZdMM/uyr//KQwCgYIKoZIzj0EAwIw
+GzEZMBcGA1UEAwwQYmFuZ2VyIHRlc3Qgcm9vdDAgFw0yNjExMjYxNDE4MDhaGA8y
+MTI2MTEwMjE0MTgwOFowGzEZMBcGA1UEAwwQYmFuZ2VyIHRlc3Qgcm9vdDBZMBMG
+ByqGSM49AgEGCCqGSM49AwEHA0IABEd2r1Ac+aOK+s4UiDMydwHdQptDtDbxDVIo
+d3FZsWK3SUbCyKTBlkPcLAGx/eMj3xIlLb0hswnVsjyk3RxXk5ajUzBRMB0GA1Ud
+DgQWBBQ4XEpYPnL3qcA0/YfSsm9GUgLKeTAfBgNVHSMEGDAWgBQ4XEpYPnL3qcA0
+/YfSsm9GUgLKeTAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIBJH
+E9MODsnU0SwXPhWXU1XkbtH6lkkSqkqtjSHyNv57AiEAoTufgkAXbiDgeZ03owYP
+VK1iekbDhDLrgP0JyAjzUSY=
+-----END CERTIFICATE-----
+`;
 
 test('defaults and disk space', async (t) => {
   const home = await createHome(t, { env: { https_proxy: 'http://mia:word@proxy.example:3128' } });
+  home.env.BANGER_HOST_ROOT = join(home.folder, 'host');
+  const certificates = join(home.folder, 'host/usr/local/share/ca-certificates');
+  await mkdir(certificates, { recursive: true });
+  await writeFile(join(certificates, 'root.crt'), ROOT_CA);
+  await mkdir(join(home.folder, 'host/etc'));
+  await symlink('/usr/share/zoneinfo/Asia/Tokyo', join(home.folder, 'host/etc/localtime'));
   const inside = async (script: string) => {
     const { code, stdout, stderr } = await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', script]);
     assert.equal(code, 0, stderr);
@@ -21,7 +42,9 @@ test('defaults and disk space', async (t) => {
   };
 
   await t.test('the guest has the processors, the memory and the disk of the config', async () => {
-    await home.writeConfig('[vm_defaults]\ncpus = 2\nmemory = "400M"\ndisk_size = "3G"\n[inside]\nproxy = true\n');
+    await home.writeConfig(
+      '[vm_defaults]\ncpus = 2\nmemory = "400M"\ndisk_size = "3G"\n[inside]\nproxy = true\nca_certificates = true\ntime_zone = true\n',
+    );
     await home.json<Vm>(['vm', 'create', '--name', 'web', '--start', '--wait', 'system']);
     assert.equal(await inside('nproc'), '2');
     const memoryMib = Number(await inside("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo")) / 1024;
@@ -39,6 +62,16 @@ test('defaults and disk space', async (t) => {
     assert.equal(session.stdout.trim(), expected, session.stderr);
     const nobody = await home.run(['vm', 'exec', '-u', 'nobody', 'web', '--', 'printenv', 'https_proxy']);
     assert.equal(nobody.stdout.trim(), expected, nobody.stderr);
+  });
+
+  await t.test('it trusts the certificates of the host beside its own, and has its time zone', async () => {
+    const trusting = ['-no-CApath -CAfile /etc/ssl/certs/ca-certificates.crt', '-no-CAfile -CApath /etc/ssl/certs'];
+    const certificate = '/usr/local/share/ca-certificates/banger-host-0-root.crt';
+    for (const where of trusting) {
+      assert.equal(await inside(`openssl verify ${where} ${certificate}`), `${certificate}: OK`);
+    }
+    assert.ok(Number(await inside('grep -c BEGIN /etc/ssl/certs/ca-certificates.crt')) > 100);
+    assert.equal(await inside('date +%Z'), 'JST');
   });
 
   await t.test('system df tells what was written, and prune leaves it', async () => {

@@ -134,7 +134,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     createNetworkCapability({ folders, userNetwork, readReach }),
     createFileSyncCapability({ home: settings.home, readWanted: async () => (await config.read()).fileSync, now }),
     createHostSettingsCapability({
-      hostRoot: '/',
+      hostRoot: settings.hostRoot,
       proxies: settings.proxies,
       readWanted: async (vm) => {
         const [{ inside }, { hostPorts }] = [await config.read(), await readReach(vm)];

@@ -37,5 +37,6 @@ export function readSettings(env: NodeJS.ProcessEnv, handed: Pick<Settings, 'pro
     isRoot: uid === 0,
     commandPath: join(CHECKOUT, 'bin/banger'),
     bootTimeoutMs: Number(env.BANGER_BOOT_TIMEOUT_MS ?? DEFAULT_BOOT_TIMEOUT_MS),
+    hostRoot: env.BANGER_HOST_ROOT ?? '/',
   };
 }

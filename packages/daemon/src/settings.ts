@@ -18,6 +18,8 @@ export type Settings = {
   /** passt gives up root by itself when it is told to */
   isRoot: boolean;
   bootTimeoutMs: number;
+  /** Where the files of the host are that vms may get, such as its certificates: "/", except in a test */
+  hostRoot: string;
   /** The command `banger`, for programs that call it to reach a vm */
   commandPath: string;
 };

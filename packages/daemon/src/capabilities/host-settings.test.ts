@@ -54,6 +54,28 @@ test("the host's certificates are used, those that go are taken back, and the ma
   assert.equal(read(guest, 'updates'), 'updated\nupdated\nupdated\n');
 });
 
+test("Debian's first certificates are added to what programs know, and later ones go through all of them", async (t) => {
+  const { host, guest, start } = arrange(t);
+  put(host, `${SHARE}/root.crt`, ROOT_CA.trimEnd());
+  put(guest, 'usr/sbin/update-ca-certificates', '#!/bin/sh -e\necho updated >>updates\n', 0o755);
+  put(guest, 'usr/bin/openssl', '#!/bin/sh\necho "$@" >>updates\n', 0o755);
+  put(guest, 'etc/ssl/certs/ca-certificates.crt', "the image's\n");
+  const wanted = { caCertificates: true, proxy: null, timeZone: null, hostPorts: [] };
+  assert.deepEqual(await start(wanted), []);
+  assert.equal(read(guest, 'etc/ssl/certs/ca-certificates.crt'), `the image's\n${ROOT_CA}`);
+  assert.equal(readlinkSync(join(guest, 'etc/ssl/certs/banger-host-0-root.pem')), `/${SHARE}/banger-host-0-root.crt`);
+  assert.equal(read(guest, 'updates'), 'rehash etc/ssl/certs\n');
+
+  put(guest, `${SHARE}/banger-host.digest`, 'changing\n'); // as after a start that was cut off
+  await start(wanted);
+  await start({ ...wanted, caCertificates: false });
+  await start({ ...wanted, caCertificates: false });
+  assert.equal(read(guest, 'updates'), 'rehash etc/ssl/certs\nupdated\nupdated\n');
+  put(guest, 'etc/ca-certificates/update.d/jks-keystore', '');
+  await start(wanted);
+  assert.equal(read(guest, 'updates'), 'rehash etc/ssl/certs\nupdated\nupdated\nupdated\n', 'Java is told too');
+});
+
 test('an image that cannot use certificates gets them with a note', async (t) => {
   const { host, guest, start } = arrange(t);
   put(host, `${SHARE}/root.crt`, ROOT_CA);
