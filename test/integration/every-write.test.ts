@@ -72,6 +72,9 @@ test('each place that is written to, on filesystems that take no writes', async 
       if (!place.isOfDaemon) assert.equal(await home.daemonPid(), pid, 'the daemon lives');
     });
   }
+  const { vms } = await home.json<{ vms: Vm[] }>(['vm', 'ls']);
+  const found = vms.map(({ name, state }) => `${name} ${state.is}`);
+  assert.deepEqual(found.sort(), ['runs running', 'still stopped'], 'both vms are as they were');
 });
 
 async function makePlaces(t: TestContext) {

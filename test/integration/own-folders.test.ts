@@ -72,7 +72,7 @@ test('a socket that somebody else serves is sent nothing', asRoot, async (t) => 
   for (const { owner, mode, why } of [
     { owner: STRANGER, mode: 0o755, why: /planted\/banger belongs to uid 12345/ },
     { owner: 0, mode: 0o777, why: /planted\/banger can be written by others/ },
-    { owner: 0, mode: 0o700, why: /daemon.sock belongs to uid 12345/ },
+    { owner: 0, mode: 0o700, why: /daemon.sock belongs to another user \(uid 12345\)/ },
   ]) {
     await chown(join(planted, 'banger'), owner, owner);
     await chmod(join(planted, 'banger'), mode);
