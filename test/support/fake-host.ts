@@ -41,8 +41,9 @@ await once(world.stdout, 'data');
 for (const address of ['127.0.0.1', SECOND_HOST_ADDRESS]) await serve(address);
 const later = process.env.HOST_GETS_ADDRESS;
 if (later) {
-  watch(dirname(later), (_, name) => {
+  const watching = watch(dirname(later), (_, name) => {
     if (name !== basename(later)) return;
+    watching.close(); // one file may be told of twice
     ip(`addr replace ${LATER_HOST_ADDRESS}/32 dev host`);
     void serve(LATER_HOST_ADDRESS);
   });

@@ -20,6 +20,7 @@ export const WORLD_ADDRESSES = [
 if (import.meta.main) {
   process.stdout.write('here\n');
   await once(process.stdin, 'data'); // the interface is there
+  process.stdin.on('end', () => process.exit()).resume(); // so is the host, until then
   const server = createServer((socket) => socket.end(`the world at ${socket.localAddress}`));
   server.listen(WORLD_PORT, '0.0.0.0');
   await once(server, 'listening');
