@@ -15,6 +15,8 @@ export type ProbeStep =
   | { write: string; text: string };
 
 const LIMIT_MS = 20_000;
+/** Of what is tried again: one whose first packet went to an address that was not there yet would wait for ever */
+const ATTEMPT_MS = 1000;
 
 if (import.meta.main) {
   const outcomes: string[] = [];
@@ -35,15 +37,16 @@ async function outcomeOf(step: ProbeStep): Promise<string> {
 }
 
 async function take(step: ProbeStep): Promise<string> {
-  if ('tcp' in step) return tryTcp(step.tcp, step.port);
+  if ('until' in step) return tryTcp(step.tcp, step.port, ATTEMPT_MS);
+  if ('tcp' in step) return tryTcp(step.tcp, step.port, LIMIT_MS);
   if ('udp' in step) return tryUdp(step.udp, step.port);
   if ('name' in step) return askFor(step.name, step.kind);
   writeFileSync(step.write, step.text);
   return 'written';
 }
 
-async function tryTcp(host: string, port: number): Promise<string> {
-  const socket = connect({ host, port, signal: AbortSignal.timeout(LIMIT_MS) });
+async function tryTcp(host: string, port: number, limitMs: number): Promise<string> {
+  const socket = connect({ host, port, signal: AbortSignal.timeout(limitMs) });
   const [answer] = await once(socket, 'data');
   return String(answer);
 }
