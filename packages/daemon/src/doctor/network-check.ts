@@ -6,7 +6,8 @@ import { Task } from '../platform/task.ts';
 import { networkTools, type Settings } from '../settings.ts';
 import { pass, warn } from './check.ts';
 
-const TRY_LIMIT_MS = 5000;
+/** As long as the network of a vm may take to start */
+const TRY_LIMIT_MS = 30_000;
 
 export async function checkNetwork(settings: Settings): Promise<Check[]> {
   const limited = Task.background().withSignal(AbortSignal.timeout(TRY_LIMIT_MS));
