@@ -3,6 +3,7 @@ import type { OperationEvent } from '@banger/contract/api/operations.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { OperationStream } from '@banger/sdk/operation-stream.ts';
 import type { Cli } from './cli.ts';
+import { INTERRUPTS } from './interrupts.ts';
 import { createProgress, type Progress } from './output/progress.ts';
 
 type WatchOptions = {
@@ -15,7 +16,6 @@ type WatchOptions = {
 
 /** Give up at once; the daemon finishes or undoes the rest by itself. */
 const EXIT_INTERRUPTED = 130;
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** One for each operation that is watched at the moment */
 const interrupts = new Set<() => void>();
 
@@ -46,7 +46,7 @@ export async function watchOperation<Result>(
   } finally {
     progress.end();
     interrupts.delete(interrupt);
-    if (interrupts.size === 0) for (const signal of SIGNALS) process.off(signal, interruptAll);
+    if (interrupts.size === 0) for (const signal of INTERRUPTS) process.off(signal, interruptAll);
   }
 }
 
@@ -61,7 +61,7 @@ export async function watchNoting<Result extends object>(
 }
 
 function hearInterrupts(interrupt: () => void): void {
-  if (interrupts.size === 0) for (const signal of SIGNALS) process.on(signal, interruptAll);
+  if (interrupts.size === 0) for (const signal of INTERRUPTS) process.on(signal, interruptAll);
   interrupts.add(interrupt);
 }
 

@@ -11,6 +11,7 @@ import { type CopyCount, packFiles } from '../../copy/pack-files.ts';
 import { type Kind, parseSide, planCopy, type Side } from '../../copy/plan-copy.ts';
 import { unpackFiles } from '../../copy/unpack-files.ts';
 import { openGuestOutput } from '../../guest-output.ts';
+import { untilInterrupted } from '../../interrupts.ts';
 import type { Run } from '../../load-command.ts';
 import { openStdin } from '../../open-stdin.ts';
 import { EXIT_BROKEN_PIPE } from '../../output/terminal.ts';
@@ -24,13 +25,12 @@ const MAX_LINKS = 40;
 export const run: Run<'vm cp'> = async (cli, input) => {
   const source = parseSide(input.arguments.source);
   const destination = parseSide(input.arguments.destination);
-  const stopping = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stopping.abort());
-  const copy: Copy = { cli, signal: stopping.signal, count: { files: 0, bytes: 0, skipped: 0 } };
+  const signal = untilInterrupted();
+  const copy: Copy = { cli, signal, count: { files: 0, bytes: 0, skipped: 0 } };
   try {
     return await copyBetween(copy, source, destination);
   } catch (thrown) {
-    throw stopping.signal.aborted ? interrupted(thrown) : thrown;
+    throw signal.aborted ? interrupted(thrown) : thrown;
   }
 };
 

@@ -3,6 +3,7 @@ import { parseForward } from '@banger/contract/forward.ts';
 import type { Cli } from '../../cli.ts';
 import { describeState } from '../../describe-vm.ts';
 import { type Listening, listen } from '../../forward/listen.ts';
+import { INTERRUPTS } from '../../interrupts.ts';
 import type { Run } from '../../load-command.ts';
 import { reportError } from '../../report-error.ts';
 
@@ -30,7 +31,7 @@ function announce(cli: Cli, vm: string, listening: Listening[]): void {
 /** Ctrl-C is how it is meant to end. */
 function untilAsked(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+    for (const signal of INTERRUPTS) process.once(signal, () => resolve());
   });
 }
 

@@ -1,6 +1,7 @@
 import { cleanJson } from '@banger/contract/clean-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Cli } from '../../../cli.ts';
+import { untilInterrupted } from '../../../interrupts.ts';
 import type { Run } from '../../../load-command.ts';
 import { count } from '../../../output/count.ts';
 import { watchNoting } from '../../../watch-operation.ts';
@@ -45,9 +46,7 @@ async function printPatch(cli: Cli, which: Which): Promise<void> {
 
 async function writePatch(cli: Cli, which: Which, file: string, mayReplace: boolean): Promise<void> {
   const place = await findPlace(cli.absolutePath(file), mayReplace);
-  const stopping = new AbortController();
-  const { signal } = stopping;
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => stopping.abort());
+  const signal = untilInterrupted();
   const diff = await cli.client.workspaceDiff({ ...which, patch: true }, { signal });
   await writeWhole(place, diff, { signal });
   noteAll(cli, diff.notes);
