@@ -4,6 +4,7 @@ import type { Digest } from '@banger/contract/digest.ts';
 import { parseVmName, type VmId } from '@banger/contract/names.ts';
 import type { ImageRecord } from '../store/records/images.ts';
 import type { VmFacts, VmRecord } from '../store/records/vms.ts';
+import { SAMPLE_VM } from '../store/sample-vm.ts';
 import { type Findings, planRecovery, type StateRecords, type VmFolderFound } from './plan-recovery.ts';
 
 const NOW = '2026-06-01T00:00:00.000Z';
@@ -12,20 +13,9 @@ const DIGEST = { a: digestOf('a'), b: digestOf('b'), c: digestOf('c') };
 const NOTHING: StateRecords = { vms: [], workspaces: [], images: [], kernels: [] };
 
 const facts = (id: string, name: string, more: Partial<VmFacts> = {}): VmFacts => ({
+  ...SAMPLE_VM,
   id: id.repeat(12) as VmId,
   name: parseVmName(name),
-  imageName: 'debian',
-  imageDigest: DIGEST.a,
-  kernelName: 'debian',
-  kernelDigest: DIGEST.b,
-  cpus: 1,
-  memoryBytes: 2 ** 30,
-  diskBytes: 2 ** 33,
-  publish: [],
-  hostPorts: [],
-  ephemeral: false,
-  machineId: 'f'.repeat(32),
-  createdAt: '2026-01-01T00:00:00.000Z',
   ...more,
 });
 const stopped = (vm: VmFacts): VmRecord => ({

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
-import type { Digest } from '@banger/contract/digest.ts';
-import { parseVmName, type VmId } from '@banger/contract/names.ts';
+import type { VmId } from '@banger/contract/names.ts';
 import { MIGRATIONS } from './migrations.ts';
 import type { VmRecord } from './records/vms.ts';
+import { SAMPLE_VM } from './sample-vm.ts';
 import { openStore } from './store.ts';
 
 function makePath(t: TestContext): string {
@@ -19,24 +19,7 @@ function makePath(t: TestContext): string {
 
 const THEN = '2026-01-02T00:00:00.000Z';
 
-const vm: VmRecord = {
-  id: '0123456789ab' as VmId,
-  name: parseVmName('web'),
-  state: { is: 'creating' },
-  fault: null,
-  imageName: 'debian',
-  imageDigest: `sha256:${'a'.repeat(64)}` as Digest,
-  kernelName: 'debian',
-  kernelDigest: `sha256:${'b'.repeat(64)}` as Digest,
-  cpus: 2,
-  memoryBytes: 1,
-  diskBytes: 2,
-  publish: [],
-  hostPorts: [],
-  ephemeral: true,
-  machineId: 'f'.repeat(32),
-  createdAt: '2026-01-01T00:00:00.000Z',
-};
+const vm: VmRecord = { ...SAMPLE_VM, state: { is: 'creating' }, fault: null, ephemeral: true };
 
 test('a vm is read back as it was written, also after the store was opened anew', (t) => {
   const path = makePath(t);

@@ -3,27 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Digest } from '@banger/contract/digest.ts';
-import { parseVmName, type VmId } from '@banger/contract/names.ts';
+import { SAMPLE_VM as vm } from './sample-vm.ts';
 import { createVmFolders } from './vm-folders.ts';
 import { createVmManifests, readVmManifest } from './vm-manifest.ts';
-
-const vm = {
-  id: '0123456789ab' as VmId,
-  name: parseVmName('web'),
-  imageName: 'debian',
-  imageDigest: `sha256:${'a'.repeat(64)}` as Digest,
-  kernelName: 'debian',
-  kernelDigest: `sha256:${'b'.repeat(64)}` as Digest,
-  cpus: 2,
-  memoryBytes: 1,
-  diskBytes: 2,
-  publish: [],
-  hostPorts: [],
-  ephemeral: false,
-  machineId: 'f'.repeat(32),
-  createdAt: '2026-01-01T00:00:00.000Z',
-};
 
 test('a vm with more workspaces than its folder tells of is read back, with the newest', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'banger-manifest-'));
