@@ -17,24 +17,26 @@ export function fsPath(path: string): string | Buffer {
   return path.isWellFormed() ? path : Buffer.from(bytesOfText(path));
 }
 
-/** A folder that only the owner can look into. Node's own `recursive` says ENOENT where the disk is read-only. */
+/**
+ * A folder that only the owner can look into, in folders as closed. Not Node's own `recursive`, which says ENOENT where
+ * the disk is read-only.
+ */
 export async function makePrivateFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { mode: 0o700 });
+    await makeFolder(path);
   } catch (fault) {
-    const { code } = fault as NodeJS.ErrnoException;
-    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
-    if (code !== 'ENOENT' || (await isThere(dirname(path)))) throw fault;
-    await makePrivateFolder(dirname(path));
-    await makePrivateFolder(path);
+    if ((fault as NodeJS.ErrnoException).code !== 'ENOENT') throw fault;
+    await makePrivateFolder(dirname(path)); // somebody else may have made it by now
+    await makeFolder(path);
   }
 }
 
-async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (fault) {
+    if ((fault as NodeJS.ErrnoException).code !== 'EEXIST' || !(await stat(path)).isDirectory()) throw fault;
+  }
 }
 
 export async function removeTree(path: string): Promise<void> {
