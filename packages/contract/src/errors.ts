@@ -61,6 +61,11 @@ export const ERRORS = {
     exit: 71,
     meaning: 'The host has no process left for another program.',
   },
+  PROCESS_STUCK: {
+    status: 503,
+    exit: 75,
+    meaning: 'A process that was killed does not end, as when its disk does not answer.',
+  },
   TOOL_TOO_OLD: {
     status: 500,
     exit: 69,

@@ -28,7 +28,7 @@ export function createApp(handlers: Handlers, log: Log, limits = API_LIMITS): Ap
   return async (request, response) => {
     const signal = leavingOf(response);
     try {
-      checkCaller(request.headers);
+      checkCaller(request);
       const matched = matchRoute(request);
       const handler = handlerOf(handlers, matched.name);
       const call = await parseCall(matched, request, signal, limits);

@@ -1,14 +1,16 @@
 /** Who may call at all: programs of the owner, which name the daemon, and no web page. */
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { BangerError } from '@banger/contract/errors.ts';
 
 /** What the client library calls the daemon, and what `curl --unix-socket` users write */
 const OWN_HOSTS = ['banger', 'localhost'];
 
 /** A browser sends which page asks (Origin), and which host it takes us for (Host). Throws CALLER_REFUSED. */
-export function checkCaller({ origin, host }: IncomingHttpHeaders): void {
+export function checkCaller({ headersDistinct }: Pick<IncomingMessage, 'headersDistinct'>): void {
+  const { origin, host = [] } = headersDistinct;
   if (origin !== undefined) throw refused('A web page may not call the daemon.');
-  if (host === undefined || !OWN_HOSTS.includes(host)) throw refused('The request is for another host.');
+  // Of several, whoever stands between may have looked at another one than we do.
+  if (host.length !== 1 || !OWN_HOSTS.includes(String(host[0]))) throw refused('The request is for another host.');
 }
 
 function refused(message: string): BangerError {

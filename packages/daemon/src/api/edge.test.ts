@@ -58,6 +58,8 @@ for (const [who, headers] of [
   ['a name that was made to lead here', 'host: evil.example\r\n'],
   ['another port of this host', 'host: localhost:80\r\n'],
   ['an empty host', 'host: \r\n'],
+  ['two hosts', `${HOST}host: evil.example\r\n`],
+  ['the same host twice', `${HOST}${HOST}`],
   ['a web page behind many headers', `${HOST}${'a:\r\n'.repeat(3000)}origin: null\r\n`],
 ] as const) {
   test(`the daemon does not answer ${who}`, async (t) => {

@@ -74,7 +74,7 @@ export function createUpgrade({ vms, log, limits = API_LIMITS }: Parts): Upgrade
 }
 
 function findUpgrade(request: IncomingMessage) {
-  checkCaller(request.headers);
+  checkCaller(request);
   const { name, params, query } = matchRoute(request);
   const upgradable = UPGRADABLE.find(({ route }) => route === name);
   if (upgradable === undefined || request.headers.upgrade !== upgradable.protocol) {

@@ -6,6 +6,10 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { BangerError } from '@banger/contract/errors.ts';
+
+/** What a killed process may take to give back gigabytes of memory on a busy host, and more */
+const KILL_LIMIT_MS = 60_000;
 
 /** `startTicks` is field 22 of /proc/<pid>/stat: clock ticks since boot */
 export type ProcessRef = { pid: number; startTicks: number };
@@ -36,10 +40,10 @@ export function findByArgument(text: string): ProcessRef[] {
   return listProcesses(({ argv }) => argv.some((argument) => argument.includes(text)));
 }
 
-/** SIGKILL, and wait until the kernel has let go of it. Safe to repeat. */
+/** SIGKILL, and wait until the kernel has let go of it. Safe to repeat. Throws PROCESS_STUCK. */
 export async function killProcess(ref: ProcessRef): Promise<void> {
   signalProcess(ref, 'SIGKILL');
-  await waitForExit(ref);
+  await waitForExit(ref, KILL_LIMIT_MS);
 }
 
 /** False when it no longer runs. */
@@ -54,8 +58,20 @@ function signalProcess(ref: ProcessRef, signal: NodeJS.Signals): boolean {
 }
 
 // A process that is not our child gives no event when it ends (Node has no pidfd), so this looks again.
-export async function waitForExit(ref: ProcessRef): Promise<void> {
-  for (let pauseMs = 1; isAlive(ref); pauseMs = Math.min(pauseMs * 2, 50)) await delay(pauseMs);
+export async function waitForExit(ref: ProcessRef, limitMs = Number.POSITIVE_INFINITY): Promise<void> {
+  const deadlineMs = performance.now() + limitMs;
+  for (let pauseMs = 1; isAlive(ref); pauseMs = Math.min(pauseMs * 2, 50)) {
+    if (performance.now() > deadlineMs) throw stuck(ref, limitMs);
+    await delay(pauseMs);
+  }
+}
+
+function stuck({ pid }: ProcessRef, limitMs: number): BangerError {
+  return new BangerError('PROCESS_STUCK', {
+    message: `Process ${pid} was killed, and the kernel has not let go of it for ${limitMs / 1000} s.`,
+    hint: `It waits for a disk, mostly one behind a network; "cat /proc/${pid}/stack" as root tells. Try again when that answers.`,
+    details: { pid },
+  });
 }
 
 type Stat = { state: string; threads: number; startTicks: number };

@@ -12,7 +12,8 @@ import { connectSocket } from '../../platform/unix-sockets.ts';
 
 export type QmpEvent = { name: string; data: Record<string, unknown> };
 
-const MAX_LINE_BYTES = 1024 * 1024;
+/** What is asked here is answered in less than one KiB; it is joined anew for each piece that comes */
+const MAX_LINE_BYTES = 64 * 1024;
 const ANSWER_DEADLINE_MS = 10_000;
 
 const messageSchema = z.union([
