@@ -3,10 +3,12 @@
  * banger's folders are, and what is banger's own. All else would stay in a program that outlives the caller: secrets, and
  * words that change how Node or the linker works.
  */
+import { fileURLToPath } from 'node:url';
 import type { Handed } from '@banger/contract/daemon-start.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+const FIND_SOURCES = fileURLToPath(new URL('find-sources.cts', import.meta.url));
 const FOLDERS = ['HOME', 'XDG_CONFIG_HOME', 'XDG_STATE_HOME', 'XDG_DATA_HOME', 'XDG_CACHE_HOME', 'XDG_RUNTIME_DIR'];
 const PROXIES = ['http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy', 'no_proxy'];
 
@@ -25,9 +27,9 @@ export function handedTo(env: Environment): Handed {
   return { proxies: keep(env, (name) => PROXIES.includes(name.toLowerCase())) };
 }
 
-/** Options of Node's that a test wants; nobody else has any. */
+/** Node's own: with the second a test brings code of its own. */
 export function nodeOptions({ BANGER_TEST_IMPORT }: Environment): string[] {
-  return BANGER_TEST_IMPORT ? ['--import', BANGER_TEST_IMPORT] : [];
+  return ['--require', FIND_SOURCES, ...(BANGER_TEST_IMPORT ? ['--import', BANGER_TEST_IMPORT] : [])];
 }
 
 function keep(env: Environment, isWanted: (name: string) => boolean): Record<string, string> {
