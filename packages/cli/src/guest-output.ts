@@ -2,7 +2,6 @@
  * stdout and stderr for a guest's bytes: they wait for a slow reader without stopping the program, and say when the
  * reader is gone.
  */
-import { constants, fstatSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 
@@ -55,6 +54,7 @@ export function openGuestOutput(fd: 1 | 2): GuestOutput {
  * pipe noticing.
  */
 function reopenPipe(fd: number): Writable | null {
+  const { constants, fstatSync, openSync } = process.getBuiltinModule('node:fs');
   try {
     if (!fstatSync(fd).isFIFO()) return null;
     const own = openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);

@@ -1,5 +1,4 @@
 /** Argv to a command and its input, as the table says. Everything that is not in the table is refused. */
-import { parseArgs } from 'node:util';
 import { BangerError } from '@banger/contract/errors.ts';
 import { describeLimits } from '@banger/contract/limits.ts';
 import { formatDuration, formatSize, parseDurationMs, parseSizeBytes } from '@banger/contract/sizes.ts';
@@ -139,6 +138,8 @@ function suggestCommand(typed: string, next?: string): string {
 }
 
 function tokensOf(words: readonly string[], flags: Record<string, FlagSpec>) {
+  // An import of node:util would load all that it has to offer, workers among it, at every start.
+  const { parseArgs } = process.getBuiltinModule('node:util');
   const options = Object.fromEntries(
     Object.entries(flags).map(([name, { type, short }]) => [
       name,
