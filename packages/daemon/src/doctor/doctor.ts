@@ -28,12 +28,12 @@ export type DoctorParts = { settings: Settings; readHost: () => Host };
 
 export async function* examineHost({ settings, readHost }: DoctorParts): AsyncGenerator<Check> {
   const { paths, tools, home } = settings;
-  const qemu = await checkQemu(tools.qemu);
+  const qemu = checkQemu(tools.qemu);
   const state = readState(join(paths.state, 'state.sqlite'));
   const checks: [string, () => Check[] | Promise<Check[]>][] = [
     ['architecture', () => [checkArchitecture()]],
-    ['qemu', () => [qemu.check]],
-    ['kvm', () => checkKvm({ verdictPath: join(paths.cache, 'kvm.json'), qemuVersion: qemu.version })],
+    ['qemu', async () => [(await qemu).check]],
+    ['kvm', async () => checkKvm({ verdictPath: join(paths.cache, 'kvm.json'), qemuVersion: (await qemu).version })],
     ['tools', () => checkTools(tools)],
     ['walls', checkWalls],
     ['network', () => checkNetwork(settings)],
@@ -45,9 +45,11 @@ export async function* examineHost({ settings, readHost }: DoctorParts): AsyncGe
     ['leftovers', () => checkLeftovers(paths, state)],
     ['unrecorded', () => checkUnrecorded(paths, state)],
   ];
-  for (const [name, check] of checks) {
-    yield* await Promise.resolve()
+  // Those that try programs take most of the time, and wait for them beside one another.
+  const findings = checks.map(([name, check]) =>
+    Promise.resolve()
       .then(check)
-      .catch((thrown) => [fail(name, `it cannot be checked: ${toBangerError(thrown).message.replace(/\.$/, '')}`)]);
-  }
+      .catch((thrown) => [fail(name, `it cannot be checked: ${toBangerError(thrown).message.replace(/\.$/, '')}`)]),
+  );
+  for (const finding of findings) yield* await finding;
 }
