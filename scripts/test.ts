@@ -10,7 +10,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { ALLOWED_SKIPS } from '../test/support/allowed-skips.ts';
 import type { Counts } from '../test/support/count-reporter.ts';
 
@@ -27,6 +27,7 @@ type SuiteName = keyof typeof SUITES | 'rust';
 const ALL: SuiteName[] = ['rust', 'unit', 'integration', 'smoke', 'alone', 'host'];
 const OUTPUT = 'build/test';
 const COVERAGE = 'build/coverage';
+const COMPILED = `${OUTPUT}/node-compile-cache`;
 
 const withCoverage = process.argv.includes('--coverage');
 const asked = process.argv.slice(2).filter((word) => word !== '--coverage') as SuiteName[];
@@ -66,7 +67,10 @@ function runNode(name: Exclude<SuiteName, 'rust'>): Counts {
     ],
     {
       stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, ...(withCoverage && { NODE_V8_COVERAGE: `${COVERAGE}/tmp` }) },
+      env: {
+        ...process.env,
+        ...(withCoverage ? { NODE_V8_COVERAGE: `${COVERAGE}/tmp` } : { NODE_COMPILE_CACHE: resolve(COMPILED) }),
+      },
     },
   );
   const counts = JSON.parse(readFileSync(countsPath, 'utf8')) as Counts;
