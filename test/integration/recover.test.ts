@@ -133,7 +133,7 @@ test('a recovery that is killed at any point has lost nothing, and can be made a
   const armedBy = join(home.folder, 'crash');
   const damaged = Buffer.from('somebody’s file '.repeat(99));
   await home.run(['daemon', 'stop']);
-  const env = { ...home.env, BANGER_CRASH_FILE: armedBy };
+  const env = { ...process.env, ...home.env, BANGER_CRASH_FILE: armedBy };
   const again = () => recover({ paths: { ...home.paths, config: '' }, dryRun: false, now: () => new Date() });
   const namesIn = () => {
     using database = new DatabaseSync(path);

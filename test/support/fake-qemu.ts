@@ -18,10 +18,6 @@ const hasListener = Promise.withResolvers<void>();
 const argv = process.argv.slice(2);
 const faults = readFakeFaults(process.env.BANGER_FAKE_QEMU);
 
-if (argv.includes('--version')) {
-  console.log(`QEMU emulator version ${faults.fault === 'old-version' ? '6.2.0' : '7.2.22'} (banger's fake)`);
-  process.exit();
-}
 await main();
 
 async function main(): Promise<void> {
