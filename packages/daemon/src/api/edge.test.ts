@@ -205,6 +205,25 @@ test('a handler hears when its caller leaves, and a tar that is cut off breaks f
   assert.equal(await gone, 'ECONNRESET');
 });
 
+test('a tar that breaks off before somebody reads it ends nothing else', async (t) => {
+  const begun = Promise.withResolvers<void>();
+  const hasLeft = Promise.withResolvers<void>();
+  const vmFilesPut = async ({ tar, signal }: Call<'vmFilesPut'>) => {
+    begun.resolve();
+    await once(signal, 'abort'); // as one that waits for the vm
+    if (!tar.closed) await new Promise((resolve) => tar.once('close', resolve));
+    hasLeft.resolve();
+    return {};
+  };
+  const api = await serve(t, { vmFilesPut });
+  const socket = await api.open();
+  socket.write(`PUT /v1/vms/web/files?path=/x HTTP/1.1\r\n${HOST}content-length: 100\r\n\r\nhalf`);
+  await begun.promise;
+  socket.destroy();
+  await hasLeft.promise;
+  assert.equal((await api.ask(`GET /v1/vms HTTP/1.1\r\n${HOST}\r\n`)).status, 200);
+});
+
 test('frames pass both ways, and one who never says what to run is let go', async (t) => {
   const api = await serve(t);
   const speaking = await api.open();

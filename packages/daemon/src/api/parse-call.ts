@@ -49,6 +49,7 @@ export function parseWith<Schema extends z.ZodType>(schema: Schema, value: unkno
 function openTar(request: IncomingMessage): Readable {
   if (!hasBody(request)) throw new BangerError('BAD_REQUEST', { message: 'The body must be a tar stream.' });
   const tar = new PassThrough();
+  tar.on('error', () => {}); // it may break off before somebody reads it, who hears of it then
   request.once('error', (fault) => tar.destroy(fault));
   return request.pipe(tar);
 }
