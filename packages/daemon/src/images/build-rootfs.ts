@@ -1,16 +1,18 @@
 /** From a stream of tar to an image's read-only base, without ever unpacking it on the host. */
+import { dirname } from 'node:path';
 import { addAbortSignal, type Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { BangerError } from '@banger/contract/errors.ts';
 import { writeSquashfs } from '../bases/squashfs.ts';
 import type { Task } from '../platform/task.ts';
 import { together } from '../platform/together.ts';
+import { leaveRoom } from './leave-room.ts';
 import { TarFilter } from './tar-filter.ts';
 
 /** Writes a whole tar into the stream and ends it. */
 export type TarSource = (task: Task, tar: Writable) => Promise<unknown>;
 
-/** Throws IMAGE_INVALID, what the source throws, or a full disk's fault as it is. */
+/** Throws IMAGE_INVALID, DISK_FULL, what the source throws, or a full disk's fault as it is. */
 export async function buildRootfs(task: Task, source: TarSource, path: string): Promise<void> {
   const filter = new TarFilter();
   let feeding: Promise<unknown> = Promise.resolve();
@@ -26,6 +28,6 @@ export async function buildRootfs(task: Task, source: TarSource, path: string): 
       return feeding;
     },
     (own) => finished(addAbortSignal(own.signal, filter)).catch(unlessTheSource),
-    (own) => writeSquashfs(own, filter, path).catch(unlessTheSource),
+    (own) => writeSquashfs(own, leaveRoom(filter, dirname(path)), path).catch(unlessTheSource),
   ]);
 }

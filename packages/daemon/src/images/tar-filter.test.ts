@@ -45,6 +45,15 @@ const refused = (title: string, input: () => Buffer, message: RegExp) =>
 refused('text', () => Buffer.from('not a tar at all\n'.repeat(100)), /not a tar archive/);
 refused('nothing', () => Buffer.alloc(0), /not a tar archive/);
 refused('an empty tar', () => Buffer.alloc(10240), /no root filesystem/);
+test('what follows the end of a tar that is no root is not waited for', async () => {
+  const endless = (async function* () {
+    for (;;) yield Buffer.alloc(10_240);
+  })();
+  const refusing = pipeline(endless, new TarFilter(), async (passed) => {
+    for await (const _ of passed);
+  });
+  await assert.rejects(refusing, { code: 'IMAGE_INVALID', message: /no root filesystem/ });
+});
 refused('a tar cut off within a file', () => tar.subarray(0, 2000), /ends too soon/);
 refused('a tar cut off between entries', () => withoutEnd(tar), /ends too soon/);
 refused('a tar with a changed byte in a header', () => damaged(tar), /damaged after 2 entries/);

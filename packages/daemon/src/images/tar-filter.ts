@@ -67,8 +67,6 @@ export class TarFilter extends Transform {
   override _flush(done: TransformCallback): void {
     if (this.#state.is !== 'end') {
       done(this.entries === 0 ? notATar() : invalid('The tar ends too soon: it was cut off or is damaged'));
-    } else if (!this.#hasShell) {
-      done(this.#noRoot());
     } else {
       done(null, tarEnd());
     }
@@ -97,6 +95,7 @@ export class TarFilter extends Transform {
 
   #takeHeader(block: Buffer): void {
     if (isZeroBlock(block)) {
+      if (!this.#hasShell) throw this.#noRoot(); // now: what follows may have no end
       this.#state = { is: 'end' };
       return;
     }
@@ -220,7 +219,7 @@ function show(text: string): string {
 }
 
 function notATar(): BangerError {
-  return invalid('The file is not a tar archive, nor a tar compressed with gzip, xz or zstd');
+  return invalid('This is not a tar archive, nor a tar compressed with gzip, xz, zstd or lz4');
 }
 
 function invalid(what: string): BangerError {
