@@ -1,4 +1,7 @@
-/** SIGKILL right before a thing that the import of an image or a kernel does to the host, under a name that meant another. */
+/**
+ * SIGKILL right before a thing that the import of an image, from a file or as it is sent, or of a kernel does to the host,
+ * under a name that meant another.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -39,18 +42,19 @@ for (const [index, { kind, folder, files, isWhole }] of KINDS.entries()) {
       writeFileSync(join(home, `file-${at}`), content);
       return join(home, `file-${at}`);
     });
-    const importIt = (path: string | undefined) => {
-      const words = ['--import', HOOK, PROGRAM, kind, home, 'mine', String(path)];
+    const importIt = (at: number) => {
+      const how = kind === 'image' && at === 1 ? 'sent' : kind;
+      const words = ['--import', HOOK, PROGRAM, how, home, 'mine', String(paths[at])];
       return spawnSync(process.execPath, words, {
         env: { ...process.env, BANGER_CRASH_FILE: armedBy },
         encoding: 'utf8',
       });
     };
-    assert.equal(importIt(paths[0]).status, 0);
+    assert.equal(importIt(0).status, 0);
     let kills = 0;
     for (let touch = 1 + (index % STRIDE); ; touch += STRIDE) {
       writeFileSync(armedBy, String(touch));
-      const { signal, stderr } = importIt(paths[(kills + 1) % 2]);
+      const { signal, stderr } = importIt((kills + 1) % 2);
       rmSync(armedBy);
       if (signal === null) {
         assert.equal(stderr, '');

@@ -3,7 +3,7 @@
  * be read: told with a code, nothing half-made, and what was asked for works once the place takes writes again.
  */
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Vm } from '@banger/contract/api/vms.ts';
@@ -23,6 +23,7 @@ type Place = {
   what: string;
   folder: string;
   command: string[] | (() => string[]);
+  stdin?: Buffer;
   /** The daemon is to come up on it */
   isOfDaemon?: boolean;
   /** Its files are large, or it is a cache: the filesystem begins without them */
@@ -45,6 +46,7 @@ test('each place that is written to, on filesystems that take no writes', async 
   for (const place of places) {
     await t.test(place.what, async () => {
       const command = () => (Array.isArray(place.command) ? place.command : place.command());
+      const given = place.stdin ? { stdin: place.stdin } : {};
       const removeEarlier = () => {
         for (const name of place.without ?? []) rmSync(join(place.folder, name), { force: true });
       };
@@ -53,7 +55,7 @@ test('each place that is written to, on filesystems that take no writes', async 
         removeEarlier();
         const mount = mountObstacle(place.folder, obstacle, place);
         try {
-          const { code, stdout, stderr } = await home.run(command());
+          const { code, stdout, stderr } = await home.run(command(), given);
           const said = `${obstacle}: ${code} ${stdout}${stderr}`;
           assert.doesNotMatch(said, /INTERNAL|\n {4}at /);
           if (place.goesOn?.includes(obstacle)) assert.match(said, place.otherwise ?? /: 0 /);
@@ -66,7 +68,7 @@ test('each place that is written to, on filesystems that take no writes', async 
         }
       }
       removeEarlier();
-      const { code, stderr } = await home.run(command());
+      const { code, stderr } = await home.run(command(), given);
       assert.match(`: ${code} ${stderr}`, place.otherwise ?? /: 0 /);
       if (place.undo) await home.json(place.undo);
       if (!place.isOfDaemon) assert.equal(await home.daemonPid(), pid, 'the daemon lives');
@@ -104,6 +106,10 @@ async function makePlaces(t: TestContext) {
     {
       ...{ what: 'an image', folder: join(data, 'images'), isEmpty: true },
       ...{ command: ['image', 'import', 'tiny', tarball], undo: ['image', 'rm', 'tiny'] },
+    },
+    {
+      ...{ what: 'an image from stdin', folder: join(data, 'images'), isEmpty: true },
+      ...{ command: ['image', 'import', 'tiny', '-'], stdin: readFileSync(tarball), undo: ['image', 'rm', 'tiny'] },
     },
     {
       ...{ what: 'a kernel', folder: join(data, 'kernels'), isEmpty: true },

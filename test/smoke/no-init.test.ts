@@ -1,5 +1,6 @@
 /** Story: an image without an init runs all the same, with the agent as its first process. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Image } from '@banger/contract/api/images.ts';
@@ -83,7 +84,8 @@ test('an image that has no init', async (t) => {
 
   await t.test('its name may come to mean another image, and the vm keeps its own', async () => {
     await writeBusyboxTarball(tarball, [sampleEntry({ name: 'etc/second', mode: 0o644, content: 'new\n' })]);
-    const second = await home.json<Image>(['image', 'import', 'busybox', tarball]);
+    const sent = await home.run(['image', 'import', 'busybox', '-', '--json'], { stdin: await readFile(tarball) });
+    const second = JSON.parse(sent.stdout) as Image;
     assert.notEqual(second.digest, image.digest);
     await home.json(['vm', 'restart', '--timeout', '10', 'tiny']);
     assert.equal((await show()).image.digest, image.digest);

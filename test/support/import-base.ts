@@ -1,8 +1,9 @@
 /**
  * Images and kernels as a daemon of this folder's state has them. As a program it imports one and ends: `import-base.ts
- * image|kernel <folder> <name> <file>`. A test kills that as it would the daemon, which takes longer to start.
+ * image|sent|kernel <folder> <name> <file>`, where `sent` is an image as one that comes in by a stream. A test kills that
+ * as it would the daemon, which takes longer to start.
  */
-import { mkdirSync } from 'node:fs';
+import { createReadStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createImages } from '../../packages/daemon/src/images/images.ts';
 import { createKernels } from '../../packages/daemon/src/kernels/kernels.ts';
@@ -30,6 +31,7 @@ if (import.meta.main) {
   const [kind, folder = '', name = '', path = ''] = process.argv.slice(2);
   const { images, kernels, close } = openBases(folder);
   if (kind === 'image') await images.importTarball(Task.background(), { name, path });
+  else if (kind === 'sent') await images.importSent(Task.background(), { name, tar: createReadStream(path) });
   else await kernels.importKernel(Task.background(), { name, path });
   close();
 }

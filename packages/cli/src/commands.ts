@@ -459,9 +459,12 @@ export const COMMANDS = {
     summary: 'Make an image from a root filesystem tarball',
     arguments: [
       { name: 'image', completes: 'images', summary: 'The name that it gets' },
-      { name: 'tarball', completes: 'files', summary: 'A tar file, plain or compressed' },
+      { name: 'tarball', completes: 'files', summary: 'A tar file, plain or compressed, or - for stdin' },
     ],
-    examples: [{ does: 'From a tarball', line: 'banger image import busybox ./busybox.tar.gz' }],
+    examples: [
+      { does: 'From a tarball', line: 'banger image import busybox ./busybox.tar.gz' },
+      { does: 'From a container', line: 'docker export box | banger image import box -' },
+    ],
     alsoTried: ['image add', 'image load'],
   },
   'image show': {

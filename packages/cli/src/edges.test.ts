@@ -158,13 +158,15 @@ test('a stdin that breaks off ends the command, rather than be taken for whole',
 
 test('a tar stream is not read from what has none', async () => {
   await using daemon = await startDaemonWithVm();
-  const folder = await runShell(daemon.env, 'banger vm cp - web:/root </');
-  assert.match(folder.stderr, /stdin is a folder. \(USAGE\)\n {2}hint: Send one through a pipe/);
-  const terminal = await runShell(daemon.env, `script -qec '${BANGER} vm cp - web:/root' /dev/null </dev/null`);
-  assert.match(terminal.stdout, /stdin is a terminal. \(USAGE\)/);
-  assert.deepEqual([folder.code, terminal.code], [64, 64]);
-  for (const line of ['image import x -', 'kernel import x -'])
-    assert.match((await run(daemon, line)).stderr, /reads a file, not stdin. \(USAGE\)\n {2}hint: /);
+  for (const line of ['vm cp - web:/root', 'image import x -']) {
+    const folder = await runShell(daemon.env, `banger ${line} </`);
+    assert.match(folder.stderr, /stdin is a folder. \(USAGE\)\n {2}hint: Send one through a pipe/);
+    const terminal = await runShell(daemon.env, `script -qec '${BANGER} ${line}' /dev/null </dev/null`);
+    assert.match(terminal.stdout, /stdin is a terminal. \(USAGE\)/);
+    assert.deepEqual([folder.code, terminal.code], [64, 64]);
+  }
+  for (const line of ['kernel import x -', 'kernel import x /etc/os-release --modules -', 'vm workspace import web -'])
+    assert.match((await run(daemon, line)).stderr, /"-" is stdin.* file or a folder. \(USAGE\)\n {2}hint: /);
   assert.ok(!daemon.requests.some((request) => request.startsWith('PUT')));
 });
 

@@ -19,7 +19,7 @@ export function hostPath(cli: Cli, path: string): string {
 
 function noStdin(): BangerError {
   return new BangerError('USAGE', {
-    message: 'An import reads a file, not stdin.',
-    hint: 'Write what comes to a file first, such as: docker export box > rootfs.tar',
+    message: '"-" is stdin, and what is named here has to be a file or a folder.',
+    hint: 'Write what comes to a file first, and name that.',
   });
 }

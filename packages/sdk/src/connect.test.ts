@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OperationEvent } from '@banger/contract/api/operations.ts';
@@ -169,6 +171,30 @@ test('a tar stream goes up in chunks, and a refusal in its middle is heard', asy
   // biome-ignore lint/correctness/useYield: it fails before there is anything to give
   async function* failing(): AsyncGenerator<Buffer> {
     throw new Error('unreadable');
+  }
+});
+
+test('a tar that breaks off when its operation has begun is cut, and its own fault is told', async () => {
+  await using daemon = await startFakeDaemon();
+  const cut = Promise.withResolvers<void>();
+  const server = createServer((request, response) => {
+    writeEvent(response, begun('op1', 'mine'));
+    request.once('error', () => cut.resolve()).resume();
+  });
+  const socketPath = `${daemon.socketPath}.early`;
+  server.listen(socketPath);
+  await once(server, 'listening');
+  const importing = connect({ socketPath }).imagePut({ image: 'mine', tar: breaking() });
+  const hasBegun = Promise.withResolvers<void>();
+  const result = importing.result((event) => event.is === 'begun' && hasBegun.resolve());
+  await assert.rejects(result, { code: 'DISK_FAILED' });
+  await cut.promise;
+  server.close();
+
+  async function* breaking() {
+    yield Buffer.alloc(1000);
+    await hasBegun.promise;
+    throw Object.assign(new Error('i/o error, read'), { code: 'EIO' });
   }
 });
 

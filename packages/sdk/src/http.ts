@@ -39,6 +39,8 @@ export async function requestHttp(socketPath: string, request: HttpRequest): Pro
   const socket = await openSocket(socketPath, request);
   const source = new ByteSource(socket);
   const sending = sendRequest(socket, request);
+  // Half a body is not ended as a whole one would be; by then the answer may have begun, and its reader hears why.
+  sending.catch((fault) => socket.destroy(toBangerError(fault)));
   try {
     const head = await Promise.race([readHead(source), failureOf(sending)]);
     const body = readBody(source, head, socket);

@@ -86,6 +86,8 @@ export const SCHEMAS = {
   imageShow: { answer: imageSchema },
   imagePull: { body: pullSchema, answer: imageSchema },
   imageImport: { body: imageImportSchema, answer: imageSchema },
+  /** An import of what is sent, under the name in the path */
+  imagePut: { answer: imageSchema },
   imageRemove: { answer: nothing },
 
   kernelList: { answer: z.object({ kernels: z.array(kernelSchema) }) },

@@ -103,6 +103,7 @@ async function sendOperation(
   signal: AbortSignal,
 ): Promise<void> {
   signal.addEventListener('abort', () => onLeave?.(), { once: true }); // keepOpen may wait for what onLeave ends
+  if (!response.req.complete) response.shouldKeepAlive = false;
   try {
     await sendStream(response, 202, 'application/x-ndjson', Readable.from(lines()));
   } finally {
@@ -112,6 +113,7 @@ async function sendOperation(
   async function* lines(): AsyncGenerator<Buffer> {
     for await (const event of operation.events(signal)) yield lineOf(renderEvent(event));
     await keepOpen?.();
+    await hearOut(response.req);
   }
 
   function renderEvent(event: OperationEvent): OperationEvent {
@@ -135,20 +137,22 @@ function sendJson(response: ServerResponse, status: number, value: unknown): voi
   response.end(JSON.stringify(value));
 }
 
-/**
- * A caller that still sends its body may go on for a moment, and what it sends is dropped: closing a socket over unread
- * bytes resets the connection before the other side has read the answer.
- */
 async function sendError(request: IncomingMessage, response: ServerResponse, error: BangerError): Promise<void> {
-  const isHeardOut = request.complete;
-  if (!isHeardOut) response.shouldKeepAlive = false;
+  if (!request.complete) response.shouldKeepAlive = false;
   const body = JSON.stringify({ error: error.toWire() });
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
   response.writeHead(ERRORS[error.code].status, { [VERSION_HEADER]: VERSION, ...headers });
   response.write(body);
-  if (!isHeardOut) {
-    request.unpipe().resume();
-    await Promise.race([once(request, 'close'), once(AbortSignal.timeout(FAREWELL_MS), 'abort')]).catch(() => {});
-  }
+  await hearOut(request);
   response.end();
+}
+
+/**
+ * A caller that still sends its body may go on for a moment, and what it sends is dropped: closing a socket over unread
+ * bytes resets the connection before the other side has read the answer.
+ */
+async function hearOut(request: IncomingMessage): Promise<void> {
+  if (request.complete) return;
+  request.unpipe().resume();
+  await Promise.race([once(request, 'close'), once(AbortSignal.timeout(FAREWELL_MS), 'abort')]).catch(() => {});
 }

@@ -5,21 +5,26 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { ROUTES, type RouteName } from '@banger/contract/api/routes.ts';
 import { SCHEMAS } from '@banger/contract/api/schemas.ts';
+import { BangerError } from '@banger/contract/errors.ts';
+import { createOperations } from '../operations/operations.ts';
 import type { Log } from '../platform/log.ts';
+import type { Task } from '../platform/task.ts';
 import type { Vms } from '../vms/vms.ts';
 import { listen } from './api-server.ts';
 import { createApp } from './app.ts';
 import type { Call, Handlers } from './handlers.ts';
+import { imageHandlers } from './images.ts';
 import { matchRoute } from './match-route.ts';
 import { createUpgrade } from './upgrades.ts';
 
 /** Shorter than in life, so that the tests need not wait */
 const limits = { headMs: 1000, bodyMs: 1000, firstFrameMs: 1000, checkEveryMs: 100, connections: 4, unanswered: 16 };
 const HOST = 'host: banger\r\n';
+const quietLog = { info: () => {}, warn: () => {} } as unknown as Log;
 
 for (const route of Object.values(ROUTES)) {
   const path = route.path.replaceAll(/:\w+/g, '%ff');
@@ -162,12 +167,7 @@ test('who is refused with a body half sent hears why', async (t) => {
   const api = await serve(t);
   const socket = await api.open();
   socket.write(`POST /v1/nothing HTTP/1.1\r\n${HOST}content-length: 100000000\r\n\r\n`);
-  let sentBytes = 0;
-  const keepSending = () => {
-    while (sentBytes < 4_000_000 && socket.write(Buffer.alloc(65_536))) sentBytes += 65_536;
-  };
-  socket.on('drain', keepSending);
-  keepSending();
+  keepSending(socket);
   assert.equal((await readAnswer(socket)).code, 'ROUTE_NOT_FOUND');
 });
 
@@ -224,6 +224,33 @@ test('a tar that breaks off before somebody reads it ends nothing else', async (
   assert.equal((await api.ask(`GET /v1/vms HTTP/1.1\r\n${HOST}\r\n`)).status, 200);
 });
 
+test('an operation ends when the tar that it reads is cut off, and says so while one is still sent', async (t) => {
+  const cancelled = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  const images = {
+    importSent: async (task: Task, { name, tar }: { name: string; tar: Readable }) => {
+      if (name === 'refused') throw new BangerError('IMAGE_INVALID', { message: 'No.' });
+      begun.resolve();
+      await once(task.signal, 'abort');
+      cancelled.resolve();
+      tar.destroy();
+      task.check();
+    },
+  };
+  const operations = createOperations({ log: quietLog, now: () => new Date() });
+  const api = await serve(t, imageHandlers({ images, operations, kernels: {} } as never));
+  const cut = await api.open();
+  cut.write(`PUT /v1/images/mine HTTP/1.1\r\n${HOST}content-length: 100\r\n\r\nhalf`);
+  await begun.promise;
+  cut.destroy();
+  await cancelled.promise;
+
+  const refused = await api.open();
+  refused.write(`PUT /v1/images/refused HTTP/1.1\r\n${HOST}content-length: 100000000\r\n\r\n`);
+  keepSending(refused);
+  assert.match((await refused.toArray()).join(''), /"failed".*IMAGE_INVALID/); // to its end, which the daemon gives it
+});
+
 test('frames pass both ways, and one who never says what to run is let go', async (t) => {
   const api = await serve(t);
   const speaking = await api.open();
@@ -238,13 +265,22 @@ test('frames pass both ways, and one who never says what to run is let go', asyn
   speaking.destroy();
 });
 
+/** More than the buffers on the way take. */
+function keepSending(socket: Socket): void {
+  let sentBytes = 0;
+  const send = () => {
+    while (sentBytes < 4_000_000 && socket.write(Buffer.alloc(65_536))) sentBytes += 65_536;
+  };
+  socket.on('drain', send);
+  send();
+}
+
 type Answer = { status: number; code: string | undefined; message: string; body: unknown };
 
 /** A socket with handlers that answer what is empty; an exec is an echo. `calls` are the routes that were reached. */
 async function serve(t: TestContext, changed: Partial<Record<RouteName, unknown>> = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'banger-edge-'));
   const calls: string[] = [];
-  const log = { info: () => {}, warn: () => {} } as unknown as Log;
   const names = Object.keys(SCHEMAS) as RouteName[];
   const given: Record<string, unknown> = { vmList: () => ({ vms: [] }), ...changed };
   const handlers = names.map((name) => {
@@ -258,8 +294,8 @@ async function serve(t: TestContext, changed: Partial<Record<RouteName, unknown>
   const vms = { guest: async () => guest, use: () => ({ [Symbol.dispose]: () => {} }) } as unknown as Vms;
   const socketPath = join(folder, 'daemon.sock');
   const server = await listen({
-    app: createApp(Object.fromEntries(handlers) as Handlers, log, limits),
-    upgrade: createUpgrade({ vms, log, limits }),
+    app: createApp(Object.fromEntries(handlers) as Handlers, quietLog, limits),
+    upgrade: createUpgrade({ vms, log: quietLog, limits }),
     limits,
     folder,
     socketPath,

@@ -21,6 +21,11 @@ export function imageHandlers({ images, kernels, operations }: Parts): Handlers<
         operation: operations.begin('image.import', request.name, (task) => images.importTarball(task, request)),
       };
     },
+    imagePut: ({ params, tar }) => {
+      const name = params.image;
+      const operation = operations.begin('image.import', name, (task) => images.importSent(task, { name, tar }));
+      return { operation, onLeave: () => tar.readableEnded || operation.cancel() };
+    },
     imageRemove: (call) => {
       const name = call.params.image;
       return {

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
 import { afterEach, beforeEach, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { type Digest, hexOf } from '@banger/contract/digest.ts';
@@ -85,7 +86,7 @@ test('an image keeps owners, modes, devices, attributes and file capabilities; i
   );
 });
 
-test('the same tar gives the same digest, however it is compressed', async () => {
+test('the same tar gives the same digest, however it is compressed, from a file or as it is sent', async () => {
   const plain = await importBytes('plain', ROOT);
   for (const [name, bytes] of [
     ['gzip', gzipSync(ROOT)],
@@ -94,6 +95,8 @@ test('the same tar gives the same digest, however it is compressed', async () =>
   ] as const) {
     assert.equal((await importBytes(name, bytes)).digest, plain.digest, name);
   }
+  const { digest } = await images.importSent(task, { name: 'sent', tar: Readable.from([gzipSync(ROOT)]) });
+  assert.equal(digest, plain.digest);
   assert.deepEqual(entries(), [hexOf(plain.digest as Digest)]);
 });
 
@@ -110,6 +113,8 @@ const hostile: [title: string, bytes: () => Buffer, code?: string][] = [
 for (const [title, bytes] of hostile) {
   test(`refused, with nothing left: ${title}`, async () => {
     await assert.rejects(importBytes('bad', bytes()), { code: 'IMAGE_INVALID' });
+    const tar = Readable.from([bytes()]);
+    await assert.rejects(images.importSent(task, { name: 'bad', tar }), { code: 'IMAGE_INVALID' });
     assert.deepEqual(entries(), []);
     assert.deepEqual(store.images.list(), []);
   });
@@ -142,6 +147,19 @@ test('a cancelled import leaves nothing', async () => {
   });
   await assert.rejects(images.importTarball(cancelled, { name: 'x', path: writeTar(ROOT) }), { code: 'CANCELLED' });
   assert.deepEqual(entries(), []);
+});
+
+test('a tar that is never read, since its name is bad or another import goes first, is let go', async () => {
+  const bad = new PassThrough();
+  await assert.rejects(images.importSent(task, { name: '../x', tar: bad }), { code: 'BAD_NAME' });
+  const first = importBytes('mine', ROOT);
+  const waiting = new PassThrough();
+  const controller = new AbortController();
+  const second = images.importSent(new Task(controller.signal, () => {}), { name: 'mine', tar: waiting });
+  controller.abort();
+  await assert.rejects(second, { code: 'CANCELLED' });
+  assert.deepEqual([bad.destroyed, waiting.destroyed], [true, true]);
+  await first;
 });
 
 test('an image in use is not removed, and its base outlives its name', async () => {

@@ -5,6 +5,7 @@
 import { accessSync, constants, lstatSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { digestSchema, type Image } from '@banger/contract/api/images.ts';
 import { type Digest, hexOf } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
@@ -19,6 +20,7 @@ import { debianSource, NEEDED_BYTES } from './build-debian.ts';
 import { buildRootfs, type TarSource } from './build-rootfs.ts';
 import { type ImageCatalogEntry, readImageCatalog } from './catalog.ts';
 import { openTarball } from './open-tarball.ts';
+import { receiveTarball } from './receive-tarball.ts';
 
 const BASE = 'base.squashfs';
 
@@ -54,7 +56,7 @@ export function createImages({ catalogFolder, proxies = {}, ...parts }: ImagesPa
     }),
   });
   const { list, show, find, findOrPull, pull, remove, sweep } = bases;
-  return { list, show, find, findOrPull, pull, importTarball, remove, basePath, sweep };
+  return { list, show, find, findOrPull, pull, importTarball, importSent, remove, basePath, sweep };
 
   async function importTarball(task: Task, { name, path }: { name: string; path: string }): Promise<Image> {
     return bases.add(task, name, async () => {
@@ -62,6 +64,19 @@ export function createImages({ catalogFolder, proxies = {}, ...parts }: ImagesPa
       task.step(`read ${path}`);
       return { neededBytes: imageBytes, fill: (task, staged) => fill(task, staged, () => writeTo) };
     });
+  }
+
+  /** Of a tarball that comes in meanwhile; destroys `tar` unless it read all of it. */
+  async function importSent(task: Task, { name, tar }: { name: string; tar: Readable }): Promise<Image> {
+    try {
+      return await bases.add(task, name, () => {
+        task.step('read the tar');
+        const source: TarSource = (own, into) => receiveTarball(own, tar, into);
+        return { neededBytes: 0, fill: (own, staged) => fill(own, staged, () => source) };
+      });
+    } finally {
+      tar.destroy();
+    }
   }
 
   /** The file that a machine gets as its first drive. Throws IMAGE_NOT_FOUND, IMAGE_DAMAGED. */

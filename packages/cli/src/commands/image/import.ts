@@ -2,12 +2,16 @@ import { parseCatalogName } from '@banger/contract/names.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import { hostPath } from '../../host-path.ts';
 import type { Run } from '../../load-command.ts';
+import { openStdin } from '../../open-stdin.ts';
 import { watchOperation } from '../../watch-operation.ts';
 
-export const run: Run<'image import'> = async (cli, input) => {
-  const name = parseCatalogName(input.arguments.image);
-  const path = hostPath(cli, input.arguments.tarball);
-  const image = await watchOperation(cli, cli.client.imageImport({ name, path }));
+export const run: Run<'image import'> = async (cli, { arguments: { image: given, tarball } }) => {
+  const name = parseCatalogName(given);
+  const importing =
+    tarball === '-'
+      ? cli.client.imagePut({ image: name, tar: openStdin(cli, `docker export box | banger image import ${name} -`) })
+      : cli.client.imageImport({ name, path: hostPath(cli, tarball) });
+  const image = await watchOperation(cli, importing);
   if (cli.isJson) cli.printJson(image);
   else cli.print(`${image.name}: ${image.digest} ${formatSize(image.sizeBytes ?? 0)}\n`);
   return 0;

@@ -1,0 +1,110 @@
+/** An image whose tar comes through a pipe: whole, or not at all, whoever ends it in its middle. */
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { watch } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import type { DaemonEvent } from '@banger/contract/api/events.ts';
+import type { Image } from '@banger/contract/api/images.ts';
+import { sampleTar } from '../../packages/daemon/src/images/sample-tar.ts';
+import { connect } from '../../packages/sdk/src/connect.ts';
+import { createFakeHome } from '../support/fake-home.ts';
+import { watchOutput } from '../support/watch-output.ts';
+
+const COMMAND = ['image', 'import', 'mine', '-'];
+const rootfs = () =>
+  sampleTar({ name: 'bin/sh', content: 'sh' }, { name: 'data', content: randomBytes(3_000_000).toString('base64') });
+
+test('an image is made from what comes on stdin', async (t) => {
+  const home = await createFakeHome(t);
+  const tar = rootfs();
+  const { code, stdout, stderr } = await home.run([...COMMAND, '--json'], { stdin: gzipSync(tar) });
+  assert.equal(code, 0, stderr);
+  const mine = JSON.parse(stdout) as Image;
+  const again = await home.run(COMMAND, { stdin: tar });
+  assert.equal(again.stdout, `mine: ${mine.digest} ${/\S+$/m.exec(again.stdout)?.[0]}\n`);
+  assert.match(again.stderr, /· read the tar\n(.*\n)*· store the image/);
+
+  const other = rootfs();
+  const half = other.subarray(0, other.length / 2);
+  const unchanged = async () => {
+    assert.equal((await home.json<Image>(['image', 'show', 'mine'])).digest, mine.digest);
+    assert.deepEqual(await home.leftovers(), []);
+  };
+  /** A command of which half the tar is on its way into the image. */
+  const begin = async () => {
+    using folder = watchFolder(join(home.paths.data, 'images'));
+    const command = home.start(COMMAND);
+    const output = watchOutput(command);
+    command.stdin?.write(half);
+    await Promise.all([folder.untilStaged(), output.until('· read the tar', 'stderr')]);
+    return { command, output };
+  };
+
+  for (const [who, end, told, exit] of [
+    ['Ctrl-C', (command) => command.kill('SIGINT'), /\(CANCELLED\)/, 130],
+    ['a kill of the command', (command) => command.kill('SIGKILL'), /read the tar/, null],
+    ['the program before the pipe', (command) => command.stdin?.end(), /ends too soon.*\(IMAGE_INVALID\)/, 65],
+  ] as [string, (command: ChildProcess) => void, RegExp, number | null][]) {
+    await t.test(`${who} undoes it`, async () => {
+      const heard = await connect({ socketPath: join(home.paths.runtime, 'daemon.sock') }).eventList();
+      const { command, output } = await begin();
+      end(command);
+      const ended = await output.ended();
+      assert.match(ended.stderr, told);
+      assert.equal(ended.code, exit);
+      const state = await stateAtEnd(heard);
+      assert.equal(state, exit === 65 ? 'failed' : 'cancelled');
+      await unchanged();
+    });
+  }
+
+  await t.test('a kill of the daemon does too, when the next one comes up', async () => {
+    const { output } = await begin();
+    await home.killDaemon();
+    const ended = await output.ended();
+    assert.match(ended.stderr, /\(DAEMON_UNREACHABLE\)\n {2}hint: /);
+    assert.equal(ended.code, 69);
+    assert.equal((await home.leftovers()).length, 1);
+    await unchanged();
+  });
+
+  await t.test('nothing at all, and what is no tar, are told at once', async () => {
+    const nothing = await home.run(COMMAND);
+    assert.match(nothing.stderr, /Nothing was sent, rather than a tar. \(IMAGE_INVALID\)\n {2}hint: /);
+    const command = home.start(COMMAND);
+    const output = watchOutput(command);
+    command.stdin?.write('neither a tarball nor its end\n'.repeat(1000));
+    const { code: exit, stderr: told } = await output.ended();
+    assert.match(told, /not a tar archive.*\(IMAGE_INVALID\)\n {2}hint: /);
+    assert.deepEqual([nothing.code, exit], [65, 65]);
+    await unchanged();
+  });
+});
+
+/** Begins to look at once. */
+function watchFolder(path: string) {
+  const stop = new AbortController();
+  const changes = watch(path, { signal: stop.signal })[Symbol.asyncIterator]();
+  let next = changes.next();
+  return { untilStaged, [Symbol.dispose]: () => stop.abort() };
+
+  async function untilStaged(): Promise<void> {
+    for (;;) {
+      const { value } = await next;
+      if (value?.filename?.startsWith('.staging')) return;
+      next = changes.next();
+    }
+  }
+}
+
+async function stateAtEnd(events: AsyncIterable<DaemonEvent> & { close: () => void }): Promise<string> {
+  for await (const event of events) {
+    if (event.is !== 'operation' || event.change !== 'ended') continue;
+    events.close();
+    return event.operation.state;
+  }
+  throw new Error('the daemon ended');
+}
