@@ -17,6 +17,7 @@ for (const name of NAMES) {
     for (const line of help.split('\n')) assert.ok(line.length <= 100, line);
     for (const { line } of specOf(name).examples) {
       const words = line
+        .replace(/^[^|]* \| (?=banger )/, '')
         .replace(/ [|<>] .*| \|\| .*/, '')
         .split(' ')
         .slice(1);
