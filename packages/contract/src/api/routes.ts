@@ -3,8 +3,9 @@
  * without the schemas; `schemas.ts` says what goes in and out of each.
  *
  * `operation` answers 202 with `application/x-ndjson`, one OperationEvent a line; the work goes on when the caller
- * leaves, except for an ephemeral vm, and for a tar of which the rest is still to come. `frames` upgrades the connection to a stream of frames (`Upgrade: banger-frames`),
- * `tcp` to the plain bytes of a TCP connection inside the guest (`Upgrade: banger-tcp`).
+ * leaves, except for an ephemeral vm, and for a tar of which the rest is still to come. `frames` upgrades the connection
+ * to a stream of frames (`Upgrade: banger-frames`), `tcp` to the plain bytes of a TCP connection inside the guest
+ * (`Upgrade: banger-tcp`).
  * `events` answers 200 with the same type, one DaemonEvent a line, until the caller leaves. `tar` carries a tar stream in
  * the body. A route that does not say what it `takes` takes JSON, or nothing.
  *
