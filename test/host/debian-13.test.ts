@@ -93,7 +93,7 @@ async function useBanger(t: TestContext, host: Debian13Host): Promise<void> {
     await user.json(['daemon', 'stop']);
     const folders = [`${user.paths.data}/vms`, `${user.paths.runtime}/vms`];
     assert.equal(await host.asRoot(['find', ...folders, '-mindepth', '1']), '');
-    assert.equal(await host.asRoot(['sh', '-c', `pgrep -u ${user.name} -a -f 'banger/[b]uild' || true`]), '');
+    assert.equal(await host.asRoot(['sh', '-c', `pgrep -u ${user.name} -a -f '[t]est-data/' || true`]), '');
   });
 }
 

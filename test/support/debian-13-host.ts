@@ -2,16 +2,15 @@
  * Debian 13 as a host to run banger on, in a vm of banger's: with KVM, and this checkout in the home of the user who will
  * run it. Nothing is downloaded in there: the default image and kernel go in as well.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { pipeline } from 'node:stream/promises';
 import type { TestContext } from 'node:test';
+import { promisify } from 'node:util';
 import type { Vm } from '@banger/contract/api/vms.ts';
-import { CHECKOUT, createHome, type Output } from './banger-home.ts';
+import { readKvmVerdict } from '../../packages/daemon/src/hypervisor/qemu/probe-kvm.ts';
+import { CHECKOUT, createHome, type Output, PREPARED } from './banger-home.ts';
 
 /** Made by scripts/setup-host-test */
 const PREPARED_HOST = join(CHECKOUT, 'build/host-test');
@@ -20,39 +19,39 @@ const SIZE = ['--cpus', '1', '--memory', '2G', '--disk-size', '8G'];
 
 export type Debian13Host = Awaited<ReturnType<typeof createDebian13Host>>;
 
-type User = { name: string; home: string; path: string };
+type User = { name: string; id: number; home: string; path: string };
 export const ROOT: User = {
   name: 'root',
+  id: 0,
   home: '/root',
   path: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
 };
 /** What a user has who logs in on Debian: no sbin in the path */
-export const MIA: User = { name: 'mia', home: '/home/mia', path: '/usr/local/bin:/usr/bin:/bin' };
+export const MIA: User = { name: 'mia', id: 1000, home: '/home/mia', path: '/usr/local/bin:/usr/bin:/bin' };
 
 const NEEDED_TO_RUN = [
   ...['bin', 'catalog', 'packages', 'package.json', 'node_modules/node/bin', 'build/test-data'],
   'guest/agent/target/x86_64-unknown-linux-gnu/release/banger-agent',
   'host/link/target/x86_64-unknown-linux-gnu/release/banger-link',
 ];
-/** The folder of the compile cache stays, empty: what is in it is for this path and this user. */
-const NOT_NEEDED_TO_RUN = ['packages', 'node-compile-cache/*'].map((name) => `build/test-data/cache/banger/${name}`);
-/** Units of 512 bytes that tar reads at once: each read is a turn of the emulated processor */
-const BLOCKING_FACTOR = 2048;
+/** What is in the compile cache is for this path and this user. */
+const NOT_NEEDED_TO_RUN = ['packages', 'node-compile-cache'].map((name) => `build/test-data/cache/banger/${name}`);
+
+/** By the serial number that test/support/nesting-qemu gives it */
+const CHECKOUT_DRIVE = '/dev/disk/by-id/virtio-checkout';
 
 export async function createDebian13Host(t: TestContext, user: User) {
   const checkout = `${user.home}/banger`;
-  const data = `${checkout}/build/test-data`;
+  const data = `${user.home}/test-data`;
   t.after(keepInnerLog); // before the home's own end, which takes the host with it
-  const home = await createHome(t, {
-    prepared: PREPARED_HOST,
-    env: { BANGER_QEMU: join(CHECKOUT, 'test/support/nesting-qemu') },
-  });
+  const home = await createHome(t, { prepared: PREPARED_HOST });
+  home.env.BANGER_QEMU = await makeQemu(home.folder, user);
   await home.json(['vm', 'create', '--name', 'host', '--image', 'debian-13', '--kernel', 'debian-13', ...SIZE]);
   await home.json(['vm', 'start', 'host']);
-  if (user !== ROOT) await asRoot(['useradd', '--create-home', '--groups', 'kvm', user.name]);
+  if (user !== ROOT) await asRoot(['useradd', '--create-home', '--uid', String(user.id), '--groups', 'kvm', user.name]);
   await bringCheckout();
   // The device's owner and mode come from udev.
-  await asRoot(['udevadm', 'wait', '--timeout=60', '/dev/kvm']);
+  await asRoot(['udevadm', 'wait', '--timeout=300', '/dev/kvm']);
 
   const paths = { runtime: `${data}/state/banger/run`, data: `${data}/data/banger` };
   return { asRoot, user: { name: user.name, paths, banger, json, untilVm } };
@@ -93,21 +92,34 @@ export async function createDebian13Host(t: TestContext, user: User) {
     await writeFile(join(home.paths.logs, 'daemon-in-there.log'), stdout);
   }
 
+  /** The checkout stays on its drive, the images are copied: their files are the user's. */
   async function bringCheckout(): Promise<void> {
-    const left = NOT_NEEDED_TO_RUN.map((path) => `--exclude=${path}`);
-    const packing = spawn('tar', ['-c', '-C', CHECKOUT, ...left, ...NEEDED_TO_RUN, ...npmPackages()], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const unpack = 'mkdir "$1" && tar -x --no-same-owner --blocking-factor="$2" -C "$1"';
-    const unpacking = home.start(as(['sh', '-c', unpack, 'sh', checkout, String(BLOCKING_FACTOR)]));
-    if (!unpacking.stdin || !unpacking.stderr) throw new Error('the command has no pipes');
-    const [stderr, [code]] = await Promise.all([
-      text(unpacking.stderr),
-      once(unpacking, 'close'),
-      pipeline(packing.stdout, unpacking.stdin),
-    ]);
-    if (code !== 0) throw new Error(`the checkout did not go in: ${stderr}`);
+    await asRoot(['udevadm', 'wait', '--timeout=300', CHECKOUT_DRIVE]);
+    await asRoot(['mount', '--mkdir', '--read-only', CHECKOUT_DRIVE, checkout]);
+    const copy = as(['cp', '--archive', `${checkout}/build/test-data`, data]);
+    succeeded(copy, await home.run(copy));
   }
+}
+
+/** QEMU for the host: the processor has what KVM needs, and the checkout is a drive. */
+async function makeQemu(folder: string, user: User): Promise<string> {
+  const drive = join(folder, 'checkout.squashfs');
+  await packCheckout(drive, user);
+  // That KVM runs no guests was found out for the default image; to find it out again takes half a minute.
+  const verdict = await readKvmVerdict(join(PREPARED, 'cache/banger/kvm.json'));
+  const refuseKvm = verdict?.works === false ? 'case "$*" in *accel=kvm*) exit 1 ;; esac\n' : '';
+  const path = join(folder, 'qemu');
+  const script = `#!/bin/sh\n${refuseKvm}exec ${join(CHECKOUT, 'test/support/nesting-qemu')} ${drive} "$@"\n`;
+  await writeFile(path, script, { mode: 0o700 });
+  return path;
+}
+
+/** Packs what banger needs to run as the drive of a host, in which all of it belongs to the user. */
+async function packCheckout(path: string, { id }: User): Promise<void> {
+  const tar = ['tar', '-c', '-C', CHECKOUT, `--owner=:${id}`, `--group=:${id}`];
+  const files = [...NOT_NEEDED_TO_RUN.map((name) => `--exclude=${name}`), ...NEEDED_TO_RUN, ...npmPackages()];
+  const pack = 'path=$1 id=$2; shift 2; "$@" | tar2sqfs --quiet --compressor lz4 --defaults "uid=$id,gid=$id" "$path"';
+  await promisify(execFile)('bash', ['-o', 'pipefail', '-c', pack, 'bash', path, String(id), ...tar, ...files]);
 }
 
 /** What the packages load when they run, and nothing of what the checks and tests do. */
