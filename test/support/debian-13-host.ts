@@ -37,6 +37,8 @@ const NEEDED_TO_RUN = [
 /** What is in the compile cache is for this path and this user. */
 const NOT_NEEDED_TO_RUN = ['packages', 'node-compile-cache'].map((name) => `build/test-data/cache/banger/${name}`);
 
+/** Doubly emulated, on a busy machine */
+const BOOT_LIMIT_MS = 300_000;
 /** By the serial number that test/support/nesting-qemu gives it */
 const CHECKOUT_DRIVE = '/dev/disk/by-id/virtio-checkout';
 
@@ -79,7 +81,8 @@ export async function createDebian13Host(t: TestContext, user: User) {
 
   function command(args: string[]): string[] {
     const folders = ['state', 'data', 'cache'].map((name) => `XDG_${name.toUpperCase()}_HOME=${data}/${name}`);
-    const environment = [`HOME=${user.home}`, `PATH=${user.path}`, 'LANG=C.UTF-8', ...folders];
+    const limit = `BANGER_BOOT_TIMEOUT_MS=${BOOT_LIMIT_MS}`;
+    const environment = [limit, `HOME=${user.home}`, `PATH=${user.path}`, 'LANG=C.UTF-8', ...folders];
     return as(['env', '-i', `--chdir=${user.home}`, ...environment, `${checkout}/bin/banger`, ...args]);
   }
 

@@ -115,6 +115,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     qemuPath: tools.qemu,
     log,
     verdictPath: join(paths.cache, 'kvm.json'),
+    helloLimitMs: settings.bootTimeoutMs / 2,
     greet: async (task, machine) => greetAgent(task, await machine.openAgentStream(task)),
   });
   const readReach = async (vm: VmRecord) => {

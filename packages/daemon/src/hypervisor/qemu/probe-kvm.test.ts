@@ -52,6 +52,13 @@ test('a QEMU that ends under KVM means TCG, remembered for that kernel', async (
   assert.equal(JSON.parse(await readFile(join(folder, 'verdict.json'), 'utf8')).works, false);
 });
 
+test('a guest that says nothing under KVM is waited for as long as it may take', async (t) => {
+  const greet = (limited: Task) => limited.race(new Promise<void>(() => {}));
+  const { choose, plan, folder } = await makeProbe(t, { helloLimitMs: 50, greet });
+  assert.equal(await choose(task, plan, '7.2.22'), 'tcg');
+  assert.deepEqual(findByArgument(folder), []);
+});
+
 test('a verdict that cannot be written holds as long as the daemon, and stops no vm', async (t) => {
   const { choose, plan, probes, folder } = await makeProbe(t, {});
   await mkdir(join(folder, 'verdict.json.partial')); // as good as a disk without room, for root too
@@ -60,9 +67,9 @@ test('a verdict that cannot be written holds as long as the daemon, and stops no
   assert.equal(probes(), 1);
 });
 
-type ProbeOptions = { kvmDevice?: string; greet?: () => Promise<void> };
+type ProbeOptions = { kvmDevice?: string; helloLimitMs?: number; greet?: (limited: Task) => Promise<void> };
 
-async function makeProbe(t: TestContext, { kvmDevice, greet }: ProbeOptions) {
+async function makeProbe(t: TestContext, { kvmDevice, helloLimitMs = 30_000, greet }: ProbeOptions) {
   const folder = await mkdtemp(join(tmpdir(), 'banger-probe-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   await writeFile(join(folder, 'boot_id'), 'this boot\n');
@@ -72,11 +79,12 @@ async function makeProbe(t: TestContext, { kvmDevice, greet }: ProbeOptions) {
     qemuPath: fakeQemu,
     log: createLog(() => {}),
     verdictPath: join(folder, 'verdict.json'),
+    helloLimitMs,
     kvmDevice: kvmDevice ?? join(folder, 'kvm'),
     bootIdPath: join(folder, 'boot_id'),
     greet: async (limited: Task, machine: Machine) => {
       probes += 1;
-      if (greet) return greet();
+      if (greet) return greet(limited);
       await greetAgent(limited, await machine.openAgentStream(limited));
     },
   });

@@ -15,8 +15,6 @@ import type { Task } from '../../platform/task.ts';
 import type { Accel, Machine, MachinePlan } from '../hypervisor.ts';
 import { launchQemu } from './launch-qemu.ts';
 
-/** A guest that KVM runs says hello within a second; a "no" from a busy moment would hold until the next boot */
-const HELLO_DEADLINE_MS = 30_000;
 const PROBE_MEMORY_BYTES = 256 * 2 ** 20;
 
 const verdictSchema = z.object({
@@ -32,6 +30,8 @@ type ProbeParts = {
   qemuPath: string;
   log: Log;
   verdictPath: string;
+  /** A guest that KVM runs says hello within a second; a "no" from a busy moment would hold until the next boot */
+  helloLimitMs: number;
   /** Resolves when the agent behind the machine's stream has said hello */
   greet: (task: Task, machine: Machine) => Promise<unknown>;
   kvmDevice?: string;
@@ -85,8 +85,12 @@ async function identify(path: string): Promise<string> {
   return found ? `${found.dev}:${found.ino}:${found.mtimeMs}` : path;
 }
 
-async function runsGuest(task: Task, { qemuPath, log, greet }: ProbeParts, plan: MachinePlan): Promise<boolean> {
-  const limited = task.withSignal(AbortSignal.timeout(HELLO_DEADLINE_MS));
+async function runsGuest(
+  task: Task,
+  { qemuPath, log, helloLimitMs, greet }: ProbeParts,
+  plan: MachinePlan,
+): Promise<boolean> {
+  const limited = task.withSignal(AbortSignal.timeout(helloLimitMs));
   let machine: Machine | null = null;
   try {
     machine = await launchQemu(limited, { qemuPath, log }, probePlan(plan), 'kvm');
