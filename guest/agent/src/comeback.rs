@@ -55,7 +55,8 @@ pub fn earlier_lives() -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// What a process must write "0" to before it runs what the agent was asked to, else the group never gets empty.
+/// What a process of one thread must write "0" to before it runs what the agent was asked to, else the group never gets
+/// empty.
 pub fn group_of_commands() -> Option<BorrowedFd<'static>> {
     GROUP_OF_COMMANDS.get().map(AsFd::as_fd)
 }
@@ -99,7 +100,8 @@ fn join_group() -> io::Result<()> {
     let group = format!("{MOUNT_POINT}{CALLED_BY_KERNEL}");
     fs::create_dir_all(&group)?;
     fs::write(format!("{group}/notify_on_release"), "1")?;
-    let commands = OpenOptions::new().write(true).open(format!("{MOUNT_POINT}/cgroup.procs"))?;
+    // By `cgroup.procs` a process with all its threads would move, for which the kernel first stops every fork: some 10 ms.
+    let commands = OpenOptions::new().write(true).open(format!("{MOUNT_POINT}/tasks"))?;
     let _ = GROUP_OF_COMMANDS.set(commands);
     fs::write(format!("{group}/cgroup.procs"), "0")
 }
