@@ -11,8 +11,9 @@ use crate::{console, init_ready, mounts, sys};
 const CANDIDATES: [&str; 4] = ["/sbin/init", "/usr/sbin/init", "/lib/systemd/systemd", "/usr/lib/systemd/systemd"];
 
 /// Units that wait for something a vm does not have, or that cost a fresh machine time: consoles nobody sits at,
-/// networks that are already there, mount options that are ours, housekeeping.
-const MASKED_UNITS: [&str; 12] = [
+/// networks that are already there, mount options that are ours, a screen, partitions, what a crash left in a firmware,
+/// housekeeping.
+const MASKED_UNITS: [&str; 16] = [
     // It would cover the files of a command that began before it.
     "tmp.mount",
     "getty@tty1.service",
@@ -26,6 +27,21 @@ const MASKED_UNITS: [&str; 12] = [
     "apt-daily-upgrade.timer",
     "e2scrub_all.timer",
     "e2scrub_reap.service",
+    "modprobe@drm.service",
+    "systemd-pstore.service",
+    "systemd-repart.service",
+    // Modules that have something there load it by themselves.
+    "sys-kernel-config.mount",
+];
+
+/// They look for terminals, partitions, a sleep to wake up from and an update to finish, each as a process of every boot.
+const MASKED_GENERATORS: [&str; 6] = [
+    "systemd-getty-generator",
+    "systemd-gpt-auto-generator",
+    "systemd-hibernate-resume-generator",
+    "systemd-integritysetup-generator",
+    "systemd-system-update-generator",
+    "systemd-veritysetup-generator",
 ];
 
 /// The path of an init that would do something. Busybox is one only with scripts to run: without them it starts
@@ -52,6 +68,11 @@ pub fn prepare_systemd() {
     }
     for unit in MASKED_UNITS {
         let _ = symlink("/dev/null", folder.join(unit));
+    }
+    let generators = Path::new("/run/systemd/system-generators");
+    let _ = fs::create_dir_all(generators);
+    for generator in MASKED_GENERATORS {
+        let _ = symlink("/dev/null", generators.join(generator));
     }
     empty_tmp();
     mounts::devices_stay_open();

@@ -25,7 +25,8 @@ const NEW_ROOT: &str = "/banger/root";
 /// A driver finds its device after the module is loaded, in its own time.
 const DRIVE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// `/proc`, `/sys`, `/dev` and `/run` as systemd wants to find them. What fails here is missed later, with a reason.
+/// `/proc`, `/sys`, `/dev`, `/run` and what systemd would mount below them, by a process each. What fails here is missed
+/// later, with a reason.
 pub fn mount_kernel_filesystems() {
     let none = MountFlags::empty();
     let strict = MountFlags::NOSUID | MountFlags::NODEV;
@@ -36,6 +37,10 @@ pub fn mount_kernel_filesystems() {
         ("devpts", "/dev/pts", MountFlags::NOSUID | MountFlags::NOEXEC, c"gid=5,mode=620,ptmxmode=666"),
         ("tmpfs", "/dev/shm", strict, c"mode=1777"),
         ("tmpfs", "/run", strict | MountFlags::STRICTATIME, c"mode=755"),
+        ("hugetlbfs", "/dev/hugepages", none, c"pagesize=2M"),
+        ("mqueue", "/dev/mqueue", strict | MountFlags::NOEXEC, c""),
+        ("debugfs", "/sys/kernel/debug", strict | MountFlags::NOEXEC, c""),
+        ("tracefs", "/sys/kernel/tracing", strict | MountFlags::NOEXEC, c""),
         ("cgroup2", "/sys/fs/cgroup", strict | MountFlags::NOEXEC, c"nsdelegate,memory_recursiveprot"),
     ];
     for (kind, target, flags, options) in mounts {
