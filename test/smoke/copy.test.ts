@@ -12,7 +12,7 @@ import { KEPT_LISTING, KEPT_TREE } from '../support/kept-tree.ts';
 import { openScreen } from '../support/screen.ts';
 import { watchOutput } from '../support/watch-output.ts';
 
-const BIG_BYTES = 64 * 2 ** 20;
+const BIG_BYTES = 24 * 2 ** 20;
 
 test('files of a machine', async (t) => {
   const home = await createHome(t);

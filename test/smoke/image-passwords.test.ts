@@ -13,12 +13,14 @@ const MIRROR_PASSWORD = 'canary-of-the-mirror';
 const PROXY_PASSWORD = 'canary-of-the-proxy';
 const CANARY = /canary-of-the-(?:mirror|proxy)/;
 
-// In a mount namespace of its own the host's apt has another configuration and no lists.
+// In a mount namespace of its own the host's apt has another configuration and no lists, and the image few packages: the
+// whole default image is made for every other test.
 const IN_ANOTHER_APT = `
 mount --bind "$1/apt" /etc/apt
 mount --bind "$1/lists" /var/lib/apt/lists
+mount --bind "$1/images.json" "$2/catalog/images.json"
 apt-get update -q
-exec "$2" image pull --force debian
+exec "$2/bin/banger" image pull --force debian
 `;
 
 test("the host's passwords for packages are in no image", async (t) => {
@@ -28,20 +30,20 @@ test("the host's passwords for packages are in no image", async (t) => {
   using proxy = await startPasswordProxy({ proxy: PROXY_PASSWORD, mirror: MIRROR_PASSWORD, source: uri });
   writeAptConfig(home.folder, proxy.port, `http://me:${MIRROR_PASSWORD}@mirror.invalid${uri.pathname} ${release} main`);
 
+  const debian = { name: 'debian', description: '', recipe: { is: 'mmdebstrap', packages: ['ca-certificates'] } };
+  writeFileSync(join(home.folder, 'images.json'), JSON.stringify({ images: [debian] }));
+
   const { env } = home;
-  const pull = spawn(
-    'unshare',
-    ['--mount', 'sh', '-euc', IN_ANOTHER_APT, 'sh', home.folder, join(CHECKOUT, 'bin/banger')],
-    {
-      env: { ...env, PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+  const others = new Set(readdirSync('/proc'));
+  const pull = spawn('unshare', ['--mount', 'sh', '-euc', IN_ANOTHER_APT, 'sh', home.folder, CHECKOUT], {
+    env: { ...env, PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const said: Buffer[] = [];
   for (const stream of [pull.stdout, pull.stderr]) stream.on('data', (chunk: Buffer) => said.push(chunk));
   const seen = new Set<string>();
   const looking = setInterval(() => {
-    for (const argv of allArguments()) if (CANARY.test(argv)) seen.add(argv);
+    for (const argv of argumentsOfNew(others)) if (CANARY.test(argv)) seen.add(argv);
   }, 20);
   const [code] = await once(pull, 'exit');
   clearInterval(looking);
@@ -90,10 +92,12 @@ function writeAptConfig(folder: string, port: number, source: string): void {
   mkdirSync(join(folder, 'lists/partial'), { recursive: true });
 }
 
-/** Of the programs that run now */
-function allArguments(): string[] {
-  return readdirSync('/proc').flatMap((pid) => {
-    if (!/^\d+$/.test(pid)) return [];
+/** Of the programs that run now, but for those that ran before; a number that has become free is nobody's. */
+function argumentsOfNew(others: Set<string>): string[] {
+  const pids = readdirSync('/proc');
+  for (const gone of others.difference(new Set(pids))) others.delete(gone);
+  return pids.flatMap((pid) => {
+    if (others.has(pid) || !/^\d+$/.test(pid)) return [];
     try {
       return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
     } catch {

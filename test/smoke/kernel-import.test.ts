@@ -7,10 +7,10 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { Kernel } from '@banger/contract/api/images.ts';
 import type { Vm } from '@banger/contract/api/vms.ts';
-import { createHome } from '../support/banger-home.ts';
+import { CHECKOUT, createHome } from '../support/banger-home.ts';
 
 test("a kernel from the user's own files", async (t) => {
-  const home = await createHome(t);
+  const home = await createHome(t, { env: { BANGER_QEMU: join(CHECKOUT, 'test/support/qemu-without-probe') } });
   const [vmlinux] = globSync(join(home.paths.data, 'kernels/*/vmlinux'));
   assert.ok(vmlinux);
   const { kernels } = await home.json<{ kernels: Kernel[] }>(['kernel', 'ls']);

@@ -22,6 +22,17 @@ test('a named machine lives on', async (t) => {
     assert.match(stdout, /^web\n[0-9a-f]{32}\n$/);
   });
 
+  await t.test('an agent that is killed comes back beside systemd too', async () => {
+    await home.json(['vm', 'start', 'web', '--wait', 'system']);
+    const killed = await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', 'kill -9 -1']);
+    assert.match(killed.stderr, /\((SESSION|VM)_LOST\)/);
+    // The init has said once, to the agent before, that its boot is over.
+    await home.json(['vm', 'start', 'web', '--wait', 'system']);
+    const where = await home.run(['vm', 'exec', 'web', '--', 'cat', '/proc/self/cgroup']);
+    assert.match(where.stdout, /^0::\/init\.scope$/m);
+    assert.equal((await show()).fault, null);
+  });
+
   await t.test('what was written survives an orderly stop and a start that waits for all services', async () => {
     const script = 'echo kept >/root/file; echo also >/etc/banger-test; cp /bin/true /usr/local/bin/mine';
     await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', script]);
@@ -38,25 +49,6 @@ test('a named machine lives on', async (t) => {
       'cat /root/file /etc/banger-test; mine && echo runs',
     ]);
     assert.equal(stdout, 'kept\nalso\nruns\n');
-  });
-
-  await t.test('an agent that is killed comes back beside systemd too', async () => {
-    const killed = await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', 'kill -9 -1']);
-    assert.match(killed.stderr, /\((SESSION|VM)_LOST\)/);
-    // The init has said once, to the agent before, that its boot is over.
-    await home.json(['vm', 'start', 'web', '--wait', 'system']);
-    const where = await home.run(['vm', 'exec', 'web', '--', 'cat', '/proc/self/cgroup']);
-    assert.match(where.stdout, /^0::\/init\.scope$/m);
-    assert.equal((await show()).fault, null);
-    assert.equal(await stop('vm', 'stop', '--timeout', '2m', 'web'), 'shut-down');
-    await home.json(['vm', 'start', 'web']);
-  });
-
-  await t.test('what was synced survives a kill', async () => {
-    await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', 'echo synced >/root/synced; sync']);
-    assert.equal(await stop('vm', 'kill', 'web'), 'killed');
-    await home.json(['vm', 'start', 'web', '--wait', 'system']);
-    assert.equal((await home.run(['vm', 'exec', 'web', '--', 'cat', '/root/synced'])).stdout, 'synced\n');
   });
 
   await t.test('a guest that does not shut down in time is killed, and that is said', async () => {
@@ -77,6 +69,13 @@ test('a named machine lives on', async (t) => {
     assert.equal(cpus, '2');
     assert.ok(Number(diskKib) > 2.7 * 2 ** 20, stdout);
     assert.equal(kept, 'kept');
+  });
+
+  await t.test('what was synced survives a kill', async () => {
+    await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', 'echo synced >/root/synced; sync']);
+    assert.equal(await stop('vm', 'kill', 'web'), 'killed');
+    await home.json(['vm', 'start', 'web']);
+    assert.equal((await home.run(['vm', 'exec', 'web', '--', 'cat', '/root/synced'])).stdout, 'synced\n');
   });
 
   await t.test('a restart is a new boot with the same disk', async () => {
