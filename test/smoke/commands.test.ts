@@ -97,8 +97,9 @@ async function inScripts(t: TestContext, home: Home): Promise<void> {
   await t.test('signals reach it, and it decides what they mean', async () => {
     const names = ['HUP', 'QUIT', 'USR2', 'INT', 'TERM', 'USR1'] as const;
     const traps = names.map((name) => `trap 'echo got ${name}' ${name}`).join('; ');
-    // It waits in a read of its own and not for a child, which the signal would reach too.
-    const { child, output } = start('sh', '-c', `${traps}; echo ready; while :; do read line; done`);
+    // It waits in a read of its own and not for a child, which the signal would reach too. The read ends now and then: a
+    // signal that comes right before it is handled behind it.
+    const { child, output } = start('bash', '-c', `${traps}; echo ready; while :; do read -t 1 line; done`);
     await output.until('ready\n');
     for (const name of names) {
       child.kill(`SIG${name}`);
@@ -117,8 +118,8 @@ async function inScripts(t: TestContext, home: Home): Promise<void> {
   });
 
   await t.test('one that does not listen is left with three Ctrl-C, and is gone', async () => {
-    const deaf = 'trap "n=\\$((n + 1)); echo heard \\$n" INT; n=0; echo ready; while :; do read line; done';
-    const { child, output } = start('sh', '-c', deaf, 'marked-2468');
+    const deaf = 'trap "n=\\$((n + 1)); echo heard \\$n" INT; n=0; echo ready; while :; do read -t 1 line; done';
+    const { child, output } = start('bash', '-c', deaf, 'marked-2468');
     await output.until('ready\n');
     // Each press waits for the one before it, as signals that come at once are one signal.
     for (let presses = 1, isHeard = true; isHeard; presses++) {

@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { CHECKOUT, type Home } from './banger-home.ts';
 
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 120_000;
 /** tmux has no event for what is on its screen */
 const LOOK_EVERY_MS = 40;
 const LINES_OF_HISTORY = 2000;
