@@ -68,7 +68,7 @@ function planFloor(vm: Vm, runtimeFolder: string, kernel: KernelFiles): MachineP
   const kernelArguments = plan.kernelArguments.map((word) =>
     word.startsWith('banger.boot=') ? 'banger.mode=floor' : word,
   );
-  return { ...plan, drives: [], networkSocket: null, kernelArguments };
+  return { ...plan, drives: [], network: null, kernelArguments };
 }
 
 export function accelOf({ state }: Vm): Accel {

@@ -6,15 +6,15 @@
  */
 import type { BootConfig } from '@banger/contract/guest/messages.ts';
 import type { Guest } from '../guest/guest.ts';
-import type { Drive } from '../hypervisor/hypervisor.ts';
+import type { Drive, MachineNetwork } from '../hypervisor/hypervisor.ts';
 import type { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 
 /** What a capability adds to the machine that is about to be launched. */
 export type Contribution = {
   drives?: Drive[];
-  networkSocket?: string;
-  network?: BootConfig['network'];
+  /** What carries it, and what the guest is to set up on it */
+  network?: { machine: MachineNetwork; guest: NonNullable<BootConfig['network']> };
 };
 
 export type Capability = {

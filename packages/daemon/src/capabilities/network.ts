@@ -17,7 +17,8 @@ export function createNetworkCapability({ folders, userNetwork, readReach }: Net
     name: 'network',
     async prepare(task, vm) {
       const link = await userNetwork.connect(task, folders.of(vm.id).runtime, await readReach(vm));
-      return link ? { networkSocket: link.socketPath, network: link.network } : {};
+      if (!link) return {};
+      return { network: { machine: { by: 'stream', socketPath: link.socketPath }, guest: link.network } };
     },
     hasEnded: ({ id }) => userNetwork.hasEnded(folders.of(id).runtime),
     async release({ id }) {

@@ -150,7 +150,7 @@ async function makePlan(t: TestContext, { plan }: DriverHarness): Promise<Machin
     vmId: '0123456789ab' as VmId,
     runtimeFolder,
     drives: [],
-    networkSocket: null,
+    network: null,
     consolePath: join(runtimeFolder, 'console.txt'),
     logPath: join(runtimeFolder, 'hypervisor.txt'),
   };

@@ -13,6 +13,12 @@ import type { Task } from '../platform/task.ts';
 
 export type Drive = { path: string; readOnly: boolean };
 
+/**
+ * What carries the machine's network. `stream`: a unix socket whose other side takes and gives Ethernet frames, as passt
+ * does; `tap`: a device of the host that is there already, and open to whoever starts the machine.
+ */
+export type MachineNetwork = { by: 'stream'; socketPath: string } | { by: 'tap'; device: string };
+
 export type MachinePlan = {
   vmId: VmId;
   /** Holds the sockets and pid files of this run; short, since socket paths are limited to 107 bytes */
@@ -24,8 +30,7 @@ export type MachinePlan = {
   kernelArguments: string[];
   /** In order: the first is the guest's /dev/vda */
   drives: Drive[];
-  /** The socket of a user-mode network peer (passt), or no network */
-  networkSocket: string | null;
+  network: MachineNetwork | null;
   /** The serial console is appended here */
   consolePath: string;
   /** What the hypervisor itself prints is appended here */

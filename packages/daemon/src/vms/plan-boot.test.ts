@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { BootConfig } from '@banger/contract/guest/messages.ts';
 import { parseVmName, type VmId } from '@banger/contract/names.ts';
+import type { Contribution } from '../capabilities/capability.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import { encodeBootConfig, planBoot } from './plan-boot.ts';
 
@@ -22,15 +23,14 @@ const parts = {
 };
 const disk = { drives: [{ path: '/d', readOnly: false }] };
 const network = {
-  networkSocket: '/r/net',
   network: {
-    address: '10.0.2.15',
-    prefix: 24,
-    gateway: '10.0.2.2',
-    dns: ['10.0.2.3'],
-    search: Array(6).fill('a'.repeat(41)),
+    machine: { by: 'stream', socketPath: '/r/net' },
+    guest: {
+      ...{ address: '10.0.2.15', prefix: 24, gateway: '10.0.2.2', dns: ['10.0.2.3'] },
+      search: Array<string>(6).fill('a'.repeat(41)),
+    },
   },
-};
+} as const satisfies Contribution;
 
 function bootOf({ kernelArguments }: { kernelArguments: string[] }): BootConfig {
   const encoded = kernelArguments.find((argument) => argument.startsWith('banger.boot='))?.slice(12) ?? '';
@@ -53,12 +53,14 @@ test('image, disk and modules are drives in this order, and only the disk can be
   ]);
   const { imageDrive, diskDrive, modulesDrive } = bootOf(plan);
   assert.deepEqual([imageDrive, diskDrive, modulesDrive], ['vda', 'vdb', 'vdc']);
+  assert.deepEqual(plan.network, network.network.machine);
+  assert.deepEqual(bootOf(plan).network, network.network.guest);
 });
 
 test('a kernel with everything built in has no modules drive, a vm without network no peer', () => {
   const plan = planBoot({ ...parts, kernel: { ...parts.kernel, modulesImagePath: null }, contributions: [disk] });
   assert.equal(plan.drives.length, 2);
-  assert.equal(plan.networkSocket, null);
+  assert.equal(plan.network, null);
   assert.deepEqual([bootOf(plan).modulesDrive, bootOf(plan).network], [null, null]);
 });
 

@@ -17,7 +17,7 @@ type BootParts = {
 export function planBoot({ vm, kernel, imagePath, contributions, folders, unixMs }: BootParts): MachinePlan {
   const drives = [{ path: imagePath, readOnly: true }, ...contributions.flatMap(({ drives }) => drives ?? [])];
   if (kernel.modulesImagePath) drives.push({ path: kernel.modulesImagePath, readOnly: true });
-  const network = contributions.find((contribution) => contribution.networkSocket !== undefined);
+  const link = contributions.find(({ network }) => network !== undefined)?.network;
   const boot: BootConfig = {
     v: 1,
     hostname: vm.name,
@@ -25,7 +25,7 @@ export function planBoot({ vm, kernel, imagePath, contributions, folders, unixMs
     imageDrive: driveName(0),
     diskDrive: driveName(1),
     modulesDrive: kernel.modulesImagePath ? driveName(drives.length - 1) : null,
-    network: network?.network ?? null,
+    network: link?.guest ?? null,
     unixMs,
   };
   return {
@@ -37,7 +37,7 @@ export function planBoot({ vm, kernel, imagePath, contributions, folders, unixMs
     initramfsPath: kernel.initramfsPath,
     kernelArguments: [...KERNEL_ARGUMENTS, `banger.boot=${encodeBootConfig(boot)}`],
     drives,
-    networkSocket: network?.networkSocket ?? null,
+    network: link?.machine ?? null,
     consolePath: folders.console,
     logPath: folders.hypervisorLog,
   };

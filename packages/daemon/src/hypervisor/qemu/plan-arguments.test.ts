@@ -16,7 +16,7 @@ const PLAN: MachinePlan = {
     { path: '/base.img', readOnly: true },
     { path: '/a,b/disk', readOnly: false },
   ],
-  networkSocket: '/run/vm/network.sock',
+  network: { by: 'stream', socketPath: '/run/a,b/network.sock' },
   consolePath: '/console.log',
   logPath: '/qemu.log',
 };
@@ -55,8 +55,17 @@ test('drives keep their order; the base cannot be written, the disk honours flus
   assert.match(disk ?? '', /file=\/a,,b\/disk,format=raw,cache=writeback,readonly=off,discard=unmap,werror=enospc/);
 });
 
+test('a network comes over a socket, or by a device of the host that no script touches', () => {
+  assert.equal(
+    optionOf(planArguments(PLAN, 'tcg'), '-netdev'),
+    'stream,id=net,server=off,addr.type=unix,addr.path=/run/a,,b/network.sock',
+  );
+  const tap = planArguments({ ...PLAN, network: { by: 'tap', device: 'tap0' } }, 'kvm');
+  assert.equal(optionOf(tap, '-netdev'), 'tap,id=net,ifname=tap0,script=no,downscript=no');
+});
+
 test('a vm without a network has no network device', () => {
-  const argv = planArguments({ ...PLAN, networkSocket: null }, 'tcg');
+  const argv = planArguments({ ...PLAN, network: null }, 'tcg');
   assert.equal(argv.includes('-netdev'), false);
   assert.equal(
     devices(argv).some((device) => device.includes('net')),

@@ -1,6 +1,6 @@
 /** Decides what QEMU is told: a finished plan and an accelerator in, arguments out. */
 import type { VmId } from '@banger/contract/names.ts';
-import type { Accel, Drive, MachinePlan } from '../hypervisor.ts';
+import type { Accel, Drive, MachineNetwork, MachinePlan } from '../hypervisor.ts';
 
 /** The id of the agent's port in QEMU's events */
 export const AGENT_PORT = 'agent';
@@ -28,7 +28,7 @@ export function planArguments(plan: MachinePlan, accel: Accel): string[] {
     // The guest tells of pages that it has freed, and they are the host's again.
     ...['-device', `virtio-balloon-${bus},free-page-reporting=on`],
     ...plan.drives.flatMap((drive, index) => block(drive, index, bus)),
-    ...(plan.networkSocket === null ? [] : network(plan.networkSocket, accel, bus)),
+    ...(plan.network === null ? [] : network(plan.network, accel, bus)),
     ...socketChardev('qmp', sockets.qmp),
     ...['-mon', 'chardev=qmp,mode=control'],
   ];
@@ -84,12 +84,18 @@ function block({ path, readOnly }: Drive, index: number, bus: string): string[] 
   ];
 }
 
-function network(socketPath: string, accel: Accel, bus: string): string[] {
+function network(carrier: MachineNetwork, accel: Accel, bus: string): string[] {
   const noBootRom = accel === 'kvm' ? '' : ',romfile='; // the firmware would offer to boot from the network
-  return [
-    ...['-netdev', `stream,id=net,server=off,addr.type=unix,addr.path=${escapeOption(socketPath)}`],
-    ...['-device', `virtio-net-${bus},netdev=net${noBootRom}`],
-  ];
+  return [...['-netdev', netdev(carrier)], ...['-device', `virtio-net-${bus},netdev=net${noBootRom}`]];
+}
+
+function netdev(carrier: MachineNetwork): string {
+  switch (carrier.by) {
+    case 'stream':
+      return `stream,id=net,server=off,addr.type=unix,addr.path=${escapeOption(carrier.socketPath)}`;
+    case 'tap':
+      return `tap,id=net,ifname=${escapeOption(carrier.device)},script=no,downscript=no`;
+  }
 }
 
 /** In QEMU's option lists a comma ends a value, and two of them stand for one. */

@@ -94,7 +94,7 @@ async function makeProbe(t: TestContext, { kvmDevice, helloLimitMs = 30_000, gre
       runtimeFolder: folder,
       cpus: 1,
       memoryBytes: 2 ** 28,
-      networkSocket: null,
+      network: null,
       drives: [],
     },
     ...{ kernelPath: '/kernel', initramfsPath: '/initramfs', kernelArguments: [] },

@@ -114,7 +114,7 @@ function probePlan({ vmId, runtimeFolder, kernelPath, initramfsPath }: MachinePl
     memoryBytes: PROBE_MEMORY_BYTES,
     kernelArguments: ['console=ttyS0', 'quiet', 'panic=-1', 'banger.mode=floor'],
     drives: [],
-    networkSocket: null,
+    network: null,
     consolePath: join(runtimeFolder, 'kvm-probe.console'),
     logPath: join(runtimeFolder, 'kvm-probe.log'),
   };

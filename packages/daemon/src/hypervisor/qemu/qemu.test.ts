@@ -65,7 +65,7 @@ async function makeFaulty(t: TestContext, faults: Partial<FakeFaults>) {
   const driver = createQemuDriver({ qemuPath, log: createLog(() => {}), accel: async () => 'tcg' });
   const plan: MachinePlan = {
     ...FAKE_PLAN,
-    ...{ vmId: '0123456789ab' as VmId, runtimeFolder: folder, drives: [], networkSocket: null },
+    ...{ vmId: '0123456789ab' as VmId, runtimeFolder: folder, drives: [], network: null },
     ...{ consolePath: join(folder, 'console.txt'), logPath: join(folder, 'log.txt') },
   };
   return { plan, launch: () => driver.launch(task, plan) };
