@@ -100,11 +100,14 @@ export const stopReasonSchema = z.enum([
   'recovered', // its record was lost, and made anew from its folder
 ]);
 
+/** The hypervisors that run vms */
+export const driverNameSchema = z.enum(['qemu']);
+
 export const vmStateSchema = z.discriminatedUnion('is', [
   z.object({ is: z.literal('creating') }),
   z.object({ is: z.literal('stopped'), why: stopReasonSchema, at: z.string() }),
   z.object({ is: z.literal('starting') }),
-  z.object({ is: z.literal('running'), since: z.string(), pid: z.int(), driver: z.string(), accel: z.string() }),
+  z.object({ is: z.literal('running'), since: z.string(), pid: z.int(), driver: driverNameSchema, accel: z.string() }),
   z.object({ is: z.literal('stopping') }),
   z.object({ is: z.literal('removing') }),
 ]);
@@ -151,6 +154,7 @@ export const vmSchema = z.object({
 
 export type Vm = z.infer<typeof vmSchema>;
 export type FromHost = z.infer<typeof fromHost>;
+export type DriverName = z.infer<typeof driverNameSchema>;
 export type VmState = z.infer<typeof vmStateSchema>;
 export type WaitFor = z.infer<typeof waitFor>;
 export type StopReason = z.infer<typeof stopReasonSchema>;

@@ -6,6 +6,7 @@
  * `launch` recorded. driver-suite.ts holds every driver to this.
  */
 import type { Duplex } from 'node:stream';
+import type { DriverName } from '@banger/contract/api/vms.ts';
 import type { VmId } from '@banger/contract/names.ts';
 import { z } from 'zod';
 import type { ProcessRef } from '../platform/processes.ts';
@@ -40,14 +41,16 @@ export type MachinePlan = {
 const accelSchema = z.enum(['kvm', 'tcg']);
 export type Accel = z.infer<typeof accelSchema>;
 
-/** What is written down to find the machine again. */
-export const machineRefSchema = z.object({
+const processSchema = z.object({
   pid: z.int().min(1),
   startTicks: z.int().min(0),
-  driver: z.string(),
-  accel: accelSchema,
   runtimeFolder: z.string().startsWith('/'),
 }) satisfies z.ZodType<ProcessRef>;
+
+/** What is written down to find the machine again, by whichever version. Each driver has its own. */
+export const machineRefSchema = z.discriminatedUnion('driver', [
+  processSchema.extend({ driver: z.literal('qemu'), accel: accelSchema }),
+]) satisfies z.ZodType<{ driver: DriverName }>;
 export type MachineRef = z.infer<typeof machineRefSchema>;
 
 /**
@@ -88,7 +91,7 @@ export type Machine = {
 };
 
 export type Driver = {
-  name: string;
+  name: DriverName;
   /** Throws TOOL_MISSING, TOOL_TOO_OLD or HYPERVISOR_FAILED; nothing of the machine is left then. */
   launch(task: Task, plan: MachinePlan): Promise<Machine>;
   /**

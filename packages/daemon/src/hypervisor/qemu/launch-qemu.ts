@@ -50,7 +50,7 @@ export async function launchQemu(
     const events = new MachineEvents();
     const qmp = await QmpConnection.connect(limited, sockets.qmp, events.take);
     undo.keep();
-    const ref = { ...started.ref, driver: 'qemu', accel, runtimeFolder: plan.runtimeFolder };
+    const ref = { ...started.ref, driver: 'qemu' as const, accel, runtimeFolder: plan.runtimeFolder };
     return new QemuMachine({ ref, qmp, console, events, log });
   } catch (fault) {
     task.check();
