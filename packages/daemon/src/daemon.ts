@@ -31,6 +31,7 @@ import { bootCanary } from './doctor/boot-canary.ts';
 import { announceBases, announceVms } from './events/announce-records.ts';
 import { createEvents } from './events/events.ts';
 import { greetAgent } from './guest/handshake.ts';
+import { createDrivers } from './hypervisor/drivers.ts';
 import { createKvmProbe } from './hypervisor/qemu/probe-kvm.ts';
 import { createQemuDriver } from './hypervisor/qemu/qemu.ts';
 import { createImages } from './images/images.ts';
@@ -122,7 +123,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     const { isPrivateOpen, hostPorts } = await config.read();
     return { isPrivateOpen: isPrivateOpen !== false, hostPorts: [...new Set([...(hostPorts ?? []), ...vm.hostPorts])] };
   };
-  const driver = createQemuDriver({ qemuPath: tools.qemu, log, accel });
+  const drivers = createDrivers({ qemu: createQemuDriver({ qemuPath: tools.qemu, log, accel }) });
   const sshKey = async () => (await config.read()).sshKey;
   const ssh = createSsh({ paths, folders, commandPath: settings.commandPath, sshKey });
   const publish = createPublishCapability({
@@ -151,7 +152,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     records: vmRecords,
     folders,
     capabilities,
-    driver,
+    drivers,
     images,
     kernels,
     log,

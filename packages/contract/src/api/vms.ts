@@ -103,6 +103,9 @@ export const stopReasonSchema = z.enum([
 /** The hypervisors that run vms */
 export const driverNameSchema = z.enum(['qemu']);
 
+/** `auto`: the best that works on this host, chosen anew for each run */
+export const driverChoiceSchema = z.enum(['auto', ...driverNameSchema.options]);
+
 export const vmStateSchema = z.discriminatedUnion('is', [
   z.object({ is: z.literal('creating') }),
   z.object({ is: z.literal('stopped'), why: stopReasonSchema, at: z.string() }),
@@ -154,6 +157,7 @@ export const vmSchema = z.object({
 
 export type Vm = z.infer<typeof vmSchema>;
 export type FromHost = z.infer<typeof fromHost>;
+export type DriverChoice = z.infer<typeof driverChoiceSchema>;
 export type DriverName = z.infer<typeof driverNameSchema>;
 export type VmState = z.infer<typeof vmStateSchema>;
 export type WaitFor = z.infer<typeof waitFor>;

@@ -56,4 +56,7 @@ export const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE vms ADD COLUMN host_ports TEXT NOT NULL DEFAULT '[]'; -- JSON: what vmFactsSchema says
   `,
+  `
+  ALTER TABLE vms ADD COLUMN driver TEXT NOT NULL DEFAULT 'auto';
+  `,
 ];

@@ -15,6 +15,7 @@ export const SAMPLE_VM: VmFacts = {
   diskBytes: 2,
   publish: [],
   hostPorts: [],
+  driver: 'auto',
   ephemeral: false,
   machineId: 'f'.repeat(32),
   createdAt: '2026-01-01T00:00:00.000Z',

@@ -26,7 +26,7 @@ export function isRunning(vm: VmRecord | null): vm is RunningRecord {
 /** Null when it does not answer yet; its record says so then. One that has gone is stopped as crashed. */
 export async function adoptVm(parts: VmParts, vm: RunningRecord): Promise<VmRecord | null> {
   const task = Task.background().withSignal(AbortSignal.timeout(FIRST_ANSWER_LIMIT_MS));
-  const machine = await parts.driver.adopt(task, vm.state.machine);
+  const machine = await parts.drivers.of(vm.state.machine).adopt(task, vm.state.machine);
   if (machine !== 'silent') return takeOver(parts, vm, machine);
   parts.running.markSilent(vm.id);
   const message = 'Its hypervisor does not answer, as on a busy host; it is used again as soon as it does.';
@@ -44,7 +44,7 @@ export async function adoptWhenItAnswers(
   for (;;) {
     const vm = parts.records.findById(id);
     if (!isRunning(vm) || !parts.running.isSilent(id)) return;
-    const machine = await parts.driver.adopt(task, vm.state.machine);
+    const machine = await parts.drivers.of(vm.state.machine).adopt(task, vm.state.machine);
     task.check();
     if (machine === 'silent') continue; // it answered, and then no more
     await oneAtATime.run(task, id, async () => {

@@ -38,6 +38,7 @@ export async function createVm(task: Task, parts: VmParts, request: NamedVmCreat
     ...size,
     publish: request.publish ?? [],
     hostPorts: request.hostPorts ?? [],
+    driver: 'auto',
     ephemeral: request.ephemeral ?? false,
     machineId: randomBytes(16).toString('hex'),
     createdAt: parts.now().toISOString(),

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Capability } from '../capabilities/capability.ts';
+import { createDrivers } from '../hypervisor/drivers.ts';
+import type { Driver } from '../hypervisor/hypervisor.ts';
 import { createLog } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
@@ -12,7 +14,14 @@ import { createVmFolders } from '../store/vm-folders.ts';
 import { startVm } from './start-vm.ts';
 import type { VmParts } from './vm-parts.ts';
 
-const STOPPED = { id: '0123456789ab', name: 'web', memoryBytes: 1, state: { is: 'stopped', why: 'new' }, fault: null };
+const STOPPED = {
+  id: '0123456789ab',
+  name: 'web',
+  memoryBytes: 1,
+  state: { is: 'stopped', why: 'new' },
+  fault: null,
+  driver: 'auto',
+};
 
 test('a network that is still being set up when something else fails is released after it has ended', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'banger-start-'));
@@ -48,6 +57,7 @@ test('a network that is still being set up when something else fails is released
     },
     folders: createVmFolders({ dataFolder: join(folder, 'data'), runtimeFolder: join(folder, 'run') }),
     readHost: () => ({ cpus: 1, memoryBytes: 2 ** 40, memoryAvailableBytes: 2 ** 40 }),
+    drivers: createDrivers({ qemu: {} as Driver }),
     ...{ mayOvercommit: async () => false, now: () => new Date() },
   } as unknown as VmParts;
   await assert.rejects(startVm(Task.background(), parts, record), { message: 'there is no such file' });

@@ -37,6 +37,7 @@ export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Pr
     undo.add('remove its sockets', () => removeTree(folders.runtime));
     await makePrivateFolder(folders.runtime);
 
+    const driver = await parts.drivers.choose(task, starting.driver);
     undo.add('release its resources', () => releaseRun(parts, starting));
     const contributions = await prepareAll(task, parts, starting);
     const kernel = await parts.kernels.bootFiles(task, starting.kernelDigest);
@@ -45,7 +46,7 @@ export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Pr
     task.step('boot');
     const plan = planBoot({ vm: starting, kernel, imagePath, contributions, folders, unixMs: parts.now().getTime() });
     const consoleFrom = consoleBytes(folders.console);
-    const machine = await parts.driver.launch(task, plan);
+    const machine = await driver.launch(task, plan);
     undo.add('end the machine', () => machine.kill());
 
     const guest = await greet(task, parts, starting, { machine, consoleFrom });

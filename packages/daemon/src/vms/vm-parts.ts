@@ -3,7 +3,7 @@ import type { VmDefaults } from '@banger/contract/api/config.ts';
 import type { FromHost } from '@banger/contract/api/vms.ts';
 import type { VmId } from '@banger/contract/names.ts';
 import type { Capability } from '../capabilities/capability.ts';
-import type { Driver } from '../hypervisor/hypervisor.ts';
+import type { Drivers } from '../hypervisor/drivers.ts';
 import type { Images } from '../images/images.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import type { Host } from '../platform/host.ts';
@@ -21,7 +21,7 @@ export type VmParts = {
   folders: VmFolders;
   /** In the order in which they are made; undone in reverse */
   capabilities: readonly Capability[];
-  driver: Driver;
+  drivers: Drivers;
   images: Images;
   kernels: Kernels;
   log: Log;

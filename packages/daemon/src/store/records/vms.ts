@@ -1,7 +1,7 @@
 /** The vms. `state` is the intent: it is written before the host is touched, and reconcile goes by it. */
 import type { DatabaseSync } from 'node:sqlite';
 import { digestSchema } from '@banger/contract/api/images.ts';
-import { hostPortsSchema, publishedSchema, stopReasonSchema } from '@banger/contract/api/vms.ts';
+import { driverChoiceSchema, hostPortsSchema, publishedSchema, stopReasonSchema } from '@banger/contract/api/vms.ts';
 import type { Digest } from '@banger/contract/digest.ts';
 import { isVmId, isVmName, type VmId } from '@banger/contract/names.ts';
 import { z } from 'zod';
@@ -38,6 +38,8 @@ export const vmFactsSchema = z.object({
   /** Folders that an earlier version described have none */
   publish: publishedSchema.default([]),
   hostPorts: hostPortsSchema.default([]),
+  /** The one it wants; that of a run is in its state */
+  driver: driverChoiceSchema.default('auto'),
   ephemeral: z.boolean(),
   /** 32 hex digits, the guest's /etc/machine-id */
   machineId: z.string().regex(/^[0-9a-f]{32}$/, 'it is no machine id'),
