@@ -6,7 +6,7 @@
  */
 import type { BootConfig } from '@banger/contract/guest/messages.ts';
 import type { Guest } from '../guest/guest.ts';
-import type { Drive, MachineNetwork } from '../hypervisor/hypervisor.ts';
+import type { Drive, DriverAbilities, MachineNetwork } from '../hypervisor/hypervisor.ts';
 import type { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 
@@ -22,8 +22,8 @@ export type Capability = {
   /** Makes what lasts as long as the vm */
   create?(task: Task, vm: VmRecord): Promise<void>;
   remove?(vm: VmRecord): Promise<void>;
-  /** Makes what lasts as long as one run of it */
-  prepare?(task: Task, vm: VmRecord): Promise<Contribution>;
+  /** Makes what lasts as long as one run of it, for the driver that will run it */
+  prepare?(task: Task, vm: VmRecord, abilities: DriverAbilities): Promise<Contribution>;
   release?(vm: VmRecord): Promise<void>;
   /** Makes again, for a machine that an earlier daemon started, what ended with that daemon */
   adopt?(vm: VmRecord): Promise<void>;

@@ -17,6 +17,7 @@ import { buffer } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import type { RunOptions } from '../guest/guest.ts';
 import { Guest } from '../guest/guest.ts';
+import type { DriverAbilities } from '../hypervisor/hypervisor.ts';
 import { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import { createHostSettingsCapability } from './host-settings.ts';
@@ -161,7 +162,7 @@ function arrange(t: TestContext) {
       now: () => new Date(0),
     });
     const vm = { id: '0123456789ab' } as VmRecord;
-    await capability.prepare?.(task, vm);
+    await capability.prepare?.(task, vm, {} as DriverAbilities);
     await capability.finish?.(task, vm, guest);
     await capability.release?.(vm);
     return notes;

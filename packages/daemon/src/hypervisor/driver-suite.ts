@@ -99,7 +99,8 @@ export function testDriver(name: string, harness: DriverHarness, options: { skip
     if (!harness.endGuest) return t.skip('this harness cannot make its guest end');
     const machine = await driver.launch(task, plan);
     await harness.endGuest(machine);
-    assert.equal((await machine.exited).by, 'guest');
+    const exit = await machine.exited;
+    assert.deepEqual([exit.by, 'how' in exit && exit.how], ['guest', driver.abilities.endsBy]);
     assert.equal(isAlive(machine.ref), false);
   });
 

@@ -90,8 +90,22 @@ export type Machine = {
   release(): void;
 };
 
+/** What differs from driver to driver. Others go by this, and ask no driver for its name. */
+export type DriverAbilities = {
+  /** What may carry a machine's network, the one to be preferred first */
+  networks: readonly MachineNetwork['by'][];
+  maxCpus: number;
+  /** What the guest does to end its machine */
+  endsBy: 'power-off' | 'reset';
+  /** Whether what the guest's filesystem frees and trims is the host's again while it runs */
+  givesBackSpace: boolean;
+  /** Whether a full disk of the host makes the guest wait, where it would else be given an error */
+  waitsForSpace: boolean;
+};
+
 export type Driver = {
   name: DriverName;
+  abilities: DriverAbilities;
   /** Throws TOOL_MISSING, TOOL_TOO_OLD or HYPERVISOR_FAILED; nothing of the machine is left then. */
   launch(task: Task, plan: MachinePlan): Promise<Machine>;
   /**

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { BangerError, toBangerError } from '@banger/contract/errors.ts';
 import type { Contribution } from '../capabilities/capability.ts';
 import { connectGuest, type Guest } from '../guest/guest.ts';
-import type { Machine } from '../hypervisor/hypervisor.ts';
+import type { Driver, Machine } from '../hypervisor/hypervisor.ts';
 import { makePrivateFolder, removeTree } from '../platform/files.ts';
 import type { Task } from '../platform/task.ts';
 import { together } from '../platform/together.ts';
@@ -39,7 +39,7 @@ export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Pr
 
     const driver = await parts.drivers.choose(task, starting.driver);
     undo.add('release its resources', () => releaseRun(parts, starting));
-    const contributions = await prepareAll(task, parts, starting);
+    const contributions = await prepareAll(task, parts, starting, driver);
     const kernel = await parts.kernels.bootFiles(task, starting.kernelDigest);
     const imagePath = parts.images.basePath(starting.imageDigest);
 
@@ -71,10 +71,15 @@ async function describeRun({ folders, log }: VmParts, { id, name }: VmRecord, { 
   );
 }
 
-async function prepareAll(task: Task, { capabilities }: VmParts, vm: VmRecord): Promise<Contribution[]> {
+async function prepareAll(
+  task: Task,
+  { capabilities }: VmParts,
+  vm: VmRecord,
+  { abilities }: Driver,
+): Promise<Contribution[]> {
   const contributions = await together(
     task,
-    capabilities.map((capability) => async (own: Task) => capability.prepare?.(own, vm)),
+    capabilities.map((capability) => async (own: Task) => capability.prepare?.(own, vm, abilities)),
   );
   return contributions.filter((contribution) => contribution !== undefined);
 }

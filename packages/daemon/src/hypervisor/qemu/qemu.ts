@@ -5,12 +5,13 @@
  * that folder.
  */
 import { toBangerError } from '@banger/contract/errors.ts';
+import { VM_LIMITS } from '@banger/contract/limits.ts';
 import { z } from 'zod';
 import type { Log } from '../../platform/log.ts';
 import { isAlive } from '../../platform/processes.ts';
 import { findStarted } from '../../platform/started.ts';
 import type { Task } from '../../platform/task.ts';
-import type { Driver, Machine, MachinePlan, MachineRef } from '../hypervisor.ts';
+import type { Driver, DriverAbilities, Machine, MachinePlan, MachineRef } from '../hypervisor.ts';
 import { keepConsoleLog } from './console-log.ts';
 import { launchQemu } from './launch-qemu.ts';
 import { MachineEvents, QemuMachine } from './machine.ts';
@@ -22,6 +23,14 @@ import { QmpConnection } from './qmp.ts';
 const statusSchema = z.object({ status: z.string() });
 const LIVING_STATES = ['running', 'paused', 'io-error', 'suspended'];
 
+const ABILITIES: DriverAbilities = {
+  networks: ['stream', 'tap'],
+  maxCpus: VM_LIMITS.cpus.max, // a microvm has up to 288, q35 as many and more
+  endsBy: 'power-off',
+  givesBackSpace: true,
+  waitsForSpace: true,
+};
+
 type QemuParts = {
   qemuPath: string;
   log: Log;
@@ -31,7 +40,7 @@ type QemuParts = {
 
 export function createQemuDriver({ qemuPath, log, accel }: QemuParts): Driver {
   const qemuVersion = createQemuVersion(qemuPath);
-  return { name: 'qemu', launch, adopt };
+  return { name: 'qemu', abilities: ABILITIES, launch, adopt };
 
   async function launch(task: Task, plan: MachinePlan): Promise<Machine> {
     const chosen = await accel(task, plan, await qemuVersion(task));
