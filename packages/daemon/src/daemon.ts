@@ -32,7 +32,7 @@ import { announceBases, announceVms } from './events/announce-records.ts';
 import { createEvents } from './events/events.ts';
 import { greetAgent } from './guest/handshake.ts';
 import { createDrivers } from './hypervisor/drivers.ts';
-import { createKvmProbe } from './hypervisor/qemu/probe-kvm.ts';
+import { createKvmProbe } from './hypervisor/prove-kvm.ts';
 import { createQemuDriver } from './hypervisor/qemu/qemu.ts';
 import { createImages } from './images/images.ts';
 import { createKernels } from './kernels/kernels.ts';

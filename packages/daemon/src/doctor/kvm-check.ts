@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import type { Check } from '@banger/contract/api/doctor.ts';
-import { readKvmVerdict } from '../hypervisor/qemu/probe-kvm.ts';
+import { readKvmVerdict } from '../hypervisor/prove-kvm.ts';
 import { readBootId } from '../platform/host.ts';
 import { pass, warn } from './check.ts';
 

@@ -12,11 +12,11 @@ import { isAlive } from '../../platform/processes.ts';
 import { findStarted } from '../../platform/started.ts';
 import type { Task } from '../../platform/task.ts';
 import type { Driver, DriverAbilities, Machine, MachinePlan, MachineRef } from '../hypervisor.ts';
+import type { ChooseAccel } from '../prove-kvm.ts';
 import { keepConsoleLog } from './console-log.ts';
 import { launchQemu } from './launch-qemu.ts';
 import { MachineEvents, QemuMachine } from './machine.ts';
 import { consoleLink, machineSockets } from './plan-arguments.ts';
-import type { ChooseAccel } from './probe-kvm.ts';
 import { createQemuVersion } from './qemu-version.ts';
 import { QmpConnection } from './qmp.ts';
 
@@ -34,7 +34,7 @@ const ABILITIES: DriverAbilities = {
 type QemuParts = {
   qemuPath: string;
   log: Log;
-  /** Which accelerator runs this plan, see probe-kvm.ts */
+  /** Which accelerator runs this plan, see prove-kvm.ts */
   accel: ChooseAccel;
 };
 

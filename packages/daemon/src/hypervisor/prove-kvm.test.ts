@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { VmId } from '@banger/contract/names.ts';
-import { greetAgent } from '../../guest/handshake.ts';
-import { createLog } from '../../platform/log.ts';
-import { findByArgument } from '../../platform/processes.ts';
-import { Task } from '../../platform/task.ts';
-import type { Machine, MachinePlan } from '../hypervisor.ts';
-import { createKvmProbe } from './probe-kvm.ts';
+import { greetAgent } from '../guest/handshake.ts';
+import { createLog } from '../platform/log.ts';
+import { findByArgument } from '../platform/processes.ts';
+import { Task } from '../platform/task.ts';
+import type { Machine, MachinePlan } from './hypervisor.ts';
+import { createKvmProbe } from './prove-kvm.ts';
 
-const fakeQemu = fileURLToPath(new URL('../../../../../test/support/fake-qemu', import.meta.url));
+const fakeQemu = fileURLToPath(new URL('../../../../test/support/fake-qemu', import.meta.url));
 const task = Task.background();
 
 test('without the KVM device nothing is probed', async (t) => {

@@ -8,12 +8,12 @@
 import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readSmallFile, writeFileDurably } from '../../platform/files.ts';
-import type { Log } from '../../platform/log.ts';
-import { isOwnFile } from '../../platform/own-files.ts';
-import type { Task } from '../../platform/task.ts';
-import type { Accel, Machine, MachinePlan } from '../hypervisor.ts';
-import { launchQemu } from './launch-qemu.ts';
+import { readSmallFile, writeFileDurably } from '../platform/files.ts';
+import type { Log } from '../platform/log.ts';
+import { isOwnFile } from '../platform/own-files.ts';
+import type { Task } from '../platform/task.ts';
+import type { Accel, Machine, MachinePlan } from './hypervisor.ts';
+import { launchQemu } from './qemu/launch-qemu.ts';
 
 const PROBE_MEMORY_BYTES = 256 * 2 ** 20;
 
