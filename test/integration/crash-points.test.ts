@@ -76,7 +76,7 @@ test('what a killed daemon left half-made goes when the next one starts', async 
     join(state, 'state.sqlite.recovering-wal'),
     join(state, 'copies/2026-01-01-00000001.sqlite.reading'),
     join(state, 'copies/2026-01-01-00000001.sqlite.partial'),
-    join(cache, 'kvm.json.partial'),
+    join(cache, 'kvm-qemu.json.partial'),
     join(cache, `initramfs/${String(digest).slice(7)}.12345678`),
     join(cache, 'packages/download-1-2/x.deb'),
     join(data, 'ssh/config.partial'),

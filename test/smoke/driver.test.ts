@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { greetAgent } from '../../packages/daemon/src/guest/handshake.ts';
 import { testDriver } from '../../packages/daemon/src/hypervisor/driver-suite.ts';
-import type { Accel, Machine } from '../../packages/daemon/src/hypervisor/hypervisor.ts';
+import type { Machine } from '../../packages/daemon/src/hypervisor/hypervisor.ts';
 import { createQemuDriver } from '../../packages/daemon/src/hypervisor/qemu/qemu.ts';
 import { createKernels } from '../../packages/daemon/src/kernels/kernels.ts';
 import { createLog } from '../../packages/daemon/src/platform/log.ts';
@@ -33,8 +33,8 @@ const kernels = createKernels({
 });
 const { vmlinuxPath, initramfsPath } = await kernels.bootFiles(task, kernels.find('debian').digest);
 
-testDriver(`QEMU's driver on ${provenAccel()}`, {
-  driver: createQemuDriver({ qemuPath: 'qemu-system-x86_64', log, accel: async () => provenAccel() }),
+testDriver(`QEMU's driver on ${isKvmProven() ? 'kvm' : 'tcg'}`, {
+  driver: createQemuDriver({ qemuPath: 'qemu-system-x86_64', log, proveKvm: async () => isKvmProven() }),
   plan: {
     kernelPath: vmlinuxPath,
     initramfsPath,
@@ -53,11 +53,13 @@ async function greet(machine: Machine) {
 }
 
 /** What the prepared home found out about this host. */
-function provenAccel(): Accel {
+function isKvmProven(): boolean {
   try {
-    const verdict = JSON.parse(readFileSync(join(PREPARED, 'cache/banger/kvm.json'), 'utf8')) as { works: boolean };
-    return verdict.works ? 'kvm' : 'tcg';
+    const verdict = JSON.parse(readFileSync(join(PREPARED, 'cache/banger/kvm-qemu.json'), 'utf8')) as {
+      works: boolean;
+    };
+    return verdict.works;
   } catch {
-    return 'tcg'; // there is no /dev/kvm
+    return false; // there is no /dev/kvm
   }
 }

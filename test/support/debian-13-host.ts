@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import type { Vm } from '@banger/contract/api/vms.ts';
-import { readKvmVerdict } from '../../packages/daemon/src/hypervisor/qemu/probe-kvm.ts';
+import { kvmVerdictPath, readKvmVerdict } from '../../packages/daemon/src/hypervisor/prove-kvm.ts';
 import { CHECKOUT, createHome, type Output, PREPARED } from './banger-home.ts';
 
 /** Made by scripts/setup-host-test */
@@ -109,7 +109,7 @@ async function makeQemu(folder: string, user: User): Promise<string> {
   const drive = join(folder, 'checkout.squashfs');
   await packCheckout(drive, user);
   // That KVM runs no guests was found out for the default image; to find it out again takes half a minute.
-  const verdict = await readKvmVerdict(join(PREPARED, 'cache/banger/kvm.json'));
+  const verdict = await readKvmVerdict(kvmVerdictPath(join(PREPARED, 'cache/banger'), 'qemu'));
   const refuseKvm = verdict?.works === false ? 'case "$*" in *accel=kvm*) exit 1 ;; esac\n' : '';
   const path = join(folder, 'qemu');
   const script = `#!/bin/sh\n${refuseKvm}exec ${join(CHECKOUT, 'test/support/nesting-qemu')} ${drive} "$@"\n`;

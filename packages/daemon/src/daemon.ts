@@ -32,7 +32,7 @@ import { announceBases, announceVms } from './events/announce-records.ts';
 import { createEvents } from './events/events.ts';
 import { greetAgent } from './guest/handshake.ts';
 import { createDrivers } from './hypervisor/drivers.ts';
-import { createKvmProbe } from './hypervisor/prove-kvm.ts';
+import { createKvmProof } from './hypervisor/prove-kvm.ts';
 import { createQemuDriver } from './hypervisor/qemu/qemu.ts';
 import { createImages } from './images/images.ts';
 import { createKernels } from './kernels/kernels.ts';
@@ -112,10 +112,9 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const folders = createVmFolders({ dataFolder: paths.data, runtimeFolder: paths.runtime });
   const manifests = createVmManifests({ folders, workspaces: store.workspaces, log });
   const userNetwork = createUserNetwork(networkTools(settings));
-  const accel = createKvmProbe({
-    qemuPath: tools.qemu,
+  const proveKvm = createKvmProof({
     log,
-    verdictPath: join(paths.cache, 'kvm.json'),
+    cacheFolder: paths.cache,
     helloLimitMs: settings.bootTimeoutMs / 2,
     greet: async (task, machine) => greetAgent(task, await machine.openAgentStream(task)),
   });
@@ -123,7 +122,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     const { isPrivateOpen, hostPorts } = await config.read();
     return { isPrivateOpen: isPrivateOpen !== false, hostPorts: [...new Set([...(hostPorts ?? []), ...vm.hostPorts])] };
   };
-  const drivers = createDrivers({ qemu: createQemuDriver({ qemuPath: tools.qemu, log, accel }) });
+  const drivers = createDrivers({ qemu: createQemuDriver({ qemuPath: tools.qemu, log, proveKvm }) });
   const sshKey = async () => (await config.read()).sshKey;
   const ssh = createSsh({ paths, folders, commandPath: settings.commandPath, sshKey });
   const publish = createPublishCapability({

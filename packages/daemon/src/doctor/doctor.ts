@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Check } from '@banger/contract/api/doctor.ts';
 import { toBangerError } from '@banger/contract/errors.ts';
 import { createConfig } from '../config/config.ts';
+import { kvmVerdictPath } from '../hypervisor/prove-kvm.ts';
 import type { Host } from '../platform/host.ts';
 import type { Settings } from '../settings.ts';
 import { checkCatalogs } from './catalog-checks.ts';
@@ -33,7 +34,7 @@ export async function* examineHost({ settings, readHost }: DoctorParts): AsyncGe
   const checks: [string, () => Check[] | Promise<Check[]>][] = [
     ['architecture', () => [checkArchitecture()]],
     ['qemu', async () => [(await qemu).check]],
-    ['kvm', async () => checkKvm({ verdictPath: join(paths.cache, 'kvm.json'), qemuVersion: (await qemu).version })],
+    ['kvm', async () => checkKvm({ verdictPath: kvmVerdictPath(paths.cache, 'qemu'), version: (await qemu).version })],
     ['tools', () => checkTools(tools)],
     ['walls', checkWalls],
     ['network', () => checkNetwork(settings)],

@@ -14,11 +14,11 @@ export type KvmFacts = {
   works: boolean | null;
 };
 
-type KvmParts = { verdictPath: string; qemuVersion: string | null; device?: string };
+type KvmParts = { verdictPath: string; version: string | null; device?: string };
 
-export async function checkKvm({ verdictPath, qemuVersion, device = '/dev/kvm' }: KvmParts): Promise<Check[]> {
+export async function checkKvm({ verdictPath, version, device = '/dev/kvm' }: KvmParts): Promise<Check[]> {
   const verdict = await readKvmVerdict(verdictPath);
-  const holds = verdict?.bootId === readBootId() && verdict.qemuVersion === qemuVersion;
+  const holds = verdict?.bootId === readBootId() && verdict.version === version;
   const found = {
     device: await tryDevice(device),
     extension: await readExtension(),

@@ -1,35 +1,37 @@
 /**
  * Whether KVM runs guests here, found out by running one.
  *
- * The device can open, and machines and CPUs can be made, on hosts whose KVM still cannot run a stock kernel; and QEMU
- * then fails instead of falling back. So the first vm on a host that offers /dev/kvm waits for a small guest to say
- * hello. The verdict holds until the host boots again or QEMU changes.
+ * The device can open, and machines and CPUs can be made, on hosts whose KVM still cannot run a stock kernel; and a
+ * hypervisor then fails instead of falling back. So the first vm on a host that offers /dev/kvm waits for a small guest to say
+ * hello. The verdict is one of each driver, and
+ * holds until the host boots again or the driver's program changes.
  */
 import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DriverName } from '@banger/contract/api/vms.ts';
 import { z } from 'zod';
 import { readSmallFile, writeFileDurably } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { isOwnFile } from '../platform/own-files.ts';
 import type { Task } from '../platform/task.ts';
-import type { Accel, Machine, MachinePlan } from './hypervisor.ts';
-import { launchQemu } from './qemu/launch-qemu.ts';
+import type { Machine, MachinePlan } from './hypervisor.ts';
 
 const PROBE_MEMORY_BYTES = 256 * 2 ** 20;
 
 const verdictSchema = z.object({
   bootId: z.string(),
-  qemuVersion: z.string(),
+  /** Of the driver's program */
+  version: z.string(),
   /** A "no" is about this kernel and initramfs as well: what boots nowhere proves nothing about KVM */
   booted: z.string(),
   works: z.boolean(),
 });
 type Verdict = z.infer<typeof verdictSchema>;
 
-type ProbeParts = {
-  qemuPath: string;
+type ProofParts = {
   log: Log;
-  verdictPath: string;
+  /** Each driver has its verdict there */
+  cacheFolder: string;
   /** A guest that KVM runs says hello within a second; a "no" from a busy moment would hold until the next boot */
   helloLimitMs: number;
   /** Resolves when the agent behind the machine's stream has said hello */
@@ -38,45 +40,58 @@ type ProbeParts = {
   bootIdPath?: string;
 };
 
-export type ChooseAccel = (task: Task, plan: MachinePlan, qemuVersion: string) => Promise<Accel>;
+/** What is tried: the plan's kernel and initramfs, by `launch`, which uses KVM. */
+export type KvmTrial = {
+  driver: DriverName;
+  version: string;
+  plan: MachinePlan;
+  launch: (task: Task, plan: MachinePlan) => Promise<Machine>;
+};
 
-export function createKvmProbe(parts: ProbeParts): ChooseAccel {
-  const { kvmDevice = '/dev/kvm', bootIdPath = '/proc/sys/kernel/random/boot_id', verdictPath, log } = parts;
-  let probing: Promise<Verdict> | null = null;
-  /** Where it cannot be written */
-  let unwritten: Verdict | null = null;
+export type ProveKvm = (task: Task, trial: KvmTrial) => Promise<boolean>;
 
-  return async function chooseAccel(task, plan, qemuVersion) {
-    if (!(await canOpen(kvmDevice))) return 'tcg';
+export function createKvmProof(parts: ProofParts): ProveKvm {
+  const { kvmDevice = '/dev/kvm', bootIdPath = '/proc/sys/kernel/random/boot_id', cacheFolder, log } = parts;
+  const proving = new Map<DriverName, Promise<Verdict>>();
+  /** Those that cannot be written */
+  const unwritten = new Map<DriverName, Verdict>();
+
+  return async function proveKvm(task, trial) {
+    if (!(await canOpen(kvmDevice))) return false;
+    const { driver, version, plan } = trial;
+    const verdictPath = kvmVerdictPath(cacheFolder, driver);
     const bootId = (await readFile(bootIdPath, 'utf8')).trim();
     const booted = (await Promise.all([plan.kernelPath, plan.initramfsPath].map(identify))).join(' ');
     const holds = (verdict: Verdict | null) =>
-      verdict?.bootId === bootId && verdict.qemuVersion === qemuVersion && (verdict.works || verdict.booted === booted);
+      verdict?.bootId === bootId && verdict.version === version && (verdict.works || verdict.booted === booted);
 
     for (;;) {
-      const known = unwritten ?? (await readKvmVerdict(verdictPath));
-      if (known && holds(known)) return known.works ? 'kvm' : 'tcg';
-      // Vms that start at once share one probe; each checks that its verdict holds for what it boots.
-      const mine = probing === null;
-      probing ??= probe().finally(() => {
-        probing = null;
-      });
-      const verdict = await task.race(probing);
-      if (mine || holds(verdict)) return verdict.works ? 'kvm' : 'tcg';
+      const known = unwritten.get(driver) ?? (await readKvmVerdict(verdictPath));
+      if (known && holds(known)) return known.works;
+      // Vms that start at once share one proof; each checks that its verdict holds for what it boots.
+      const others = proving.get(driver);
+      const proof = others ?? prove().finally(() => proving.delete(driver));
+      proving.set(driver, proof);
+      const verdict = await task.race(proof);
+      if (!others || holds(verdict)) return verdict.works;
     }
 
-    async function probe(): Promise<Verdict> {
-      const works = await runsGuest(task, parts, plan);
-      const verdict = { bootId, qemuVersion, booted, works };
-      log.info(`KVM ${works ? 'runs guests' : 'does not run guests'} here (QEMU ${qemuVersion})`);
-      unwritten = null;
+    async function prove(): Promise<Verdict> {
+      const works = await runsGuest(task, parts, trial);
+      const verdict = { bootId, version, booted, works };
+      log.info(`KVM ${works ? 'runs guests' : 'does not run guests'} here (${driver} ${version})`);
+      unwritten.delete(driver);
       await writeFileDurably(verdictPath, `${JSON.stringify(verdict)}\n`).catch((fault) => {
-        unwritten = verdict;
+        unwritten.set(driver, verdict);
         log.warn('the verdict about KVM cannot be kept beyond this daemon', fault);
       });
       return verdict;
     }
   };
+}
+
+export function kvmVerdictPath(cacheFolder: string, driver: DriverName): string {
+  return join(cacheFolder, `kvm-${driver}.json`);
 }
 
 /** The same file by whatever path: homes of tests share it as hard links. */
@@ -87,13 +102,13 @@ async function identify(path: string): Promise<string> {
 
 async function runsGuest(
   task: Task,
-  { qemuPath, log, helloLimitMs, greet }: ProbeParts,
-  plan: MachinePlan,
+  { log, helloLimitMs, greet }: ProofParts,
+  { plan, launch }: KvmTrial,
 ): Promise<boolean> {
   const limited = task.withSignal(AbortSignal.timeout(helloLimitMs));
   let machine: Machine | null = null;
   try {
-    machine = await launchQemu(limited, { qemuPath, log }, probePlan(plan), 'kvm');
+    machine = await launch(limited, probePlan(plan));
     const died = machine.exited.then(({ detail }) => Promise.reject(new Error(detail)));
     await Promise.race([greet(limited, machine), died]);
     return true;

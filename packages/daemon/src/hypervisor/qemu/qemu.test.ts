@@ -19,7 +19,7 @@ const task = Task.background();
 const FAKE_PLAN = { kernelPath: '/k', initramfsPath: '/i', kernelArguments: [], cpus: 1, memoryBytes: 2 ** 28 };
 
 testDriver("QEMU's driver on the fake", {
-  driver: createQemuDriver({ qemuPath: fakeQemu, log: createLog(() => {}), accel: async () => 'tcg' }),
+  driver: createQemuDriver({ qemuPath: fakeQemu, log: createLog(() => {}), proveKvm: async () => false }),
   plan: FAKE_PLAN,
   greet: async (machine) => void (await greet(machine)),
   endGuest: async (machine) => (await greet(machine)).shutdown(task, 'poweroff'),
@@ -62,7 +62,7 @@ async function makeFaulty(t: TestContext, faults: Partial<FakeFaults>) {
   writeFakeFaults(faultsPath, faults);
   const qemuPath = join(folder, 'qemu');
   await writeFile(qemuPath, `#!/bin/sh\nBANGER_FAKE_QEMU=${faultsPath} exec ${fakeQemu} "$@"\n`, { mode: 0o700 });
-  const driver = createQemuDriver({ qemuPath, log: createLog(() => {}), accel: async () => 'tcg' });
+  const driver = createQemuDriver({ qemuPath, log: createLog(() => {}), proveKvm: async () => false });
   const plan: MachinePlan = {
     ...FAKE_PLAN,
     ...{ vmId: '0123456789ab' as VmId, runtimeFolder: folder, drives: [], network: null },

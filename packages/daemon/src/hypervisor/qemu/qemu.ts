@@ -11,8 +11,8 @@ import type { Log } from '../../platform/log.ts';
 import { isAlive } from '../../platform/processes.ts';
 import { findStarted } from '../../platform/started.ts';
 import type { Task } from '../../platform/task.ts';
-import type { Driver, DriverAbilities, Machine, MachinePlan, MachineRef } from '../hypervisor.ts';
-import type { ChooseAccel } from '../prove-kvm.ts';
+import type { Accel, Driver, DriverAbilities, Machine, MachinePlan, MachineRef } from '../hypervisor.ts';
+import type { ProveKvm } from '../prove-kvm.ts';
 import { keepConsoleLog } from './console-log.ts';
 import { launchQemu } from './launch-qemu.ts';
 import { MachineEvents, QemuMachine } from './machine.ts';
@@ -34,17 +34,21 @@ const ABILITIES: DriverAbilities = {
 type QemuParts = {
   qemuPath: string;
   log: Log;
-  /** Which accelerator runs this plan, see prove-kvm.ts */
-  accel: ChooseAccel;
+  proveKvm: ProveKvm;
 };
 
-export function createQemuDriver({ qemuPath, log, accel }: QemuParts): Driver {
+export function createQemuDriver({ qemuPath, log, proveKvm }: QemuParts): Driver {
   const qemuVersion = createQemuVersion(qemuPath);
   return { name: 'qemu', abilities: ABILITIES, launch, adopt };
 
   async function launch(task: Task, plan: MachinePlan): Promise<Machine> {
-    const chosen = await accel(task, plan, await qemuVersion(task));
-    return launchQemu(task, { qemuPath, log }, plan, chosen);
+    const version = await qemuVersion(task);
+    const hasKvm = await proveKvm(task, { driver: 'qemu', version, plan, launch: launchUnder('kvm') });
+    return launchUnder(hasKvm ? 'kvm' : 'tcg')(task, plan);
+  }
+
+  function launchUnder(accel: Accel) {
+    return (task: Task, plan: MachinePlan) => launchQemu(task, { qemuPath, log }, plan, accel);
   }
 
   async function adopt(task: Task, ref: MachineRef): Promise<Machine | 'silent' | null> {
