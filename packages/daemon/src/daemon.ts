@@ -195,7 +195,6 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     () => images.sweep(),
     () => kernels.sweep(),
     () => workspaces.sweep(store.vms.list().map(({ id }) => id)),
-    () => ssh.sweep(),
     () => sweepRecovery(paths.state),
     () => removePartials(paths.cache),
   ]);

@@ -5,6 +5,7 @@
  * undone, and how reconcile tidies up after a daemon that was killed.
  */
 import type { BootConfig } from '@banger/contract/guest/messages.ts';
+import type { VmId } from '@banger/contract/names.ts';
 import type { Guest } from '../guest/guest.ts';
 import type { Drive, DriverAbilities, MachineNetwork } from '../hypervisor/hypervisor.ts';
 import type { Task } from '../platform/task.ts';
@@ -31,6 +32,8 @@ export type Capability = {
   hasEnded?(vm: VmRecord): boolean;
   /** Finishes inside the guest, once its agent answers and before the vm counts as running */
   finish?(task: Task, vm: VmRecord, guest: Guest): Promise<void>;
+  /** At the daemon's start, once its vms are as they should be: clears what was cut off, and what belongs to no vm */
+  sweep?(known: ReadonlySet<VmId>): Promise<void>;
   /** Follows a change of cpus, memory or disk size of a stopped vm; `vm` is the new record */
   resize?(task: Task, vm: VmRecord, before: VmRecord): Promise<void>;
   /** The change did not come to pass: `vm` is the old record. A disk may stay larger */

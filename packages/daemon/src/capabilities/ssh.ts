@@ -7,5 +7,6 @@ export function createSshCapability({ ssh }: { ssh: Ssh }): Capability {
     name: 'ssh',
     remove: (vm) => ssh.forget(vm),
     release: async (vm) => ssh.closed(vm),
+    sweep: () => ssh.sweep(),
   };
 }

@@ -9,7 +9,7 @@
  * | removing | removed |
  * | ephemeral, any state | removed: whoever it was for is gone |
  *
- * Then what a run left goes, when its vm no longer runs or its files are gone. What lasts, a folder below `vms` that has
+ * Then what a run left goes, when its vm no longer runs or its files are gone, and each capability clears its own. What lasts, a folder below `vms` that has
  * no record, is never removed here: it means that the state was lost, not that the vm was. A fault with one vm is logged
  * and does not keep the others, or the daemon, from coming up.
  */
@@ -40,6 +40,7 @@ export async function reconcile(parts: VmParts, found: Found): Promise<void> {
     }),
   );
   await sweepHost(parts);
+  await sweepCapabilities(parts);
 }
 
 async function reconcileVm(parts: VmParts, vm: VmRecord, found: Found): Promise<void> {
@@ -67,5 +68,14 @@ async function sweepHost(parts: VmParts): Promise<void> {
     log.info(`removing what a run of ${id} left`);
     await killRun(parts, id);
     await removeTree(join(folders.runtime, id));
+  }
+}
+
+/** A vm whose state was lost is known by its folder. */
+async function sweepCapabilities({ records, folders, capabilities, log }: VmParts): Promise<void> {
+  const lasting = (await listFolder(folders.data)).filter(isVmId);
+  const known = new Set([...records.list().map(({ id }) => id), ...lasting]);
+  for (const { name, sweep } of capabilities) {
+    await sweep?.(known).catch((fault) => log.warn(`${name}: what belongs to no vm could not be cleared`, fault));
   }
 }
