@@ -27,6 +27,7 @@ pub fn boot(command_line: &CommandLine) -> Result<Machine, BootFailure> {
     mounts::mount_image(&config.image_drive)?;
     trace::mark("image");
     mounts::mount_disk(&config.disk_drive)?;
+    disk::grow(&config.disk_drive).or_fail("DISK_UNREADABLE", "growing the disk")?;
     trace::mark("disk");
     let modules = config.modules_drive.as_deref().map(mounts::mount_modules).transpose()?;
     let folders = disk::open_folders()?;

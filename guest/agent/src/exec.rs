@@ -8,11 +8,12 @@ use bytes::Bytes;
 use h2::{FlowControl, RecvStream, SendStream};
 use serde::Deserialize;
 
+use crate::agent::Agent;
 use crate::frames::{Decoder, FromHost, ToHost, json_frame};
 use crate::http_answers::{Refusal, parse_json};
 use crate::process::signal_number;
-use crate::routes::Agent;
-use crate::session::{self, Session};
+use crate::session::Session;
+use crate::start_session::start_session;
 
 /// How long a host that was told everything may take to close
 const FAREWELL: Duration = Duration::from_secs(30);
@@ -46,7 +47,7 @@ pub async fn run(agent: Arc<Agent>, body: RecvStream, mut client: SendStream<Byt
 
 async fn find_session(agent: &Agent, input: &mut Input) -> Result<Arc<Session>, Refusal> {
     match input.next_frame().await {
-        Some(Ok(FromHost::Start(json))) => session::start(&agent.sessions, parse_json(&json)?).await,
+        Some(Ok(FromHost::Start(json))) => start_session(&agent.sessions, parse_json(&json)?).await,
         Some(Ok(FromHost::Attach(json))) => agent.sessions.get(&parse_json::<Attach>(&json)?.id),
         Some(Err(refusal)) => Err(refusal),
         _ => Err(Refusal::bad_request("the first frame is neither START nor ATTACH")),

@@ -15,8 +15,8 @@ use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use crate::blocking::off_the_runtime;
 use crate::http_answers::{Answer, Code, Refusal, response, send_body};
-use crate::session::off_the_runtime;
 use crate::users::find_user;
 use crate::{tar_in, tar_out};
 

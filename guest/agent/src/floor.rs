@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::console;
+use crate::failed_boot;
 use crate::handshake::{AgentInfo, Heard, InitKind, Scanner, ready_line};
 use crate::kernel_modules;
 use crate::port::Port;
@@ -12,7 +13,7 @@ pub fn run() -> ! {
     let port = kernel_modules::load_all().and_then(|()| Port::open_when_there(Duration::from_secs(10)));
     match port {
         Ok(port) => answer_until_bye(&port),
-        Err(failure) => failure.report_and_reset(),
+        Err(failure) => failed_boot::report_and_reset(&failure),
     }
     console::reset_machine()
 }

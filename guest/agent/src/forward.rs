@@ -10,9 +10,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use crate::blocking::off_the_runtime;
 use crate::http_answers::{Code, Refusal, cut_off, response, send_answer, send_body};
 use crate::ports;
-use crate::session::off_the_runtime;
 
 pub async fn run(target: &Uri, body: RecvStream, mut respond: SendResponse<Bytes>) {
     let connection = match connect(target).await {

@@ -1,6 +1,8 @@
 //! The guest agent: `/init` of the initramfs that every vm boots with. It puts the machine together from the image and
 //! the vm's disk, hands it over to the image's init (or stays as a small supervisor), and answers the host.
 
+mod agent;
+mod blocking;
 mod boot;
 mod boot_failure;
 mod clock;
@@ -9,6 +11,7 @@ mod command_line;
 mod console;
 mod disk;
 mod exec;
+mod failed_boot;
 mod files;
 mod floor;
 mod forward;
@@ -37,6 +40,7 @@ mod session_output;
 mod sessions;
 mod shutdown;
 mod start_request;
+mod start_session;
 mod supervisor;
 mod sys;
 mod tar_format;
@@ -74,7 +78,7 @@ fn main() -> ExitCode {
     }
     match boot::boot(&command_line) {
         Ok(machine) => hand_over(machine),
-        Err(failure) => failure.report_and_reset(),
+        Err(failure) => failed_boot::report_and_reset(&failure),
     }
 }
 

@@ -15,7 +15,6 @@ use rustix::mount::{
 };
 
 use crate::boot_failure::{BootFailure, ToBootFailure};
-use crate::disk;
 
 pub const IMAGE: &str = "/banger/image";
 pub const DISK: &str = "/banger/disk";
@@ -97,14 +96,12 @@ pub fn mount_image(drive: &str) -> Result<(), BootFailure> {
     Err(BootFailure::new("IMAGE_UNREADABLE", format!("{device} could not be mounted, {}", problems.join(", "))))
 }
 
-/// The vm's own disk, grown to the size of its file.
+/// The vm's own disk.
 pub fn mount_disk(drive: &str) -> Result<(), BootFailure> {
     let device = wait_for_drive(drive).ok_or_else(|| missing("DISK_DRIVE_MISSING", drive))?;
     make_folder(DISK)?;
     // What is deleted is given back to the host at once: the disk's file there is sparse, and would only ever grow.
-    mount(&device, DISK, "ext4", MountFlags::NOATIME, c"errors=remount-ro,discard")
-        .or_fail("DISK_UNREADABLE", &device)?;
-    disk::grow(drive).or_fail("DISK_UNREADABLE", "growing the disk")
+    mount(&device, DISK, "ext4", MountFlags::NOATIME, c"errors=remount-ro,discard").or_fail("DISK_UNREADABLE", &device)
 }
 
 /// The modules of this kernel, for `modprobe` in the machine.

@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::blocking::off_the_runtime;
 use crate::http_answers::{Answer, Refusal};
-use crate::session::off_the_runtime;
 
 /// A machine may have more of each; the answer then says that it is cut.
 const MAX_PORTS: usize = 1024;

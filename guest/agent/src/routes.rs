@@ -10,20 +10,11 @@ use http::{Method, Request, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::agent::Agent;
 use crate::exec::Signal;
-use crate::handshake::AgentInfo;
 use crate::http_answers::{Answer, Code, Refusal, read_json, response, send_answer};
-use crate::init_ready::InitReady;
 use crate::process::signal_number;
-use crate::sessions::Sessions;
-use crate::{clock, exec, files, forward, ports, shutdown};
-
-pub struct Agent {
-    pub info: AgentInfo,
-    pub sessions: Arc<Sessions>,
-    pub init_ready: InitReady,
-    pub clock: clock::Keeper,
-}
+use crate::{exec, files, forward, ports, shutdown};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

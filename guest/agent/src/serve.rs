@@ -10,12 +10,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::server;
 
+use crate::agent::Agent;
 use crate::boot::Machine;
 use crate::handshake::{AgentInfo, Heard, InitKind, Scanner, ready_line};
 use crate::init_ready::{self, InitReady, InitWord};
 use crate::port::Port;
 use crate::port_stream::{Gathered, LivePort, PortStream};
-use crate::routes::{self, Agent};
+use crate::routes;
 use crate::sessions::Sessions;
 use crate::{clock, comeback, console, process_list, sys};
 

@@ -1,23 +1,27 @@
-//! One session: a process, its input, and what others may ask of it. Its output is the business of `session_output`.
+//! One session: a process, its input, and what others may ask of it. `start_session` begins it, and its output is the
+//! business of `session_output`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use h2::SendStream;
 use serde::Serialize;
-use tokio::io::Interest;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::watch;
 
 use crate::clock;
-use crate::frames::ToHost;
-use crate::http_answers::{Code, Refusal};
-use crate::output::{GuestFile, input_pipe, output_pipe};
-use crate::process::{self, Exit, Process, ProcessFiles};
+use crate::output::GuestFile;
+use crate::process::{Exit, Process};
 use crate::pty;
-use crate::session_output::{Order, SessionOutput};
-use crate::sessions::Sessions;
-use crate::start_request::{StartRequest, TerminalSize};
-use crate::users::find_user;
+use crate::start_request::TerminalSize;
+
+/// What others ask of a session's output
+pub enum Order {
+    Attach(SendStream<Bytes>),
+    /// The client sent what is no frame
+    Refuse,
+    Close,
+}
 
 pub struct Session {
     pub id: String,
@@ -31,6 +35,19 @@ pub struct Session {
     orders: mpsc::UnboundedSender<Order>,
     status: Mutex<Status>,
     has_ended: watch::Sender<bool>,
+}
+
+/// What it was started with, as it is listed
+pub struct Command {
+    pub argv: Vec<String>,
+    pub user: String,
+    pub keep: bool,
+}
+
+/// Where the process reads from, as far as it does
+pub struct Ends {
+    pub terminal: Option<GuestFile>,
+    pub stdin: Option<GuestFile>,
 }
 
 #[derive(Clone, Default)]
@@ -55,57 +72,30 @@ pub struct SessionInfo {
 /// What is listed of a command that may be megabytes long
 const LISTED_BYTES: usize = 4096;
 
-/// Our ends of what the process reads and writes
-struct Ends {
-    terminal: Option<GuestFile>,
-    stdin: Option<GuestFile>,
-    outputs: Vec<(ToHost, GuestFile)>,
-}
-
-/// Starts the command; it is in the table, and waits for a client to attach.
-pub async fn start(sessions: &Arc<Sessions>, request: StartRequest) -> Result<Arc<Session>, Refusal> {
-    let slot = sessions.take_slot()?;
-    let (request, user, plan) = off_the_runtime(move || {
-        let user = find_user(request.user.as_deref())?;
-        let plan = request.plan(&user)?;
-        Ok((request, user, plan))
-    })
-    .await?;
-    let (ends, files) = match request.tty {
-        Some(size) => open_terminal(pty::open(size, &user).map_err(internal)?).map_err(internal)?,
-        None => open_pipes(request.stdin).map_err(internal)?,
-    };
-    let user_name = user.name.clone();
-    let pid = off_the_runtime(move || process::spawn(&plan, &user, files)).await?;
-
-    let (orders, received_orders) = mpsc::unbounded_channel();
-    let session = Arc::new(Session {
-        id: sessions.next_id(),
-        process: Process::watch(pid).map_err(internal)?,
-        keep: request.keep,
-        argv: shorten(request.argv),
-        user: user_name,
-        started_unix_ms: clock::now_unix_ms(),
-        terminal: ends.terminal,
-        stdin: Mutex::new(ends.stdin),
-        orders,
-        status: Mutex::default(),
-        has_ended: watch::Sender::new(false),
-    });
-    sessions.add(session.clone());
-    let output = SessionOutput::new(session.clone(), ends.outputs, received_orders);
-    let sessions = sessions.clone();
-    tokio::spawn(async move {
-        let session = output.session().clone();
-        output.run(&sessions).await;
-        sessions.forget(&session.id);
-        session.has_ended.send_replace(true);
-        drop(slot);
-    });
-    Ok(session)
-}
-
 impl Session {
+    /// The session, and where what is asked of its output arrives.
+    pub fn new(id: String, process: Process, command: Command, ends: Ends) -> (Arc<Self>, UnboundedReceiver<Order>) {
+        let (orders, received_orders) = mpsc::unbounded_channel();
+        let session = Arc::new(Self {
+            id,
+            process,
+            keep: command.keep,
+            argv: shorten(command.argv),
+            user: command.user,
+            started_unix_ms: clock::now_unix_ms(),
+            terminal: ends.terminal,
+            stdin: Mutex::new(ends.stdin),
+            orders,
+            status: Mutex::default(),
+            has_ended: watch::Sender::new(false),
+        });
+        (session, received_orders)
+    }
+
+    pub fn mark_ended(&self) {
+        self.has_ended.send_replace(true);
+    }
+
     /// The client gets the output from now on; the one before is cut off.
     pub fn attach(&self, client: SendStream<Bytes>) {
         // A session that has just ended drops the client's stream, which resets it.
@@ -187,52 +177,6 @@ fn shorten(argv: Vec<String>) -> Vec<String> {
         kept.push(word);
     }
     kept
-}
-
-fn open_terminal(pty: pty::Pty) -> std::io::Result<(Ends, ProcessFiles)> {
-    let ours = GuestFile::new(pty.ours, Interest::READABLE | Interest::WRITABLE)?;
-    let files = ProcessFiles {
-        stdin: pty.theirs.try_clone()?.into(),
-        stdout: pty.theirs.try_clone()?.into(),
-        stderr: pty.theirs.into(),
-        is_terminal: true,
-    };
-    let outputs = vec![(ToHost::Stdout, ours.clone())];
-    Ok((Ends { terminal: Some(ours.clone()), stdin: Some(ours), outputs }, files))
-}
-
-fn open_pipes(has_stdin: bool) -> std::io::Result<(Ends, ProcessFiles)> {
-    let (stdout, their_stdout) = output_pipe()?;
-    let (stderr, their_stderr) = output_pipe()?;
-    let (stdin, their_stdin) = match has_stdin {
-        true => {
-            let (stdin, theirs) = input_pipe()?;
-            (Some(GuestFile::new(stdin, Interest::WRITABLE)?), theirs.into())
-        }
-        false => (None, std::process::Stdio::null()),
-    };
-    let outputs = vec![
-        (ToHost::Stdout, GuestFile::new(stdout, Interest::READABLE)?),
-        (ToHost::Stderr, GuestFile::new(stderr, Interest::READABLE)?),
-    ];
-    let files = ProcessFiles {
-        stdin: their_stdin,
-        stdout: their_stdout.into(),
-        stderr: their_stderr.into(),
-        is_terminal: false,
-    };
-    Ok((Ends { terminal: None, stdin, outputs }, files))
-}
-
-/// Work that waits for the guest's disk.
-pub async fn off_the_runtime<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Refusal::new(Code::Internal, error.to_string())))
-}
-
-fn internal(error: std::io::Error) -> Refusal {
-    Refusal::new(Code::Internal, error.to_string())
 }
 
 #[cfg(test)]

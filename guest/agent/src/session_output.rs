@@ -16,20 +16,13 @@ use crate::http_answers::{cut_off, send_body};
 use crate::output::GuestFile;
 use crate::process::Exit;
 use crate::scrollback::Scrollback;
-use crate::session::Session;
+use crate::session::{Order, Session};
 use crate::sessions::Sessions;
 
 /// A background child may hold the output open for this long after the process ended
 const LATE_OUTPUT: Duration = Duration::from_secs(1);
 /// Time to end after SIGHUP and SIGTERM
 const KILL_PATIENCE: Duration = Duration::from_secs(2);
-
-pub enum Order {
-    Attach(SendStream<Bytes>),
-    /// The client sent what is no frame
-    Refuse,
-    Close,
-}
 
 pub struct SessionOutput {
     session: Arc<Session>,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::agent::Agent;
 use crate::handshake::InitKind;
-use crate::routes::Agent;
 use crate::sys;
 
 #[derive(Clone, Copy, Deserialize)]

@@ -1,0 +1,38 @@
+//! A boot that went wrong ends here: one line on the console, one answer to the host, then the machine resets.
+
+use std::time::{Duration, Instant};
+
+use crate::boot_failure::BootFailure;
+use crate::console;
+use crate::handshake::{Heard, Scanner, fail_line};
+use crate::port::Port;
+
+pub fn report_and_reset(failure: &BootFailure) -> ! {
+    console::say(&format!("boot failed: {} {}", failure.code, failure.message));
+    if let Ok(port) = Port::open_when_there(Duration::from_secs(2)) {
+        answer_hellos(&port, failure);
+    }
+    console::reset_machine()
+}
+
+/// Tells every hello of the failure, until the host has read it and hung up or 2 s have passed.
+fn answer_hellos(port: &Port, failure: &BootFailure) {
+    let deadline = Instant::now() + Duration::from_secs(2);
+    let mut scanner = Scanner::default();
+    let mut buffer = vec![0; 32 * 1024];
+    let mut has_answered = false;
+    while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+        match port.read(&mut buffer) {
+            Ok(0) if has_answered => return,
+            Ok(count) if count > 0 => {
+                for heard in scanner.hear_all(&buffer[..count]) {
+                    if let Heard::Hello { nonce, .. } = heard {
+                        has_answered |=
+                            port.write(fail_line(&nonce, failure.code, &failure.message).as_bytes()).is_ok();
+                    }
+                }
+            }
+            _ => port.wait_for_change(left),
+        }
+    }
+}
