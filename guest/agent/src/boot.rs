@@ -6,11 +6,12 @@ use std::time::Duration;
 use crate::boot_failure::{BootFailure, ToBootFailure};
 use crate::command_line::CommandLine;
 use crate::handshake::{AgentInfo, InitKind};
-use crate::port::Port;
+use crate::line::Line;
+use crate::serial_line::SerialLine;
 use crate::{clock, disk, identity, image_init, init_ready, kernel_modules, mounts, network, trace};
 
 pub struct Machine {
-    pub port: Port,
+    pub line: Box<dyn Line>,
     pub info: AgentInfo,
     /// The image's init, when it has one
     pub image_init: Option<&'static str>,
@@ -53,11 +54,11 @@ pub fn boot(command_line: &CommandLine) -> Result<Machine, BootFailure> {
     }
     let init_notices = image_init.filter(|init| image_init::is_systemd(init)).map(|_| init_ready::listen()).transpose();
     let init_notices = init_notices.or_fail("INIT", "a socket for the init")?;
-    let port = Port::open_when_there(Duration::from_secs(10))?;
+    let line = SerialLine::open_when_there(Duration::from_secs(10))?;
     let info = AgentInfo::of_this_machine(if image_init.is_some() { InitKind::Image } else { InitKind::Agent });
     trace::mark("booted");
     if command_line.is_traced {
         trace::print();
     }
-    Ok(Machine { port, info, image_init, init_notices })
+    Ok(Machine { line: Box::new(line), info, image_init, init_notices })
 }

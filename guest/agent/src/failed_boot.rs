@@ -5,34 +5,35 @@ use std::time::{Duration, Instant};
 use crate::boot_failure::BootFailure;
 use crate::console;
 use crate::handshake::{Heard, Scanner, fail_line};
-use crate::port::Port;
+use crate::line::Line;
+use crate::serial_line::SerialLine;
 
 pub fn report_and_reset(failure: &BootFailure) -> ! {
     console::say(&format!("boot failed: {} {}", failure.code, failure.message));
-    if let Ok(port) = Port::open_when_there(Duration::from_secs(2)) {
-        answer_hellos(&port, failure);
+    if let Ok(line) = SerialLine::open_when_there(Duration::from_secs(2)) {
+        answer_hellos(&line, failure);
     }
     console::reset_machine()
 }
 
 /// Tells every hello of the failure, until the host has read it and hung up or 2 s have passed.
-fn answer_hellos(port: &Port, failure: &BootFailure) {
+fn answer_hellos(line: &dyn Line, failure: &BootFailure) {
     let deadline = Instant::now() + Duration::from_secs(2);
     let mut scanner = Scanner::default();
     let mut buffer = vec![0; 32 * 1024];
     let mut has_answered = false;
     while let Some(left) = deadline.checked_duration_since(Instant::now()) {
-        match port.read(&mut buffer) {
+        match line.read(&mut buffer) {
             Ok(0) if has_answered => return,
             Ok(count) if count > 0 => {
                 for heard in scanner.hear_all(&buffer[..count]) {
                     if let Heard::Hello { nonce, .. } = heard {
                         has_answered |=
-                            port.write(fail_line(&nonce, failure.code, &failure.message).as_bytes()).is_ok();
+                            line.write(fail_line(&nonce, failure.code, &failure.message).as_bytes()).is_ok();
                     }
                 }
             }
-            _ => port.wait_for_change(left),
+            _ => line.changes().wait(left),
         }
     }
 }

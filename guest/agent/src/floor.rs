@@ -7,30 +7,31 @@ use crate::console;
 use crate::failed_boot;
 use crate::handshake::{AgentInfo, Heard, InitKind, Scanner, ready_line};
 use crate::kernel_modules;
-use crate::port::Port;
+use crate::line::Line;
+use crate::serial_line::SerialLine;
 
 pub fn run() -> ! {
-    let port = kernel_modules::load_all().and_then(|()| Port::open_when_there(Duration::from_secs(10)));
-    match port {
-        Ok(port) => answer_until_bye(&port),
+    let line = kernel_modules::load_all().and_then(|()| SerialLine::open_when_there(Duration::from_secs(10)));
+    match line {
+        Ok(line) => answer_until_bye(&line),
         Err(failure) => failed_boot::report_and_reset(&failure),
     }
     console::reset_machine()
 }
 
-fn answer_until_bye(port: &Port) {
+fn answer_until_bye(line: &dyn Line) {
     let info = AgentInfo::of_this_machine(InitKind::Agent);
     let mut scanner = Scanner::default();
     let mut buffer = vec![0; 32 * 1024];
     loop {
-        let Some(count) = port.read(&mut buffer).ok().filter(|&count| count > 0) else {
-            port.wait_for_change(Duration::from_secs(3600));
+        let Some(count) = line.read(&mut buffer).ok().filter(|&count| count > 0) else {
+            line.changes().wait(Duration::from_secs(3600));
             continue;
         };
         for heard in scanner.hear_all(&buffer[..count]) {
             match heard {
                 // A host that hung up asks again.
-                Heard::Hello { nonce, .. } => drop(port.write(ready_line(&nonce, &info).as_bytes())),
+                Heard::Hello { nonce, .. } => drop(line.write(ready_line(&nonce, &info).as_bytes())),
                 Heard::Bye => return,
                 Heard::Preface => {}
             }

@@ -14,9 +14,10 @@ use crate::agent::Agent;
 use crate::boot::Machine;
 use crate::handshake::{AgentInfo, Heard, InitKind, Scanner, ready_line};
 use crate::init_ready::{self, InitReady, InitWord};
-use crate::port::Port;
-use crate::port_stream::{Gathered, LivePort, PortStream};
+use crate::line::Line;
+use crate::line_stream::{Gathered, LineStream, LiveLine};
 use crate::routes;
+use crate::serial_line::SerialLine;
 use crate::sessions::Sessions;
 use crate::{clock, comeback, console, process_list, sys};
 
@@ -26,7 +27,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 const STREAM_LIMIT: u32 = 256;
 /// More than streams: a transfer that waits for the host never keeps a command from starting
 const BLOCKING_THREADS: usize = 300;
-/// The port is free once the one before has ended
+/// The line is free once the one before has ended
 const COME_BACK_PATIENCE: Duration = Duration::from_secs(2);
 /// Enough for the deepest tree of folders that a path can name
 const STACK_BYTES: usize = 8 << 20;
@@ -38,7 +39,7 @@ pub fn run(machine: Machine) -> ! {
         (InitKind::Image, None) => InitWord::Silent,
         (InitKind::Image, Some(_)) => InitWord::Telling,
     };
-    serve_for_ever(machine.port, machine.info, says, machine.init_notices)
+    serve_for_ever(machine.line, machine.info, says, machine.init_notices)
 }
 
 /// The agent that takes the place of one that ended.
@@ -48,8 +49,8 @@ pub fn come_back() -> ! {
     let init = if says == InitWord::None { InitKind::Agent } else { InitKind::Image };
     // Where the one before it was: with the init's own, and not in the group that limits nobody.
     let _ = std::fs::write("/sys/fs/cgroup/init.scope/cgroup.procs", "0");
-    match Port::open_when_there(COME_BACK_PATIENCE) {
-        Ok(port) => serve_for_ever(port, AgentInfo::of_this_machine(init), says, notices),
+    match SerialLine::open_when_there(COME_BACK_PATIENCE) {
+        Ok(line) => serve_for_ever(Box::new(line), AgentInfo::of_this_machine(init), says, notices),
         Err(failure) => {
             console::say(&format!("the agent cannot come back: {} {}", failure.code, failure.message));
             std::process::exit(1)
@@ -57,14 +58,14 @@ pub fn come_back() -> ! {
     }
 }
 
-fn serve_for_ever(port: Port, info: AgentInfo, says: InitWord, notices: Option<UnixDatagram>) -> ! {
+fn serve_for_ever(line: Box<dyn Line>, info: AgentInfo, says: InitWord, notices: Option<UnixDatagram>) -> ! {
     become_lasting();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_stack_size(STACK_BYTES)
         .build();
-    let ended = runtime.and_then(|runtime| runtime.block_on(serve(port, info, says, notices)));
+    let ended = runtime.and_then(|runtime| runtime.block_on(serve(line, info, says, notices)));
     console::say(&format!("the agent cannot go on: {ended:?}"));
     std::process::exit(1)
 }
@@ -80,8 +81,8 @@ pub fn become_lasting() {
     let _ = rustix::process::setpriority_process(None, AGENT_NICE);
 }
 
-async fn serve(port: Port, info: AgentInfo, says: InitWord, notices: Option<UnixDatagram>) -> io::Result<()> {
-    let port = Arc::new(LivePort::new(port)?);
+async fn serve(line: Box<dyn Line>, info: AgentInfo, says: InitWord, notices: Option<UnixDatagram>) -> io::Result<()> {
+    let line = Arc::new(LiveLine::new(line)?);
     let sessions = Sessions::new(comeback::earlier_lives());
     let life = sessions.life().to_owned();
     // Not before the boot is over: the copy of this program takes a moment.
@@ -96,22 +97,22 @@ async fn serve(port: Port, info: AgentInfo, says: InitWord, notices: Option<Unix
     let init_ready = InitReady::follow(says, notices, || drop(InitWord::Ready.remember()))?;
     let agent = Arc::new(Agent { sessions, info, init_ready, clock: clock::Keeper::default() });
     loop {
-        let beginning = greet(&port, &agent).await?;
-        let (stream, gathered) = PortStream::new(port.clone(), beginning);
+        let beginning = greet(&line, &agent).await?;
+        let (stream, gathered) = LineStream::new(line.clone(), beginning);
         // However a session ends, the next one begins with a hello.
         let _ = serve_session(stream, gathered, &agent).await;
     }
 }
 
 /// Answers hellos until a session begins; returns its first bytes.
-async fn greet(port: &LivePort, agent: &Agent) -> io::Result<Vec<u8>> {
+async fn greet(line: &LiveLine, agent: &Agent) -> io::Result<Vec<u8>> {
     let mut scanner = Scanner::default();
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let count = port.read(&mut buffer).await?;
+        let count = line.read(&mut buffer).await?;
         if count == 0 {
             scanner.forget();
-            port.changed().await;
+            line.changed().await;
         }
         let mut rest = &buffer[..count];
         while let Some(heard) = scanner.hear(&mut rest) {
@@ -121,7 +122,7 @@ async fn greet(port: &LivePort, agent: &Agent) -> io::Result<Vec<u8>> {
                         clock::catch_up(unix_ms);
                     }
                     // A host that hung up in the meantime says hello again.
-                    let _ = port.write_all(ready_line(&nonce, &agent.info).as_bytes()).await;
+                    let _ = line.write_all(ready_line(&nonce, &agent.info).as_bytes()).await;
                 }
                 Heard::Preface => return Ok([b"PRI * HTTP/2.0\r\n", rest].concat()),
                 Heard::Bye => {}
@@ -130,7 +131,7 @@ async fn greet(port: &LivePort, agent: &Agent) -> io::Result<Vec<u8>> {
     }
 }
 
-async fn serve_session(stream: PortStream, gathered: Gathered, agent: &Arc<Agent>) -> Result<(), h2::Error> {
+async fn serve_session(stream: LineStream, gathered: Gathered, agent: &Arc<Agent>) -> Result<(), h2::Error> {
     let handshake = server::Builder::new()
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)

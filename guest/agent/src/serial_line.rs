@@ -1,26 +1,25 @@
-//! The virtio-serial port to the host. Without a host its reads return 0 and a plain poll reports a hangup at once, for
-//! ever; so waiting goes through an edge-triggered epoll, which only wakes when something changed.
+//! A virtio-serial port as the line to the host. Without a host its reads return 0, and a plain poll reports a hangup at
+//! once, for ever.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::boot_failure::{BootFailure, ToBootFailure};
+use crate::line::{Changes, Line};
 
 const PORT_NAME: &str = "banger.agent";
 
-pub struct Port {
+pub struct SerialLine {
     file: File,
-    changes: OwnedFd,
+    changes: Changes,
 }
 
-impl Port {
+impl SerialLine {
     /// Opens the port; the driver may still be finding it.
     pub fn open_when_there(patience: Duration) -> Result<Self, BootFailure> {
         let deadline = Instant::now() + patience;
@@ -38,18 +37,24 @@ impl Port {
     fn open(device: &str) -> io::Result<Self> {
         const O_NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
         let file = OpenOptions::new().read(true).write(true).custom_flags(O_NONBLOCK).open(device)?;
-        let changes = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        epoll::add(&changes, &file, EventData::new_u64(0), EventFlags::IN | EventFlags::OUT | EventFlags::ET)?;
+        let changes = Changes::new()?;
+        changes.watch(&file)?;
         Ok(Self { file, changes })
     }
 
-    /// `Ok(0)`: no host is connected. `WouldBlock`: it has nothing to say.
-    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    fn is_hung_up(&self) -> bool {
+        let mut polled = [PollFd::new(&self.file, PollFlags::OUT)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut polled, Some(&now)).is_ok() && polled[0].revents().contains(PollFlags::HUP)
+    }
+}
+
+impl Line for SerialLine {
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         (&self.file).read(buffer)
     }
 
-    /// `WouldBlock`: the host does not read; `BrokenPipe`: there is none.
-    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let written = (&self.file).write(bytes);
         if matches!(&written, Err(error) if error.kind() == io::ErrorKind::WouldBlock) && self.is_hung_up() {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -57,30 +62,8 @@ impl Port {
         written
     }
 
-    pub fn wait_for_change(&self, patience: Duration) {
-        let timeout = Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: patience.subsec_nanos().into() };
-        self.take_changes(&timeout);
-    }
-
-    /// The descriptor that becomes readable when the port changed.
-    pub fn changes(&self) -> &OwnedFd {
+    fn changes(&self) -> &Changes {
         &self.changes
-    }
-
-    pub fn forget_changes(&self) {
-        self.take_changes(&Timespec { tv_sec: 0, tv_nsec: 0 });
-    }
-
-    fn take_changes(&self, timeout: &Timespec) {
-        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 1];
-        // An interrupted wait is a change like any other: the caller looks again.
-        let _ = epoll::wait(&self.changes, &mut events, Some(timeout));
-    }
-
-    fn is_hung_up(&self) -> bool {
-        let mut polled = [PollFd::new(&self.file, PollFlags::OUT)];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        poll(&mut polled, Some(&now)).is_ok() && polled[0].revents().contains(PollFlags::HUP)
     }
 }
 

@@ -1,16 +1,17 @@
-//! The port as the byte stream of an HTTP/2 session. What HTTP/2 writes is gathered here and goes out once per turn of
-//! the session, because every write to the port is a trip out of the machine.
+//! The line as the byte stream of an HTTP/2 session. What HTTP/2 writes is gathered here and goes out once per turn of
+//! the session, because every write to the line is a trip out of the machine.
 
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
-use crate::port::Port;
+use crate::line::Line;
 use crate::sys;
 
 /// HTTP/2 writes no more while this much waits to go out
@@ -18,16 +19,18 @@ const GATHER_LIMIT_BYTES: usize = 256 * 1024;
 /// The kernel takes no more in one write
 const WRITE_LIMIT_BYTES: usize = 32 * 1024;
 
-/// The port, and waiting for it, in the runtime
-pub struct LivePort {
-    port: Port,
+/// The line, and waiting for it, in the runtime
+pub struct LiveLine {
+    line: Box<dyn Line>,
     changes: AsyncFd<std::os::fd::OwnedFd>,
+    /// A host left right after what was read last
+    has_hung_up: AtomicBool,
 }
 
-impl LivePort {
-    pub fn new(port: Port) -> io::Result<Self> {
-        let changes = sys::watch_descriptor(port.changes().try_clone()?, Interest::READABLE)?;
-        Ok(Self { port, changes })
+impl LiveLine {
+    pub fn new(line: Box<dyn Line>) -> io::Result<Self> {
+        let changes = sys::watch_descriptor(line.changes().descriptor().try_clone()?, Interest::READABLE)?;
+        Ok(Self { line, changes, has_hung_up: AtomicBool::new(false) })
     }
 
     pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -49,9 +52,15 @@ impl LivePort {
     /// Reads as much as there is: the kernel hands it out in small pieces.
     fn poll_read(&self, context: &mut Context, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut filled = 0;
+        if self.has_hung_up.swap(false, Ordering::Relaxed) {
+            return Poll::Ready(Ok(filled));
+        }
         while filled < buffer.len() {
-            match self.port.read(&mut buffer[filled..]) {
-                Ok(0) => break,
+            match self.line.read(&mut buffer[filled..]) {
+                Ok(0) => {
+                    self.has_hung_up.store(filled > 0, Ordering::Relaxed);
+                    break;
+                }
                 Ok(count) => filled += count,
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(error)),
                 Err(_) if filled > 0 => break,
@@ -63,7 +72,7 @@ impl LivePort {
 
     fn poll_write(&self, context: &mut Context, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
-            match self.port.write(&bytes[..bytes.len().min(WRITE_LIMIT_BYTES)]) {
+            match self.line.write(&bytes[..bytes.len().min(WRITE_LIMIT_BYTES)]) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.poll_changed(context)),
                 done => return Poll::Ready(done),
             }
@@ -72,16 +81,16 @@ impl LivePort {
 
     fn poll_changed(&self, context: &mut Context) -> Poll<()> {
         if let Ok(mut guard) = ready!(self.changes.poll_read_ready(context)) {
-            self.port.forget_changes();
+            self.line.changes().forget();
             guard.clear_ready();
         }
         Poll::Ready(())
     }
 }
 
-/// One session's view of the port
-pub struct PortStream {
-    port: Arc<LivePort>,
+/// One session's view of the line
+pub struct LineStream {
+    line: Arc<LiveLine>,
     /// What was read before the session began
     beginning: VecDeque<u8>,
     gathered: Gathered,
@@ -90,14 +99,14 @@ pub struct PortStream {
 /// What waits to go out, shared with the one who sends it
 #[derive(Clone)]
 pub struct Gathered {
-    port: Arc<LivePort>,
+    line: Arc<LiveLine>,
     bytes: Arc<Mutex<VecDeque<u8>>>,
 }
 
-impl PortStream {
-    pub fn new(port: Arc<LivePort>, beginning: Vec<u8>) -> (Self, Gathered) {
-        let gathered = Gathered { port: port.clone(), bytes: Arc::default() };
-        (Self { port, beginning: beginning.into(), gathered: gathered.clone() }, gathered)
+impl LineStream {
+    pub fn new(line: Arc<LiveLine>, beginning: Vec<u8>) -> (Self, Gathered) {
+        let gathered = Gathered { line: line.clone(), bytes: Arc::default() };
+        (Self { line, beginning: beginning.into(), gathered: gathered.clone() }, gathered)
     }
 }
 
@@ -106,7 +115,7 @@ impl Gathered {
     pub fn poll_send(&self, context: &mut Context) -> Poll<io::Result<()>> {
         let mut bytes = self.lock();
         while !bytes.is_empty() {
-            let count = ready!(self.port.poll_write(context, bytes.make_contiguous()))?;
+            let count = ready!(self.line.poll_write(context, bytes.make_contiguous()))?;
             bytes.drain(..count);
         }
         Poll::Ready(Ok(()))
@@ -117,7 +126,7 @@ impl Gathered {
     }
 }
 
-impl AsyncRead for PortStream {
+impl AsyncRead for LineStream {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context, buffer: &mut ReadBuf) -> Poll<io::Result<()>> {
         let from_beginning = self.beginning.len().min(buffer.remaining());
         if from_beginning > 0 {
@@ -125,13 +134,13 @@ impl AsyncRead for PortStream {
             buffer.put_slice(&bytes);
             return Poll::Ready(Ok(()));
         }
-        let count = ready!(self.port.poll_read(context, buffer.initialize_unfilled()))?;
+        let count = ready!(self.line.poll_read(context, buffer.initialize_unfilled()))?;
         buffer.advance(count);
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for PortStream {
+impl AsyncWrite for LineStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.gathered.lock().len() >= GATHER_LIMIT_BYTES {
             ready!(self.gathered.poll_send(context))?;
