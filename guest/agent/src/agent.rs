@@ -7,7 +7,17 @@ use crate::handshake::AgentInfo;
 use crate::init_ready::InitReady;
 use crate::sessions::Sessions;
 
+/// What the agent answers for
+#[derive(Clone, Copy, PartialEq)]
+pub enum World {
+    /// The machine that it has booted
+    Machine,
+    /// Itself among a host's other processes: it sets no clock there, and ends where a machine would
+    Process,
+}
+
 pub struct Agent {
+    pub world: World,
     pub info: AgentInfo,
     pub sessions: Arc<Sessions>,
     pub init_ready: InitReady,

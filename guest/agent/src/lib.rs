@@ -40,6 +40,7 @@ mod session;
 mod session_output;
 mod sessions;
 mod shutdown;
+mod socket_line;
 mod start_request;
 mod start_session;
 mod supervisor;
@@ -56,10 +57,12 @@ mod trace;
 mod user_session;
 mod users;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use command_line::CommandLine;
 use rustix::process::Pid;
+use socket_line::SocketLine;
 
 /// What the program does; as PID 1 and as the agent it does not end.
 pub fn run() -> ExitCode {
@@ -67,8 +70,7 @@ pub fn run() -> ExitCode {
         serve::come_back()
     }
     if rustix::process::getpid() != Pid::INIT {
-        println!("banger-agent {}: the /init of a banger vm", env!("CARGO_PKG_VERSION"));
-        return ExitCode::FAILURE;
+        return run_on_host();
     }
     console::report_panics();
     mounts::mount_kernel_filesystems();
@@ -81,6 +83,22 @@ pub fn run() -> ExitCode {
     match boot::boot(&command_line) {
         Ok(machine) => hand_over(machine),
         Err(failure) => failed_boot::report_and_reset(&failure),
+    }
+}
+
+/// `--serve <socket>` answers there as in a machine that has booted; each host that connects takes the place of the last.
+fn run_on_host() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let ["--serve", path] = words.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
+        println!("banger-agent {}: the /init of a banger vm", env!("CARGO_PKG_VERSION"));
+        return ExitCode::FAILURE;
+    };
+    match SocketLine::listen(Path::new(path)) {
+        Ok(line) => serve::run_on_host(line),
+        Err(error) => {
+            eprintln!("banger-agent: {path}: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

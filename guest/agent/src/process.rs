@@ -68,6 +68,9 @@ fn become_user(command: &mut Command, user: &User, is_terminal: bool, cwd: &str)
     use rustix::thread::{Gid, Uid};
     let groups: Vec<Gid> = user.groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    let own = rustix::process::geteuid();
+    // Without a machine of its own the agent need not be root, and then has no other user to become.
+    let may_only_be = (!own.is_root()).then_some(own);
     let group = comeback::group_of_commands();
     let cwd = std::ffi::CString::new(cwd).map_err(|_| Refusal::bad_request("cwd has a NUL"))?;
     sys::before_exec(command, move || {
@@ -84,9 +87,11 @@ fn become_user(command: &mut Command, user: &User, is_terminal: bool, cwd: &str)
         if let Ok(file) = rustix::fs::open(c"/proc/self/oom_score_adj", rustix::fs::OFlags::WRONLY, 0.into()) {
             let _ = rustix::io::write(&file, b"0");
         }
-        rustix::thread::set_thread_groups(&groups)?;
-        rustix::thread::set_thread_res_gid(gid, gid, gid)?;
-        rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+        if may_only_be != Some(uid) {
+            rustix::thread::set_thread_groups(&groups)?;
+            rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+            rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+        }
         Ok(rustix::process::chdir(cwd.as_c_str())?)
     });
     Ok(())

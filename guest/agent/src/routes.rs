@@ -10,7 +10,7 @@ use http::{Method, Request, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, World};
 use crate::exec::Signal;
 use crate::http_answers::{Answer, Code, Refusal, read_json, response, send_answer};
 use crate::process::signal_number;
@@ -79,6 +79,9 @@ async fn signal(agent: &Agent, id: &str, body: &mut RecvStream) -> Result<Answer
 
 async fn follow_clock(agent: &Agent, body: &mut RecvStream) -> Result<Answer, Refusal> {
     let Clock { unix_ms } = read_json(body).await?;
+    if agent.world == World::Process {
+        return Ok(Answer::NoContent);
+    }
     agent.clock.follow(unix_ms).map_err(|error| Refusal::of_io(&error, "setting the clock"))?;
     Ok(Answer::NoContent)
 }

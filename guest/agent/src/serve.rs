@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::server;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, World};
 use crate::boot::Machine;
 use crate::handshake::{AgentInfo, Heard, InitKind, Scanner, ready_line};
 use crate::init_ready::{self, InitReady, InitWord};
@@ -19,6 +19,7 @@ use crate::line_stream::{Gathered, LineStream, LiveLine};
 use crate::routes;
 use crate::serial_line::SerialLine;
 use crate::sessions::Sessions;
+use crate::socket_line::SocketLine;
 use crate::{clock, comeback, console, process_list, sys};
 
 const AGENT_NICE: i32 = -10;
@@ -39,7 +40,14 @@ pub fn run(machine: Machine) -> ! {
         (InitKind::Image, None) => InitWord::Silent,
         (InitKind::Image, Some(_)) => InitWord::Telling,
     };
-    serve_for_ever(machine.line, machine.info, says, machine.init_notices)
+    become_lasting();
+    serve_for_ever(World::Machine, machine.line, machine.info, says, machine.init_notices)
+}
+
+/// The agent without a machine, for tests of what it answers.
+pub fn run_on_host(line: SocketLine) -> ! {
+    let info = AgentInfo::of_this_machine(InitKind::Agent);
+    serve_for_ever(World::Process, Box::new(line), info, InitWord::None, None)
 }
 
 /// The agent that takes the place of one that ended.
@@ -50,7 +58,10 @@ pub fn come_back() -> ! {
     // Where the one before it was: with the init's own, and not in the group that limits nobody.
     let _ = std::fs::write("/sys/fs/cgroup/init.scope/cgroup.procs", "0");
     match SerialLine::open_when_there(COME_BACK_PATIENCE) {
-        Ok(line) => serve_for_ever(Box::new(line), AgentInfo::of_this_machine(init), says, notices),
+        Ok(line) => {
+            become_lasting();
+            serve_for_ever(World::Machine, Box::new(line), AgentInfo::of_this_machine(init), says, notices)
+        }
         Err(failure) => {
             console::say(&format!("the agent cannot come back: {} {}", failure.code, failure.message));
             std::process::exit(1)
@@ -58,14 +69,19 @@ pub fn come_back() -> ! {
     }
 }
 
-fn serve_for_ever(line: Box<dyn Line>, info: AgentInfo, says: InitWord, notices: Option<UnixDatagram>) -> ! {
-    become_lasting();
+fn serve_for_ever(
+    world: World,
+    line: Box<dyn Line>,
+    info: AgentInfo,
+    says: InitWord,
+    notices: Option<UnixDatagram>,
+) -> ! {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_stack_size(STACK_BYTES)
         .build();
-    let ended = runtime.and_then(|runtime| runtime.block_on(serve(line, info, says, notices)));
+    let ended = runtime.and_then(|runtime| runtime.block_on(serve(world, line, info, says, notices)));
     console::say(&format!("the agent cannot go on: {ended:?}"));
     std::process::exit(1)
 }
@@ -81,10 +97,32 @@ pub fn become_lasting() {
     let _ = rustix::process::setpriority_process(None, AGENT_NICE);
 }
 
-async fn serve(line: Box<dyn Line>, info: AgentInfo, says: InitWord, notices: Option<UnixDatagram>) -> io::Result<()> {
+async fn serve(
+    world: World,
+    line: Box<dyn Line>,
+    info: AgentInfo,
+    says: InitWord,
+    notices: Option<UnixDatagram>,
+) -> io::Result<()> {
     let line = Arc::new(LiveLine::new(line)?);
-    let sessions = Sessions::new(comeback::earlier_lives());
-    let life = sessions.life().to_owned();
+    let is_machine = world == World::Machine;
+    let sessions = Sessions::new(if is_machine { comeback::earlier_lives() } else { Vec::new() });
+    if is_machine {
+        leave_word(says, sessions.life().to_owned());
+    }
+    // An agent after this one would wait in vain for what the init says once.
+    let init_ready = InitReady::follow(says, notices, || drop(InitWord::Ready.remember()))?;
+    let agent = Arc::new(Agent { world, sessions, info, init_ready, clock: clock::Keeper::default() });
+    loop {
+        let beginning = greet(&line, &agent).await?;
+        let (stream, gathered) = LineStream::new(line.clone(), beginning);
+        // However a session ends, the next one begins with a hello.
+        let _ = serve_session(stream, gathered, &agent).await;
+    }
+}
+
+/// For the agent that will take the place of this one.
+fn leave_word(says: InitWord, life: String) {
     // Not before the boot is over: the copy of this program takes a moment.
     tokio::task::spawn_blocking(move || {
         if let Err(error) = comeback::arrange(&life) {
@@ -93,15 +131,6 @@ async fn serve(line: Box<dyn Line>, info: AgentInfo, says: InitWord, notices: Op
     });
     // One that comes back and finds no word says that it cannot know.
     let _ = says.remember();
-    // An agent after this one would wait in vain for what the init says once.
-    let init_ready = InitReady::follow(says, notices, || drop(InitWord::Ready.remember()))?;
-    let agent = Arc::new(Agent { sessions, info, init_ready, clock: clock::Keeper::default() });
-    loop {
-        let beginning = greet(&line, &agent).await?;
-        let (stream, gathered) = LineStream::new(line.clone(), beginning);
-        // However a session ends, the next one begins with a hello.
-        let _ = serve_session(stream, gathered, &agent).await;
-    }
 }
 
 /// Answers hellos until a session begins; returns its first bytes.
@@ -118,7 +147,7 @@ async fn greet(line: &LiveLine, agent: &Agent) -> io::Result<Vec<u8>> {
         while let Some(heard) = scanner.hear(&mut rest) {
             match heard {
                 Heard::Hello { nonce, unix_ms } => {
-                    if !agent.clock.has_compared() {
+                    if agent.world == World::Machine && !agent.clock.has_compared() {
                         clock::catch_up(unix_ms);
                     }
                     // A host that hung up in the meantime says hello again.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, World};
 use crate::handshake::InitKind;
 use crate::sys;
 
@@ -27,6 +27,9 @@ pub async fn run(agent: &Agent, order: Order) {
     const SYSTEMD_RESTART: i32 = 39; // SIGRTMIN+5
     // The answer leaves the machine before the machine goes.
     tokio::time::sleep(Duration::from_millis(20)).await;
+    if agent.world == World::Process {
+        std::process::exit(0)
+    }
     let has_systemd = agent.info.init == InitKind::Image && Path::new("/run/systemd/system").exists();
     let (program, signal) = match (order.how, has_systemd) {
         (How::Poweroff, true) => (None, SYSTEMD_POWER_OFF),

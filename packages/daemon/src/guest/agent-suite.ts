@@ -1,0 +1,132 @@
+/**
+ * What the agent promises the daemon, as tests: the real one and the fake of the tests are held to the same, so that a
+ * test against the fake says something about a machine.
+ */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { type Duplex, Readable } from 'node:stream';
+import { type TestContext, test } from 'node:test';
+import { encodeFrame, FRAME, FrameReader, textOf } from '@banger/contract/guest/frames.ts';
+import type { ExecStart } from '@banger/contract/guest/messages.ts';
+import { Task } from '../platform/task.ts';
+import { connectGuest, type Guest } from './guest.ts';
+
+export type AgentHarness = {
+  /** A new line to the agent; the one before it ends */
+  dial(t: TestContext): Promise<Duplex>;
+  /** Two folders of the guest's without files */
+  folders(t: TestContext): Promise<[string, string]>;
+  /** Whose commands run; the guest's root unless it says otherwise */
+  user?: string;
+};
+
+const task = Task.background();
+const START: ExecStart = { argv: [], env: {}, cwd: '/', user: null, tty: null, stdin: true, keep: false };
+
+export function testAgent(name: string, { dial, folders, user }: AgentHarness): void {
+  const story = (title: string, run: (t: TestContext) => Promise<void>) => test(`${name}: ${title}`, run);
+  const connect = async (t: TestContext) => connectGuest(task, await dial(t));
+  const as = user === undefined ? {} : { user };
+  const run = (guest: Guest, argv: string[], options: Parameters<Guest['run']>[2] = {}) =>
+    guest.run(task, argv, { ...as, cwd: '/', ...options });
+
+  story('a command runs, and its exit code, output and errors come back apart', async (t) => {
+    const guest = await connect(t);
+    const { exit, stdout, stderr } = await run(guest, ['sh', '-c', 'echo out; echo err >&2; exit 3']);
+    assert.deepEqual([exit, stdout.toString(), stderr.toString()], [{ code: 3 }, 'out\n', 'err\n']);
+  });
+
+  story('a command that is killed by a signal says which', async (t) => {
+    const guest = await connect(t);
+    assert.deepEqual((await run(guest, ['sh', '-c', 'kill -TERM $$'])).exit, { signal: 'TERM' });
+  });
+
+  story('megabytes go in and come out as they were, and output beyond the bound is dropped', async (t) => {
+    const guest = await connect(t);
+    const stdin = randomBytes(8 * 1024 * 1024);
+    const { stdout } = await run(guest, ['cat'], { stdin, maxOutputBytes: 32 * 1024 * 1024 });
+    assert.equal(stdout.equals(stdin), true);
+    const bounded = await run(guest, ['cat'], { stdin, maxOutputBytes: 1000 });
+    assert.equal(bounded.stdout.equals(stdin.subarray(0, 1000)), true);
+  });
+
+  story('what the agent refuses becomes an error of ours', async (t) => {
+    const guest = await connect(t);
+    await assert.rejects(run(guest, ['no-such-command']), { code: 'COMMAND_NOT_FOUND' });
+    await assert.rejects(run(guest, ['/etc/passwd']), { code: 'COMMAND_NOT_EXECUTABLE' });
+    await assert.rejects(run(guest, ['true'], { cwd: '/nowhere' }), { code: 'GUEST_PATH' });
+    await assert.rejects(guest.run(task, ['true'], { user: 'no-such-user' }), { code: 'GUEST_REFUSED' });
+    await assert.rejects(guest.statPath(task, '/nowhere'), { code: 'GUEST_PATH' });
+    await assert.rejects(guest.readTar(task, '/nowhere'), { code: 'GUEST_PATH' });
+    await assert.rejects(guest.endSession(task, 'none'), { code: 'SESSION_NOT_FOUND' });
+    await assert.rejects(guest.signalSession(task, 'none', 'INT'), { code: 'SESSION_NOT_FOUND' });
+    await assert.rejects(run(guest, ['true', 'x'.repeat(200_000)]), { code: 'COMMAND_TOO_LONG' });
+  });
+
+  story('a command as long as Linux takes it goes in', async (t) => {
+    const guest = await connect(t);
+    const words = Array.from({ length: 16 }, () => 'é"'.repeat(40_000));
+    const { stdout } = await run(guest, ['sh', '-c', 'printf %s "$@" | wc -c', 'sh', ...words]);
+    assert.equal(stdout.toString().trim(), String(16 * 120_000));
+  });
+
+  story('a connection into the guest carries bytes both ways after either side has ended', async (t) => {
+    const guest = await connect(t);
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      socket.resume().once('end', () => socket.end(`got ${socket.bytesRead}`));
+    });
+    const port = await new Promise<number>((resolve) => {
+      server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
+    });
+    t.after(() => server.close());
+    const connection = await guest.connect(task, port);
+    connection.end(Buffer.alloc(3_000_000));
+    assert.equal(Buffer.concat(await connection.toArray()).toString(), 'got 3000000');
+    server.close();
+    await once(server, 'close');
+    await assert.rejects(guest.connect(task, port), { code: 'PORT_REFUSED' });
+  });
+
+  story('a kept session is listed, attached to with its scrollback, taken over, and ended', async (t) => {
+    const guest = await connect(t);
+    const first = await guest.exec(task, { ...START, ...as, argv: ['sh', '-c', 'echo hello; cat'], keep: true });
+    await once(first, 'data');
+    first.destroy();
+    const [session] = await guest.sessions(task);
+    assert.ok(session);
+    const second = await guest.attach(task, session.id);
+    const third = await guest.attach(task, session.id);
+    await once(second.resume(), 'close');
+    third.write(encodeFrame(FRAME.STDIN, 'more\n'));
+    third.write(encodeFrame(FRAME.STDIN_END));
+    const frames = new FrameReader().push(Buffer.concat(await third.toArray()));
+    const output = frames.filter(({ type }) => type === FRAME.STDOUT).map(({ payload }) => textOf(payload));
+    assert.equal(output.join(''), 'hello\nmore\n');
+    assert.equal(frames.at(-1)?.type, FRAME.EXIT);
+    assert.deepEqual(await guest.sessions(task), []);
+  });
+
+  story('a command ends when its stream is destroyed', async (t) => {
+    const guest = await connect(t);
+    const stream = await guest.exec(task, { ...START, ...as, argv: ['sleep', '1000'] });
+    await once(stream, 'data');
+    stream.destroy();
+    while ((await guest.sessions(task)).length > 0);
+  });
+
+  story('files go both ways as tar streams, and a bad one is refused', async (t) => {
+    const guest = await connect(t);
+    const [from, to] = await folders(t);
+    await run(guest, ['sh', '-c', 'echo content > file'], { cwd: from });
+    const { kind, tar } = await guest.readTar(task, `${from}/file`);
+    assert.equal(kind, 'file');
+    await guest.writeTar(task, to, tar);
+    assert.equal((await guest.statPath(task, `${to}/file`)).sizeBytes, 8);
+    const again = (await guest.readTar(task, `${to}/file`)).tar;
+    await assert.rejects(guest.writeTar(task, '/nowhere', again), { code: 'GUEST_PATH' });
+    const broken = Readable.from([Buffer.alloc(300_000, 'no tar ')]);
+    await assert.rejects(guest.writeTar(task, to, broken), { code: 'GUEST_REFUSED' });
+  });
+}
