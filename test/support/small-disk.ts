@@ -44,16 +44,26 @@ export function mountSmallDisk(home: Home, { inodes = 0 }: { inodes?: number } =
   /** To the last block, or all but some bytes; may be called again when something made room. */
   function takeBlocks({ exceptBytes = 0 } = {}): void {
     const path = join(folder, 'taken');
-    const takenBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    const { bavail, bsize } = statfsSync(folder);
-    const bytes = bavail * bsize - exceptBytes;
-    if (bytes > 0) execFileSync('fallocate', ['-o', String(takenBytes), '-l', String(bytes), path]);
+    untilTaken(
+      () => {
+        const { bavail, bsize } = statfsSync(folder);
+        return bavail * bsize - exceptBytes;
+      },
+      (bytes) => {
+        const takenBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+        execFileSync('fallocate', ['-o', String(takenBytes), '-l', String(bytes), path], { stdio: 'ignore' });
+      },
+    );
   }
 
   /** To the last inode; likewise. */
   function takeInodes(): void {
-    const { ffree } = statfsSync(folder);
-    for (let count = 0; count < ffree; count++) closeSync(openSync(join(folder, `taken-${randomUUID()}`), 'w'));
+    untilTaken(
+      () => statfsSync(folder).ffree,
+      (count) => {
+        for (let left = count; left > 0; left--) closeSync(openSync(join(folder, `taken-${randomUUID()}`), 'w'));
+      },
+    );
   }
 
   function free(): void {
@@ -67,6 +77,19 @@ export function mountSmallDisk(home: Home, { inodes = 0 }: { inodes?: number } =
 
   function unmount(): void {
     for (const path of [...binds.map(([, shown]) => shown), folder]) execFileSync('umount', ['--lazy', path]);
+  }
+}
+
+/** Others write there too: what was left a moment ago may be less by now. Throws when it is never all taken. */
+function untilTaken(left: () => number, take: (amount: number) => void): void {
+  let cause: unknown;
+  for (let tries = 100; left() > 0; tries--) {
+    if (tries === 0) throw new Error('the disk could not be filled', { cause });
+    try {
+      take(left());
+    } catch (fault) {
+      cause = fault;
+    }
   }
 }
 
