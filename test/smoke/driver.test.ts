@@ -43,7 +43,10 @@ testDriver(`QEMU's driver on ${isKvmProven() ? 'kvm' : 'tcg'}`, {
     memoryBytes: 256 * 2 ** 20,
   },
   greet: async (machine) => void (await greet(machine)),
-  endGuest: async (machine) => void (await greet(machine)).write('BANGER-BYE\n'),
+  endGuest: async (machine) => {
+    (await greet(machine)).write('BANGER-BYE\n');
+    return 'reset';
+  },
 });
 
 async function greet(machine: Machine) {

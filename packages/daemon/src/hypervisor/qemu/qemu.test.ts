@@ -22,7 +22,10 @@ testDriver("QEMU's driver on the fake", {
   driver: createQemuDriver({ qemuPath: fakeQemu, log: createLog(() => {}), proveKvm: async () => false }),
   plan: FAKE_PLAN,
   greet: async (machine) => void (await greet(machine)),
-  endGuest: async (machine) => (await greet(machine)).shutdown(task, 'poweroff'),
+  endGuest: async (machine) => {
+    await (await greet(machine)).shutdown(task, 'poweroff');
+    return 'power-off';
+  },
 });
 
 async function greet(machine: Machine) {
