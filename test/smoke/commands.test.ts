@@ -10,6 +10,8 @@ import { watchOutput } from '../support/watch-output.ts';
 
 const BIG_BYTES = 8 * 2 ** 20;
 const SCROLLBACK_BYTES = 256 * 1024;
+/** Of a Perl program: from now on it only listens to signals */
+const LISTENING = 'print "ready\\n"; select(undef, undef, undef, 0.1) while 1;';
 
 test('commands in a machine', async (t) => {
   const home = await createHome(t);
@@ -96,10 +98,9 @@ async function inScripts(t: TestContext, home: Home): Promise<void> {
 
   await t.test('signals reach it, and it decides what they mean', async () => {
     const names = ['HUP', 'QUIT', 'USR2', 'INT', 'TERM', 'USR1'] as const;
-    const traps = names.map((name) => `trap 'echo got ${name}' ${name}`).join('; ');
-    // It waits in a read of its own and not for a child, which the signal would reach too. The read ends now and then: a
-    // signal that comes right before it is handled behind it.
-    const { child, output } = start('bash', '-c', `${traps}; echo ready; while :; do read -t 1 line; done`);
+    // Perl handles each signal, and at once; a shell does after what it waits for, and may lose one.
+    const traps = names.map((name) => `$SIG{${name}} = sub { print "got ${name}\\n" };`).join(' ');
+    const { child, output } = start('perl', '-e', `$| = 1; ${traps} ${LISTENING}`);
     await output.until('ready\n');
     for (const name of names) {
       child.kill(`SIG${name}`);
@@ -118,8 +119,8 @@ async function inScripts(t: TestContext, home: Home): Promise<void> {
   });
 
   await t.test('one that does not listen is left with three Ctrl-C, and is gone', async () => {
-    const deaf = 'trap "n=\\$((n + 1)); echo heard \\$n" INT; n=0; echo ready; while :; do read -t 1 line; done';
-    const { child, output } = start('bash', '-c', deaf, 'marked-2468');
+    const deaf = `$| = 1; $SIG{INT} = sub { print "heard " . ++$n . "\\n" }; ${LISTENING}`;
+    const { child, output } = start('perl', '-e', deaf, 'marked-2468');
     await output.until('ready\n');
     // Each press waits for the one before it, as signals that come at once are one signal.
     for (let presses = 1, isHeard = true; isHeard; presses++) {
