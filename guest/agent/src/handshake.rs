@@ -81,9 +81,11 @@ impl Scanner {
         std::iter::from_fn(|| self.hear(&mut bytes)).collect()
     }
 
-    /// The host hung up: half a line and an old hello count no more.
-    pub fn forget(&mut self) {
-        *self = Self::default();
+    /// The host hung up: half a line counts no more. A hello does: a port may say that its host is not there after it gave
+    /// the first bytes of one that is.
+    pub fn forget_line(&mut self) {
+        self.line.clear();
+        self.is_too_long = false;
     }
 
     fn append(&mut self, part: &[u8]) {
@@ -157,6 +159,17 @@ mod tests {
     #[test]
     fn a_preface_without_a_hello_is_skipped() {
         assert!(Scanner::default().hear_all(b"PRI * HTTP/2.0\r\n").is_empty());
+    }
+
+    #[test]
+    fn a_port_that_says_late_that_its_host_is_there_costs_no_session() {
+        let mut scanner = Scanner::default();
+        assert_eq!(scanner.hear_all(hello_line().as_bytes()), [hello()]);
+        scanner.forget_line();
+        assert_eq!(scanner.hear_all(b"PRI * HTTP/2.0\r\n"), [Heard::Preface]);
+        assert!(scanner.hear_all(&hello_line().as_bytes()[..20]).is_empty());
+        scanner.forget_line();
+        assert!(scanner.hear_all(&hello_line().as_bytes()[20..]).is_empty());
     }
 
     #[test]

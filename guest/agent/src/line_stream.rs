@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -23,14 +22,12 @@ const WRITE_LIMIT_BYTES: usize = 32 * 1024;
 pub struct LiveLine {
     line: Box<dyn Line>,
     changes: AsyncFd<std::os::fd::OwnedFd>,
-    /// A host left right after what was read last
-    has_hung_up: AtomicBool,
 }
 
 impl LiveLine {
     pub fn new(line: Box<dyn Line>) -> io::Result<Self> {
         let changes = sys::watch_descriptor(line.changes().descriptor().try_clone()?, Interest::READABLE)?;
-        Ok(Self { line, changes, has_hung_up: AtomicBool::new(false) })
+        Ok(Self { line, changes })
     }
 
     pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -52,15 +49,9 @@ impl LiveLine {
     /// Reads as much as there is: the kernel hands it out in small pieces.
     fn poll_read(&self, context: &mut Context, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut filled = 0;
-        if self.has_hung_up.swap(false, Ordering::Relaxed) {
-            return Poll::Ready(Ok(filled));
-        }
         while filled < buffer.len() {
             match self.line.read(&mut buffer[filled..]) {
-                Ok(0) => {
-                    self.has_hung_up.store(filled > 0, Ordering::Relaxed);
-                    break;
-                }
+                Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(error)),
                 Err(_) if filled > 0 => break,

@@ -140,7 +140,7 @@ async fn greet(line: &LiveLine, agent: &Agent) -> io::Result<Vec<u8>> {
     loop {
         let count = line.read(&mut buffer).await?;
         if count == 0 {
-            scanner.forget();
+            scanner.forget_line();
             line.changed().await;
         }
         let mut rest = &buffer[..count];

@@ -10,8 +10,16 @@ use crate::line::{Changes, Line};
 
 pub struct SocketLine {
     listener: UnixListener,
-    host: Mutex<Option<UnixStream>>,
+    host: Mutex<Host>,
     changes: Changes,
+}
+
+#[derive(Default)]
+struct Host {
+    stream: Option<UnixStream>,
+    had_another: bool,
+    /// The one before it left, which nobody has been told yet
+    is_new: bool,
 }
 
 impl SocketLine {
@@ -25,38 +33,44 @@ impl SocketLine {
         Ok(Self { listener, host: Mutex::default(), changes })
     }
 
-    /// Whether a host came, and another one had to leave for it.
-    fn let_in(&self, host: &mut Option<UnixStream>) -> io::Result<bool> {
-        let Ok((newcomer, _)) = self.listener.accept() else { return Ok(false) };
+    fn let_in(&self, host: &mut Host) -> io::Result<()> {
+        let Ok((newcomer, _)) = self.listener.accept() else { return Ok(()) };
         newcomer.set_nonblocking(true)?;
         self.changes.watch(&newcomer)?;
-        Ok(host.replace(newcomer).is_some())
+        host.stream = Some(newcomer);
+        host.is_new = std::mem::replace(&mut host.had_another, true);
+        Ok(())
     }
 
-    fn host(&self) -> MutexGuard<'_, Option<UnixStream>> {
+    fn host(&self) -> MutexGuard<'_, Host> {
         self.host.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Line for SocketLine {
+    /// That a host has left is told by a read of its own, so that what was read before it is not taken for the next one's.
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut host = self.host();
-        if self.let_in(&mut host)? {
+        if std::mem::take(&mut host.is_new) {
             return Ok(0);
         }
-        let Some(stream) = host.as_mut() else { return Ok(0) };
+        self.let_in(&mut host)?;
+        if host.is_new {
+            return Err(io::ErrorKind::WouldBlock.into()); // a newcomer is a change, so the next read comes at once
+        }
+        let Some(stream) = host.stream.as_mut() else { return Ok(0) };
         match stream.read(buffer) {
             Ok(count) if count > 0 => Ok(count),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Err(error),
             Ok(_) | Err(_) => {
-                *host = None;
+                host.stream = None;
                 Ok(0)
             }
         }
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self.host().as_mut() {
+        match self.host().stream.as_mut() {
             Some(stream) => stream.write(bytes),
             None => Err(io::ErrorKind::BrokenPipe.into()),
         }
@@ -93,6 +107,7 @@ mod tests {
 
         let mut second = UnixStream::connect(&path).unwrap();
         second.write_all(b"two").unwrap();
+        assert_eq!(read(&line).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         assert_eq!(read(&line).unwrap(), b"", "the first has left");
         assert_eq!(read(&line).unwrap(), b"two");
         assert_eq!(first.read(&mut [0; 8]).unwrap(), 0);
@@ -100,5 +115,10 @@ mod tests {
         drop(second);
         assert_eq!(read(&line).unwrap(), b"");
         assert_eq!(read(&line).unwrap(), b"", "and still nobody is there");
+
+        UnixStream::connect(&path).unwrap().write_all(b"three").unwrap();
+        assert_eq!(read(&line).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(read(&line).unwrap(), b"", "each has one before it");
+        assert_eq!(read(&line).unwrap(), b"three");
     }
 }
