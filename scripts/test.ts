@@ -21,10 +21,10 @@ type Counts = { passed: number; failed: number; skipped: { title: string; why: s
 const SUITES = {
   unit: { files: ['packages/*/src/**/*.test.ts', 'test/bench/**/*.test.ts'], concurrency: 2 },
   integration: { files: ['test/integration/**/*.test.ts'], concurrency: 2 },
-  // The long ones first, so that none of them is left over for one processor; three, since each now and then waits.
+  // The long ones first, so that none of them is left over for one processor
   smoke: {
     files: ['test/smoke/{ssh,workspace,commands,lifecycle,copy}.test.ts', 'test/smoke/*.test.ts'],
-    concurrency: 3,
+    concurrency: 2,
   },
   // Each takes so much of the host that the time limits of a test beside it would pass
   alone: { files: ['test/smoke/alone/*.test.ts'], concurrency: 1 },
