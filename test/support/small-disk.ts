@@ -83,10 +83,10 @@ export function mountSmallDisk(home: Home, { inodes = 0 }: { inodes?: number } =
 /** Others write there too: what was left a moment ago may be less by now. Throws when it is never all taken. */
 function untilTaken(left: () => number, take: (amount: number) => void): void {
   let cause: unknown;
-  for (let tries = 100; left() > 0; tries--) {
+  for (let amount = left(), tries = 100; amount > 0; amount = left(), tries--) {
     if (tries === 0) throw new Error('the disk could not be filled', { cause });
     try {
-      take(left());
+      take(amount);
     } catch (fault) {
       cause = fault;
     }

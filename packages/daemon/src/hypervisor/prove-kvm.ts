@@ -2,9 +2,9 @@
  * Whether KVM runs guests here, found out by running one.
  *
  * The device can open, and machines and CPUs can be made, on hosts whose KVM still cannot run a stock kernel; and a
- * hypervisor then fails instead of falling back. So the first vm on a host that offers /dev/kvm waits for a small guest to say
- * hello. The verdict is one of each driver, and
- * holds until the host boots again or the driver's program changes.
+ * hypervisor then fails instead of falling back. So the first vm on a host that offers /dev/kvm waits for a small guest
+ * to say hello. Each driver has a verdict of its own, which holds until the host boots again or the driver's program
+ * changes.
  */
 import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
