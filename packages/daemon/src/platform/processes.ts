@@ -35,6 +35,17 @@ export function listProcesses(isWanted: (process: { argv: string[] }) => boolean
   return found;
 }
 
+/** The living processes of a group, which has the number of its first process. */
+export function listGroup(group: number): ProcessRef[] {
+  const pids = readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number);
+  return pids
+    .filter((pid) => readStat(pid)?.group === group)
+    .map(readProcessRef)
+    .filter((ref) => ref !== null);
+}
+
 /** Those of which an argument contains `text`: for tests, which know that nobody else names their folders. */
 export function findByArgument(text: string): ProcessRef[] {
   return listProcesses(({ argv }) => argv.some((argument) => argument.includes(text)));
@@ -74,7 +85,7 @@ function stuck({ pid }: ProcessRef, limitMs: number): BangerError {
   });
 }
 
-type Stat = { state: string; threads: number; startTicks: number };
+type Stat = { state: string; group: number; threads: number; startTicks: number };
 
 // The first thread of a process can be a zombie while others still hold its files, its locks and its memory.
 function hasEnded({ state, threads }: Stat): boolean {
@@ -86,7 +97,8 @@ function readStat(pid: number): Stat | null {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0] as string, threads: Number(fields[17]), startTicks: Number(fields[19]) };
+    const [state = '', , group] = fields;
+    return { state, group: Number(group), threads: Number(fields[17]), startTicks: Number(fields[19]) };
   } catch {
     return null; // it ended
   }

@@ -13,7 +13,7 @@ import { BangerError, toBangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import { findSystemFault } from '@banger/contract/system-faults.ts';
 import { requireTool, TOOL_FOLDERS } from './find-tool.ts';
-import { type ProcessRef, readProcessRef } from './processes.ts';
+import { killProcess, listGroup, type ProcessRef, readProcessRef } from './processes.ts';
 import { noteStart } from './started.ts';
 import type { Task } from './task.ts';
 
@@ -66,7 +66,10 @@ function withoutPasswords(text: string): string {
 
 type Failure = Partial<Pick<ProcessFailure, 'code' | 'signal' | 'stderr' | 'overLimit'>>;
 
-/** Throws TOOL_MISSING, TOO_MANY_FILES, HOST_EXHAUSTED, NOT_ENOUGH_MEMORY, ProcessFailure, or CANCELLED or TIMED_OUT after the program was killed. */
+/**
+ * Throws TOOL_MISSING, TOO_MANY_FILES, HOST_EXHAUSTED, NOT_ENOUGH_MEMORY, ProcessFailure, PROCESS_STUCK, or CANCELLED or
+ * TIMED_OUT; by then the program and its group are gone.
+ */
 export async function runProcess(
   task: Task,
   argv: readonly string[],
@@ -80,11 +83,15 @@ export async function runProcess(
     cwd: options.cwd,
     env: { ...options.env },
   });
-  const kill = () => killGroup(child);
+  let killed: ProcessRef[] = [];
+  const kill = () => {
+    killed = killed.concat(killGroup(child));
+  };
   task.signal.addEventListener('abort', kill, { once: true });
   try {
     if (task.signal.aborted) kill();
     const { code, signal, stdout, stderr, tooMuch } = await finish(child, options, kill);
+    await Promise.all(killed.map(killProcess)); // what it had started may end later than itself, and writes until then
     task.check();
     if (tooMuch) throw new ProcessFailure(argv, { stderr, overLimit: `printed more than ${tooMuch}` });
     if (code !== 0 && !(options.acceptCodes ?? []).includes(code ?? -1)) {
@@ -194,13 +201,15 @@ function collect(stream: Readable, onLine?: (line: string) => void): () => strin
   return () => Buffer.concat(chunks).subarray(0, MAX_OUTPUT_BYTES).toString('utf8');
 }
 
-/** What has left the group may hold the output open: nobody waits for that. */
-function killGroup(child: ChildProcess): void {
+/** Gives those that were not gone at once. What has left the group may hold the output open: nobody waits for that. */
+function killGroup(child: ChildProcess): ProcessRef[] {
+  const group = child.pid as number;
   try {
-    process.kill(-(child.pid as number), 'SIGKILL');
+    process.kill(-group, 'SIGKILL');
   } catch {
     // it ended by itself
   }
   child.stdout?.destroy();
   child.stderr?.destroy();
+  return listGroup(group);
 }
