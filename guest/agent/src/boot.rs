@@ -25,7 +25,7 @@ pub fn boot(command_line: &CommandLine) -> Result<Machine, BootFailure> {
     let config = command_line.boot_config()?;
     clock::catch_up(config.unix_ms);
 
-    mounts::mount_image(&config.image_drive)?;
+    let lower = mounts::mount_images(&config.image_drives)?;
     trace::mark("image");
     mounts::mount_disk(&config.disk_drive)?;
     disk::grow(&config.disk_drive).or_fail("DISK_UNREADABLE", "growing the disk")?;
@@ -33,7 +33,7 @@ pub fn boot(command_line: &CommandLine) -> Result<Machine, BootFailure> {
     let modules = config.modules_drive.as_deref().map(mounts::mount_modules).transpose()?;
     let folders = disk::open_folders()?;
     trace::mark("folders");
-    mounts::mount_overlay()?;
+    mounts::mount_overlay(&lower)?;
     trace::mark("overlay");
 
     mounts::switch_root()?;
@@ -44,7 +44,7 @@ pub fn boot(command_line: &CommandLine) -> Result<Machine, BootFailure> {
     }
     trace::mark("root");
     identity::write(&config)?;
-    network::configure(config.network.as_ref())?;
+    network::configure(&config.interfaces)?;
     trace::mark("network");
 
     let image_init = image_init::find();

@@ -21,15 +21,17 @@ pub struct BootConfig {
     v: u32,
     pub hostname: String,
     pub machine_id: String,
-    pub image_drive: String,
+    /// Read-only, each over the one before it
+    pub image_drives: Vec<String>,
     pub disk_drive: String,
     pub modules_drive: Option<String>,
-    pub network: Option<NetworkConfig>,
+    /// In the order of their devices; the first has the way out
+    pub interfaces: Vec<InterfaceConfig>,
     pub unix_ms: u64,
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
-pub struct NetworkConfig {
+pub struct InterfaceConfig {
     pub address: Ipv4Addr,
     pub prefix: u8,
     pub gateway: Ipv4Addr,
@@ -74,7 +76,7 @@ impl BootConfig {
             (1..=253).contains(&name.len())
                 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
         };
-        if self.v != 1 {
+        if self.v != 2 {
             return Err(format!("version {} of banger.boot is not known to this agent", self.v));
         }
         if !is_host_name(&self.hostname) {
@@ -83,17 +85,20 @@ impl BootConfig {
         if self.machine_id.len() != 32 || !is_hex(&self.machine_id) {
             return Err("machineId is not 32 hex digits".to_owned());
         }
-        let drives = [Some(&self.image_drive), Some(&self.disk_drive), self.modules_drive.as_ref()];
-        if !drives.into_iter().flatten().all(|name| is_drive(name)) {
+        if self.image_drives.is_empty() {
+            return Err("there is no image drive".to_owned());
+        }
+        let mut drives = self.image_drives.iter().chain([&self.disk_drive]).chain(&self.modules_drive);
+        if !drives.all(|name| is_drive(name)) {
             return Err("a drive is not a device name".to_owned());
         }
-        match &self.network {
-            Some(network) if network.prefix > 32 => Err("network.prefix is above 32".to_owned()),
-            Some(network) if !network.search.iter().all(|domain| is_domain(domain)) => {
-                Err("network.search has what is no domain".to_owned())
-            }
-            _ => Ok(()),
+        if self.interfaces.iter().any(|interface| interface.prefix > 32) {
+            return Err("the prefix of an interface is above 32".to_owned());
         }
+        if !self.interfaces.iter().flat_map(|interface| &interface.search).all(|domain| is_domain(domain)) {
+            return Err("an interface searches what is no domain".to_owned());
+        }
+        Ok(())
     }
 }
 
@@ -126,9 +131,25 @@ mod tests {
         let missing = CommandLine::parse("quiet").boot_config().unwrap_err();
         assert_eq!(missing.code, "CONFIG_INVALID");
         assert!(CommandLine::parse("banger.boot=%%%").boot_config().is_err());
-        let sideways = r#"{"v":1,"hostname":"web","machineId":"0123456789abcdef0123456789abcdef",
-            "imageDrive":"../vda","diskDrive":"vdb","modulesDrive":null,"network":null,"unixMs":1}"#;
-        let line = CommandLine::parse(&format!("banger.boot={}", URL_SAFE_NO_PAD.encode(sideways)));
-        assert!(line.boot_config().unwrap_err().message.contains("drive"));
+        let machine =
+            r#""hostname":"web","machineId":"0123456789abcdef0123456789abcdef","modulesDrive":null,"unixMs":1"#;
+        let lan = r#"{"address":"10.0.2.15","prefix":24,"gateway":"10.0.2.2","dns":[],"search":[]}"#;
+        for (reason, rest) in [
+            ("version 1", r#""v":1,"imageDrives":["vda"],"diskDrive":"vdb","interfaces":[]"#.to_owned()),
+            ("drive", r#""v":2,"imageDrives":["../vda"],"diskDrive":"vdb","interfaces":[]"#.to_owned()),
+            ("no image", r#""v":2,"imageDrives":[],"diskDrive":"vdb","interfaces":[]"#.to_owned()),
+            ("prefix", {
+                let wide = lan.replace("24", "33");
+                format!(r#""v":2,"imageDrives":["vda"],"diskDrive":"vdb","interfaces":[{lan},{wide}]"#)
+            }),
+            ("search", {
+                let wrong = lan.replace(r#""search":[]"#, r#""search":["a b"]"#);
+                format!(r#""v":2,"imageDrives":["vda"],"diskDrive":"vdb","interfaces":[{lan},{wrong}]"#)
+            }),
+        ] {
+            let config = URL_SAFE_NO_PAD.encode(format!("{{{machine},{rest}}}"));
+            let failure = CommandLine::parse(&format!("banger.boot={config}")).boot_config().unwrap_err();
+            assert!(failure.message.contains(reason), "{reason}: {}", failure.message);
+        }
     }
 }

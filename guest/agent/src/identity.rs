@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 use crate::boot_failure::{BootFailure, ToBootFailure};
-use crate::command_line::{BootConfig, NetworkConfig, is_host_name};
+use crate::command_line::{BootConfig, InterfaceConfig, is_host_name};
 
 /// Ends our line in `/etc/hosts`, which says under which names this machine knew itself at its last boot: the host name,
 /// and the vm's
@@ -20,8 +20,8 @@ pub fn write(config: &BootConfig) -> Result<(), BootFailure> {
     replace("/etc/hostname", &format!("{hostname}\n")).or_fail(CODE, "/etc/hostname")?;
     replace("/etc/machine-id", &format!("{}\n", config.machine_id)).or_fail(CODE, "/etc/machine-id")?;
     replace("/etc/hosts", &hosts_with(&hosts, hostname, &config.hostname)).or_fail(CODE, "/etc/hosts")?;
-    if let Some(network) = &config.network {
-        replace("/etc/resolv.conf", &resolv_conf(network)).or_fail(CODE, "/etc/resolv.conf")?;
+    if let Some(way_out) = config.interfaces.first() {
+        replace("/etc/resolv.conf", &resolv_conf(way_out)).or_fail(CODE, "/etc/resolv.conf")?;
     }
     Ok(())
 }
@@ -34,7 +34,7 @@ fn host_name<'a>(hosts: &str, set_inside: &'a str, vm_name: &'a str) -> &'a str 
     if is_ours && is_host_name(set_inside) { set_inside } else { vm_name }
 }
 
-fn resolv_conf(network: &NetworkConfig) -> String {
+fn resolv_conf(network: &InterfaceConfig) -> String {
     let mut lines: Vec<String> = network.dns.iter().map(|server| format!("nameserver {server}\n")).collect();
     if !network.search.is_empty() {
         lines.push(format!("search {}\n", network.search.join(" ")));
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn names_are_asked_of_the_servers_and_completed_with_the_domains() {
-        let mut network = NetworkConfig {
+        let mut network = InterfaceConfig {
             address: [10, 0, 2, 15].into(),
             prefix: 24,
             gateway: [10, 0, 2, 2].into(),

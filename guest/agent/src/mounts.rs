@@ -1,5 +1,6 @@
 //! The mounts that make a machine: the kernel's own filesystems, the image, the disk, and the overlay of both.
 
+use std::ffi::CString;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -17,6 +18,7 @@ use rustix::mount::{
 use crate::boot_failure::{BootFailure, ToBootFailure};
 
 pub const IMAGE: &str = "/banger/image";
+const LAYERS: &str = "/banger/layers";
 pub const DISK: &str = "/banger/disk";
 const MODULES: &str = "/banger/modules";
 const NEW_ROOT: &str = "/banger/root";
@@ -80,14 +82,38 @@ pub fn devices_stay_open() {
         fs::create_dir_all("/run/tmpfiles.d").and_then(|()| fs::write("/run/tmpfiles.d/banger-devices.conf", lines));
 }
 
-/// The image, whose kind nobody told us.
-pub fn mount_image(drive: &str) -> Result<(), BootFailure> {
-    let device = wait_for_drive(drive).ok_or_else(|| missing("IMAGE_DRIVE_MISSING", drive))?;
+/// The image: one drive, or several that lie over one another. What the root's overlay has below is returned.
+pub fn mount_images(drives: &[String]) -> Result<String, BootFailure> {
+    if let [drive] = drives {
+        mount_image(drive, IMAGE)?;
+        return Ok(IMAGE.to_owned());
+    }
+    let layers: Vec<String> = (0..drives.len()).map(|number| format!("{LAYERS}/{number}")).collect();
+    for (drive, folder) in drives.iter().zip(&layers) {
+        mount_image(drive, folder)?;
+    }
+    let lower = uppermost_first(&layers);
     make_folder(IMAGE)?;
+    let options = CString::new(format!("lowerdir={lower}")).or_fail("OVERLAY_FAILED", "options")?;
+    mount("overlay", IMAGE, "overlay", MountFlags::RDONLY, options.as_c_str())
+        .or_fail("OVERLAY_FAILED", "the layers")?;
+    // Not the overlay just made: one on top of another leaves the machine none of its own.
+    Ok(lower)
+}
+
+/// As an overlay names its layers.
+fn uppermost_first(layers: &[String]) -> String {
+    layers.iter().rev().map(String::as_str).collect::<Vec<_>>().join(":")
+}
+
+/// A drive whose kind nobody told us.
+fn mount_image(drive: &str, folder: &str) -> Result<(), BootFailure> {
+    let device = wait_for_drive(drive).ok_or_else(|| missing("IMAGE_DRIVE_MISSING", drive))?;
+    make_folder(folder)?;
     let kinds = [("squashfs", c""), ("erofs", c""), ("ext4", c"noload")];
     let mut problems = Vec::new();
     for (kind, options) in kinds {
-        match mount(&device, IMAGE, kind, MountFlags::RDONLY, options) {
+        match mount(&device, folder, kind, MountFlags::RDONLY, options) {
             Ok(()) => return Ok(()),
             Err(Errno::NODEV) => {} // this kernel does not know the kind
             Err(error) => problems.push(format!("{kind}: {error}")),
@@ -113,15 +139,17 @@ pub fn mount_modules(drive: &str) -> Result<OwnedFd, BootFailure> {
     detached_copy(MODULES).or_fail(CODE, MODULES)
 }
 
-pub fn mount_overlay() -> Result<(), BootFailure> {
+/// The root: the disk over `lower`.
+pub fn mount_overlay(lower: &str) -> Result<(), BootFailure> {
     for folder in [&format!("{DISK}/upper"), &format!("{DISK}/work"), NEW_ROOT] {
         make_folder(folder)?;
     }
-    let options = format!(
-        "lowerdir={IMAGE},upperdir={DISK}/upper,workdir={DISK}/work,redirect_dir=on,index=off,metacopy=off,xino=auto\0"
-    );
-    let options = std::ffi::CStr::from_bytes_with_nul(options.as_bytes()).or_fail("OVERLAY_FAILED", "options")?;
-    mount("overlay", NEW_ROOT, "overlay", MountFlags::empty(), options).or_fail("OVERLAY_FAILED", "mounting the root")
+    let options = CString::new(format!(
+        "lowerdir={lower},upperdir={DISK}/upper,workdir={DISK}/work,redirect_dir=on,index=off,metacopy=off,xino=auto"
+    ))
+    .or_fail("OVERLAY_FAILED", "options")?;
+    mount("overlay", NEW_ROOT, "overlay", MountFlags::empty(), options.as_c_str())
+        .or_fail("OVERLAY_FAILED", "mounting the root")
 }
 
 /// A mount of `folder` that is nowhere yet. It can be attached after the switch to the new root, when paths already
@@ -178,4 +206,15 @@ fn wait_for_drive(drive: &str) -> Option<String> {
 
 fn missing(code: &'static str, drive: &str) -> BootFailure {
     BootFailure::new(code, format!("/dev/{drive} did not appear within {} s", DRIVE_PATIENCE.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_images_the_last_lies_on_top() {
+        let layers = ["/a", "/b", "/c"].map(str::to_owned);
+        assert_eq!(uppermost_first(&layers), "/c:/b:/a");
+    }
 }

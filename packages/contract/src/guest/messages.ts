@@ -67,14 +67,18 @@ export type ExecStart = {
   keep: boolean;
 };
 
+export type InterfaceConfig = { address: string; prefix: number; gateway: string; dns: string[]; search: string[] };
+
 /** Goes in on the kernel command line, see docs/agent-protocol.md. */
 export type BootConfig = {
-  v: 1;
+  v: 2;
   hostname: string;
   machineId: string;
-  imageDrive: string;
+  /** Read-only, each over the one before it */
+  imageDrives: string[];
   diskDrive: string;
   modulesDrive: string | null;
-  network: { address: string; prefix: number; gateway: string; dns: string[]; search: string[] } | null;
+  /** In the order of their devices; the first has the way out */
+  interfaces: InterfaceConfig[];
   unixMs: number;
 };

@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
-import type { BootConfig } from '@banger/contract/guest/messages.ts';
+import type { InterfaceConfig } from '@banger/contract/guest/messages.ts';
 import { checkSocketPath } from '@banger/contract/paths.ts';
 import { diskFull } from '../platform/disk-full.ts';
 import { freeBytes } from '../platform/files.ts';
@@ -27,7 +27,7 @@ const START_DEADLINE_MS = 30_000;
 /** A little more than its log takes; it says nothing where it cannot write that it is ready */
 const NEEDED_BYTES = 64 * 1024;
 
-export type UserLink = { socketPath: string; network: NonNullable<BootConfig['network']> };
+export type UserLink = { socketPath: string; network: InterfaceConfig };
 
 type UserNetworkParts = NetworkTools & { host?: HostNetwork };
 

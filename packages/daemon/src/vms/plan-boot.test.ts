@@ -51,17 +51,17 @@ test('image, disk and modules are drives in this order, and only the disk can be
     { path: '/d', readOnly: false },
     { path: '/k/modules', readOnly: true },
   ]);
-  const { imageDrive, diskDrive, modulesDrive } = bootOf(plan);
-  assert.deepEqual([imageDrive, diskDrive, modulesDrive], ['vda', 'vdb', 'vdc']);
+  const { imageDrives, diskDrive, modulesDrive } = bootOf(plan);
+  assert.deepEqual([imageDrives, diskDrive, modulesDrive], [['vda'], 'vdb', 'vdc']);
   assert.deepEqual(plan.network, network.network.machine);
-  assert.deepEqual(bootOf(plan).network, network.network.guest);
+  assert.deepEqual(bootOf(plan).interfaces, [network.network.guest]);
 });
 
 test('a kernel with everything built in has no modules drive, a vm without network no peer', () => {
   const plan = planBoot({ ...parts, kernel: { ...parts.kernel, modulesImagePath: null }, contributions: [disk] });
   assert.equal(plan.drives.length, 2);
   assert.equal(plan.network, null);
-  assert.deepEqual([bootOf(plan).modulesDrive, bootOf(plan).network], [null, null]);
+  assert.deepEqual([bootOf(plan).modulesDrive, bootOf(plan).interfaces], [null, []]);
 });
 
 test('the command line stays within what the kernel reads, with the longest name', () => {

@@ -19,13 +19,13 @@ export function planBoot({ vm, kernel, imagePath, contributions, folders, unixMs
   if (kernel.modulesImagePath) drives.push({ path: kernel.modulesImagePath, readOnly: true });
   const link = contributions.find(({ network }) => network !== undefined)?.network;
   const boot: BootConfig = {
-    v: 1,
+    v: 2,
     hostname: vm.name,
     machineId: vm.machineId,
-    imageDrive: driveName(0),
+    imageDrives: [driveName(0)],
     diskDrive: driveName(1),
     modulesDrive: kernel.modulesImagePath ? driveName(drives.length - 1) : null,
-    network: link?.guest ?? null,
+    interfaces: link ? [link.guest] : [],
     unixMs,
   };
   return {
