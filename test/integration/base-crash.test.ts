@@ -1,10 +1,10 @@
 /**
- * SIGKILL right before a thing that the import of an image, from a file or as it is sent, or of a kernel does to the host,
- * under a name that meant another.
+ * SIGKILL right before a thing that the import of an image, from a file or as it is sent, of a kernel, or the pull of a
+ * hypervisor does to the host, under a name that meant another.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -15,6 +15,7 @@ import { sampleTar } from '../../packages/daemon/src/images/sample-tar.ts';
 import { isWholeKernel } from '../../packages/daemon/src/kernels/kernels.ts';
 import { sampleVmlinux } from '../../packages/daemon/src/kernels/sample-kernel.ts';
 import { Task } from '../../packages/daemon/src/platform/task.ts';
+import { sampleProgram } from '../../packages/daemon/src/releases/sample-release.ts';
 import { openBases } from '../support/import-base.ts';
 
 const HOOK = new URL('../support/crash-after.ts', import.meta.url).pathname;
@@ -85,3 +86,44 @@ for (const [index, { kind, folder, files, isWhole }] of KINDS.entries()) {
     assert.ok(!existsSync(armedBy));
   });
 }
+
+test('a pull of a hypervisor that is killed leaves the old program or the new one, whole, and nothing else', async (t) => {
+  const home = mkdtempSync(join(tmpdir(), 'banger-bases-'));
+  t.after(() => rmSync(home, { recursive: true, force: true }));
+  const armedBy = join(home, 'crash');
+  const programs = ['Firecracker v1.16.1\n', 'Firecracker v1.16.1\n\n'].map(sampleProgram);
+  for (const [at, program] of programs.entries()) writeFileSync(join(home, `file-${at}`), program);
+  const pull = (at: number) =>
+    spawnSync(
+      process.execPath,
+      ['--import', HOOK, PROGRAM, 'hypervisor', home, 'firecracker', join(home, `file-${at}`)],
+      { env: { ...process.env, BANGER_CRASH_FILE: armedBy }, encoding: 'utf8' },
+    );
+  assert.equal(pull(0).status, 0);
+  let kills = 0;
+  for (let touch = 1; ; touch += STRIDE) {
+    writeFileSync(armedBy, String(touch));
+    const { signal, stderr } = pull((kills + 1) % 2);
+    rmSync(armedBy);
+    if (signal === null) {
+      assert.equal(stderr, '');
+      break;
+    }
+    kills += 1;
+    const bases = openBases(home);
+    try {
+      await bases.releases.sweep();
+      const path = (await bases.releases.programPath('firecracker')) as string;
+      const when = `killed at touch ${touch}`;
+      assert.equal(readdirSync(join(home, 'hypervisors')).length, 1, when);
+      assert.ok(
+        programs.some((program) => program.equals(readFileSync(path))),
+        when,
+      );
+    } finally {
+      bases.close();
+    }
+  }
+  t.diagnostic(`${kills} kills`);
+  assert.ok(kills >= 3);
+});

@@ -163,6 +163,7 @@ export async function createHome(t: HomeOwner, { env: extra = {}, prepared = PRE
       ...(await list(join(home.paths.data, 'vms'))),
       ...(await list(join(home.paths.data, 'images'))).filter((path) => path.includes('.staging')),
       ...(await list(join(home.paths.data, 'kernels'))).filter((path) => path.includes('.staging')),
+      ...(await list(join(home.paths.data, 'hypervisors'))).filter((path) => path.includes('.staging')),
     ];
     return [...processes, ...files];
   }

@@ -1,6 +1,6 @@
 /**
- * Images and kernels as a daemon of this folder's state has them. As a program it imports one and ends: `import-base.ts
- * image|sent|kernel <folder> <name> <file>`, where `sent` is an image as one that comes in by a stream. A test kills that
+ * Images, kernels and hypervisors as a daemon of this folder's state has them. As a program it takes one in and ends:
+ * `import-base.ts image|sent|kernel|hypervisor <folder> <name> <file>`, where `sent` is an image that comes by a stream. A test kills that
  * as it would the daemon, which takes longer to start.
  */
 import { createReadStream, mkdirSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { createImages } from '../../packages/daemon/src/images/images.ts';
 import { createKernels } from '../../packages/daemon/src/kernels/kernels.ts';
 import { createLog } from '../../packages/daemon/src/platform/log.ts';
 import { Task } from '../../packages/daemon/src/platform/task.ts';
+import { createReleases } from '../../packages/daemon/src/releases/releases.ts';
 import { openStore } from '../../packages/daemon/src/store/store.ts';
 import { CHECKOUT } from './banger-home.ts';
 
@@ -24,14 +25,19 @@ export function openBases(folder: string) {
     ...{ ...services, records: store.kernels, folder: join(folder, 'kernels') },
     ...{ cacheFolder: join(folder, 'cache'), agentPath: join(folder, 'agent') },
   });
-  return { images, kernels, close: store.close };
+  const releases = createReleases({
+    ...{ ...services, folder: join(folder, 'hypervisors') },
+    ...{ fetching: { hostRoot: folder, proxies: {} }, readAddress: async () => null },
+  });
+  return { images, kernels, releases, close: store.close };
 }
 
 if (import.meta.main) {
   const [kind, folder = '', name = '', path = ''] = process.argv.slice(2);
-  const { images, kernels, close } = openBases(folder);
+  const { images, kernels, releases, close } = openBases(folder);
   if (kind === 'image') await images.importTarball(Task.background(), { name, path });
   else if (kind === 'sent') await images.importSent(Task.background(), { name, tar: createReadStream(path) });
+  else if (kind === 'hypervisor') await releases.pull(Task.background(), name, { from: path, force: true });
   else await kernels.importKernel(Task.background(), { name, path });
   close();
 }

@@ -37,6 +37,7 @@ type Completed = {
 export const LIVE_KINDS = ['vms', 'images', 'kernels'] as const;
 export type LiveKind = (typeof LIVE_KINDS)[number];
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+export const HYPERVISORS = ['firecracker'] as const;
 export const WAIT_FOR = ['agent', 'system'] as const;
 
 export type CommandSpec = {
@@ -516,6 +517,43 @@ export const COMMANDS = {
     alsoTried: ['kernel remove', 'kernel delete'],
   },
 
+  'hypervisor ls': {
+    summary: 'List the hypervisors that banger fetches by itself',
+    examples: [{ does: 'All of them', line: 'banger hypervisor ls' }],
+    alsoTried: ['hypervisor list', 'hypervisors', 'driver ls'],
+  },
+  'hypervisor pull': {
+    summary: "Fetch a hypervisor from its project's releases",
+    details: [
+      "One version, for you alone: it goes into a folder of banger's. The release comes over HTTPS from where --from or " +
+        '"releases" below [hypervisor] in the config says, and is kept when its digest and its version are right.',
+      'A file of the release, the folder that it is in, or the program itself will do too.',
+    ],
+    arguments: [{ name: 'hypervisor', summary: 'Its name in the catalog', values: HYPERVISORS }],
+    flags: {
+      from: {
+        type: 'text',
+        placeholder: 'place',
+        completes: 'files',
+        summary: "The https address of the project's releases, or a path; else what the config says",
+      },
+      digest: {
+        type: 'text',
+        placeholder: 'digest',
+        summary: 'SHA-256 that the file has to have; needed where banger knows none',
+      },
+      force: { type: 'switch', short: 'f', summary: 'Again, although it is there' },
+    },
+    examples: [
+      {
+        does: 'What the config names',
+        line: 'banger hypervisor pull firecracker --digest "$(cut -c1-64 release.sha256)"',
+      },
+      { does: 'A release that is here', line: 'banger hypervisor pull firecracker --from ~/Downloads' },
+    ],
+    alsoTried: ['hypervisor fetch', 'hypervisor get', 'hypervisor install'],
+  },
+
   'daemon start': {
     summary: 'Start the daemon, unless it runs',
     details: ['Other commands start it by themselves when they need it.'],
@@ -648,6 +686,7 @@ export const GROUPS = {
   vm: 'Machines',
   image: 'Root filesystems that vms start from',
   kernel: 'Kernels that vms boot',
+  hypervisor: 'Programs that run vms',
   daemon: 'The program that does the work',
   config: 'Your settings',
   system: 'This host',

@@ -76,6 +76,15 @@ const ANSWERS: Record<string, unknown> = {
   '/v1/kernels': {
     kernels: [{ ...image, release: '6.12.1-cloud', usedBy: ['web'], isDefault: true, description: "Debian's" }],
   },
+  '/v1/hypervisors': {
+    hypervisors: [
+      {
+        ...{ name: 'firecracker', version: '1.16.1', description: 'Small' },
+        pulled: { version: '1.15.1', digest, sizeBytes: 3e6, path: '/p', createdAt },
+      },
+      { name: 'other', version: '2', description: 'Large', pulled: null },
+    ],
+  },
   '/v1/disk-space': { uses, totalBytes: 262e6, freeBytes: 9e10 },
 };
 
@@ -103,6 +112,7 @@ test('tables and facts', async (t) => {
     'vm ports web --json',
     'image ls',
     'kernel ls',
+    'hypervisor ls',
     'system df',
     'vm show nope',
     'vm show nope --json',

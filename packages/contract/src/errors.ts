@@ -54,6 +54,16 @@ export const ERRORS = {
   KERNEL_INVALID: { status: 400, exit: 65, meaning: 'A file is not a kernel that banger can boot.' },
   KERNEL_FETCH_FAILED: { status: 500, exit: 69, meaning: 'The kernel package could not be fetched.' },
 
+  // Hypervisors
+  HYPERVISOR_NOT_FOUND: { status: 404, exit: 66, meaning: 'The catalog has no hypervisor of this name.' },
+  HYPERVISOR_UNVERIFIED: {
+    status: 400,
+    exit: 65,
+    meaning: 'The digest that the release of a hypervisor should have is not known, so it is not fetched.',
+  },
+  HYPERVISOR_FETCH_FAILED: { status: 500, exit: 69, meaning: 'The release of a hypervisor could not be fetched.' },
+  HYPERVISOR_INVALID: { status: 400, exit: 65, meaning: 'A file is not the hypervisor that it should be.' },
+
   // The host
   TOOL_MISSING: { status: 500, exit: 69, meaning: 'A program that banger needs is not installed.' },
   HOST_EXHAUSTED: {

@@ -11,6 +11,7 @@ import { listen } from './api/api-server.ts';
 import { createApp } from './api/app.ts';
 import { diskSpaceHandlers } from './api/disk-space.ts';
 import { doctorHandlers } from './api/doctor.ts';
+import { hypervisorHandlers } from './api/hypervisors.ts';
 import { imageHandlers } from './api/images.ts';
 import { sshHandlers } from './api/ssh.ts';
 import { systemHandlers } from './api/system.ts';
@@ -47,6 +48,7 @@ import { Task } from './platform/task.ts';
 import { together } from './platform/together.ts';
 import { sweepRecovery } from './recover/recover.ts';
 import { findUnrecorded, unrecordedUsersOf } from './recover/unrecorded.ts';
+import { createReleases } from './releases/releases.ts';
 import { networkTools, type Settings } from './settings.ts';
 import { createSsh } from './ssh/ssh.ts';
 import type { VmRecord } from './store/records/vms.ts';
@@ -108,6 +110,14 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     cacheFolder: paths.cache,
     agentPath: settings.agentPath,
     usedBy: usedBy('kernelDigest'),
+  });
+  const releases = createReleases({
+    folder: join(paths.data, 'hypervisors'),
+    catalogFolder: settings.catalogFolder,
+    fetching: { hostRoot: settings.hostRoot, proxies: settings.proxies },
+    readAddress: async () => (await config.read()).releases,
+    log,
+    now,
   });
   const folders = createVmFolders({ dataFolder: paths.data, runtimeFolder: paths.runtime });
   const manifests = createVmManifests({ folders, workspaces: store.workspaces, log });
@@ -187,13 +197,14 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   });
   const isMaking = () =>
     operations.list().some(({ kind, state }) => state === 'running' && /^vm\.create|\.(pull|import)$/.test(kind));
-  const diskSpace = createDiskSpace({ paths, known, unrecorded, images, kernels, isMaking });
+  const diskSpace = createDiskSpace({ paths, known, unrecorded, images, kernels, releases, isMaking });
 
   await vms.reconcile();
   await manifests.refresh(store.vms.list());
   await together(Task.background(), [
     () => images.sweep(),
     () => kernels.sweep(),
+    () => releases.sweep(),
     () => workspaces.sweep(store.vms.list().map(({ id }) => id)),
     () => sweepRecovery(paths.state),
     () => removePartials(paths.cache),
@@ -204,6 +215,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     ...vmHandlers({ vms, operations }),
     ...workspaceHandlers({ vms, workspaces, operations }),
     ...imageHandlers({ images, kernels, operations }),
+    ...hypervisorHandlers({ releases, operations }),
     ...diskSpaceHandlers({ operations, diskSpace }),
     ...doctorHandlers({ operations, bootCanary: (task) => bootCanary(task, { vms }) }),
     ...sshHandlers({ vms, ssh }),

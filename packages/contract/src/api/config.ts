@@ -35,6 +35,8 @@ export const configShownSchema = z.object({
   networkPrivate: resolved(z.boolean()),
   /** Of the host's loopback, that vms reach at host.banger; null is none */
   networkHostPorts: resolved(z.array(z.int()).nullable()),
+  /** Where the programs of hypervisors are fetched from */
+  hypervisorReleases: resolved(z.string().nullable()),
   /** Whether vms get these of the host at each start */
   insideCaCertificates: resolved(z.boolean()),
   insideProxy: resolved(z.boolean()),

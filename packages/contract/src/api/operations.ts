@@ -17,6 +17,7 @@ const OPERATION_KINDS = [
   'kernel.pull',
   'kernel.import',
   'kernel.remove',
+  'hypervisor.pull',
   'doctor.boot',
   'system.prune',
 ] as const;
@@ -24,7 +25,7 @@ const OPERATION_KINDS = [
 export const operationSchema = z.object({
   id: z.string(),
   kind: z.enum(OPERATION_KINDS),
-  /** Name of the vm, image or kernel that it is about */
+  /** Name of the vm, image, kernel or hypervisor that it is about */
   subject: z.string(),
   state: z.enum(['running', 'done', 'failed', 'cancelled']),
   startedAt: z.string(),

@@ -68,6 +68,9 @@ export const ROUTES = {
   kernelImport: { method: 'POST', path: '/v1/kernels/import', answers: 'operation' },
   kernelRemove: { method: 'POST', path: '/v1/kernels/:kernel/remove', answers: 'operation' },
 
+  hypervisorList: { method: 'GET', path: '/v1/hypervisors', answers: 'json' },
+  hypervisorPull: { method: 'POST', path: '/v1/hypervisors/pull', answers: 'operation' },
+
   eventList: { method: 'GET', path: '/v1/events', answers: 'events' },
 
   operationList: { method: 'GET', path: '/v1/operations', answers: 'json' },

@@ -11,6 +11,7 @@ import { configShownSchema } from './config.ts';
 import { diskSpaceSchema, pruneResultSchema, pruneSchema } from './disk-space.ts';
 import { timedCheckSchema } from './doctor.ts';
 import { eventSchema } from './events.ts';
+import { hypervisorPullSchema, hypervisorSchema } from './hypervisors.ts';
 import { imageImportSchema, imageSchema, kernelImportSchema, kernelSchema, pullSchema } from './images.ts';
 import { operationSchema } from './operations.ts';
 import type { ParamOf, ROUTES, RouteName } from './routes.ts';
@@ -94,6 +95,9 @@ export const SCHEMAS = {
   kernelPull: { body: pullSchema, answer: kernelSchema },
   kernelImport: { body: kernelImportSchema, answer: kernelSchema },
   kernelRemove: { answer: nothing },
+
+  hypervisorList: { answer: z.object({ hypervisors: z.array(hypervisorSchema) }) },
+  hypervisorPull: { body: hypervisorPullSchema, answer: hypervisorSchema },
 
   eventList: { answer: eventSchema },
 

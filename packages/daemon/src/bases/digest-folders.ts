@@ -105,7 +105,7 @@ async function finishFiles(folder: string): Promise<void> {
     if (!entry.isFile()) continue;
     await using file = await open(join(entry.parentPath, entry.name), 'r');
     await file.sync();
-    await file.chmod(0o444);
+    await file.chmod(0o444 | ((await file.stat()).mode & 0o111));
   }
 }
 

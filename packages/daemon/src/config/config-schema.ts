@@ -3,6 +3,7 @@
 import { posix } from 'node:path';
 import { toBangerError } from '@banger/contract/errors.ts';
 import { MAX_HOST_PORTS, VM_LIMITS } from '@banger/contract/limits.ts';
+import { faultOfReleases } from '@banger/contract/releases-address.ts';
 import { formatSize, parseDurationMs, parseSizeBytes } from '@banger/contract/sizes.ts';
 import { z } from 'zod';
 
@@ -25,6 +26,7 @@ export function configSchema(home: string) {
       .optional(),
     vm: z.strictObject({ idle_stop_after: duration().optional(), overcommit_memory: yesOrNo().optional() }).optional(),
     network: z.strictObject({ private: yesOrNo().optional(), host_ports: hostPorts().optional() }).optional(),
+    hypervisor: z.strictObject({ releases: releases().optional() }).optional(),
     inside: z
       .strictObject({
         ca_certificates: yesOrNo().optional(),
@@ -83,6 +85,14 @@ function hostPorts() {
     .array(port, { error: message })
     .max(MAX_HOST_PORTS, `at most ${MAX_HOST_PORTS} of them are allowed`)
     .transform((ports) => [...new Set(ports)]);
+}
+
+function releases() {
+  return parsedBy('"https://example.com/releases"', (given) => {
+    const fault = given.length > 4096 ? 'it must be shorter' : faultOfReleases(given);
+    if (fault === null) return given;
+    throw new Error(fault);
+  });
 }
 
 function yesOrNo() {

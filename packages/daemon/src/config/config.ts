@@ -25,6 +25,8 @@ export type Config = {
   isPrivateOpen: boolean | null;
   /** Ports of the host's loopback that vms reach; null where the user has not said, and then none */
   hostPorts: number[] | null;
+  /** Where the programs of hypervisors are fetched from; null where the user has not said */
+  releases: string | null;
   inside: Inside;
   fileSync: FileSync[];
   /** Where a key stands in the file */
@@ -55,7 +57,7 @@ export function createConfig({ folder, home }: ConfigParts) {
   function understand(text: string, isThere: boolean): Config | BangerError {
     try {
       const found = parseConfig({ text, path, home });
-      const { ssh_key, vm_defaults = {}, vm = {}, network = {}, inside = {}, file_sync = [] } = found;
+      const { ssh_key, vm_defaults = {}, vm = {}, network = {}, hypervisor = {}, inside = {}, file_sync = [] } = found;
       return {
         isThere,
         sshKey: ssh_key ?? null,
@@ -68,6 +70,7 @@ export function createConfig({ folder, home }: ConfigParts) {
         mayOvercommit: vm.overcommit_memory ?? null,
         isPrivateOpen: network.private ?? null,
         hostPorts: network.host_ports ?? null,
+        releases: hypervisor.releases ?? null,
         inside: {
           caCertificates: inside.ca_certificates ?? null,
           proxy: inside.proxy ?? null,

@@ -15,6 +15,8 @@ test('every key is understood', () => {
     [network]
     private = false
     host_ports = [5432, 5432]
+    [hypervisor]
+    releases = "https://releases.example/all"
     [inside]
     ca_certificates = true
     proxy = false
@@ -31,6 +33,7 @@ test('every key is understood', () => {
     vm_defaults: { cpus: 2, memory: 1.5 * GIB, disk_size: 20 * GIB },
     vm: { idle_stop_after: 1_800_000, overcommit_memory: false },
     network: { private: false, host_ports: [5432] },
+    hypervisor: { releases: 'https://releases.example/all' },
     inside: { ca_certificates: true, proxy: false },
     file_sync: [
       { from: '/home/mia/.gitconfig', to: '/root/.gitconfig', mode: 0o600 },
@@ -64,6 +67,7 @@ const REFUSED: [string, string, RegExp][] = [
   ['too many processors', '[vm_defaults]\ncpus = 65', /line 2: .*whole number from 1 to 64/],
   ['half a processor', '[vm_defaults]\ncpus = 1.5', /line 2: .*whole number from 1 to 64/],
   ['a port that is none', '[network]\nhost_ports = [0]', /line 2: .*it must be a list of ports, such as \[5432\]/],
+  ['releases without HTTPS', '[hypervisor]\nreleases = "http://a.example"', /line 2: .*begin with "https:\/\/"/],
   ['a yes that is none', '[network]\nprivate = "yes"', /line 2: \[network\] private: it must be true or false/],
   ['a setting of the host that is none', '[inside]\nlocale = true', /line 2: there is no key "locale" in \[inside\]/],
   ['a duration that is none', '[vm]\nidle_stop_after = "soon"', /line 2: .*"soon" is not a duration/],

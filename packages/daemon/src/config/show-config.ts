@@ -30,6 +30,7 @@ export async function showConfig(
       value: config.isPrivateOpen !== false,
     },
     networkHostPorts: configured(config.hostPorts, ['network', 'host_ports'], 'none'),
+    hypervisorReleases: configured(config.releases, ['hypervisor', 'releases'], 'banger knows none'),
     insideCaCertificates: inside('ca_certificates', config.inside.caCertificates),
     insideProxy: inside('proxy', config.inside.proxy),
     insideTimeZone: inside('time_zone', config.inside.timeZone),

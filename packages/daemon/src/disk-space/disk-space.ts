@@ -1,5 +1,5 @@
 /**
- * The door to the host's disk space: what vms, images, kernels and caches take, and what of it nobody needs.
+ * The door to the host's disk space: what vms, images, kernels, hypervisors and caches take, and what of it nobody needs.
  *
  * Nothing goes that a vm needs. Images and kernels of the catalog can be fetched again and go when no vm was made from
  * them; imported ones only when asked for. A vm that is being made has not written down yet what it needs, so while one
@@ -7,6 +7,7 @@
  */
 import { join } from 'node:path';
 import type { DiskSpace, DiskUse, PruneResult, pruneSchema } from '@banger/contract/api/disk-space.ts';
+import type { Hypervisor } from '@banger/contract/api/hypervisors.ts';
 import { type Digest, hexOf } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { isVmId } from '@banger/contract/names.ts';
@@ -32,13 +33,14 @@ type Parts = {
   unrecorded: () => Unrecorded[];
   images: Store;
   kernels: Store;
+  releases: { list(): Promise<Hypervisor[]> };
   /** Whether a vm, an image or a kernel is being made right now */
   isMaking: () => boolean;
 };
 
 export type DiskSpaceDoor = ReturnType<typeof createDiskSpace>;
 
-export function createDiskSpace({ paths, known, unrecorded, images, kernels, isMaking }: Parts) {
+export function createDiskSpace({ paths, known, unrecorded, images, kernels, releases, isMaking }: Parts) {
   return { show, prune };
 
   async function show(): Promise<DiskSpace> {
@@ -84,6 +86,7 @@ export function createDiskSpace({ paths, known, unrecorded, images, kernels, isM
       ...(await Promise.all(vms.map(findVm))),
       ...(await findBases('image', await images.list())),
       ...(await findBases('kernel', await kernels.list())),
+      ...(await findHypervisors()),
       ...(await findCaches(vms)),
       ...(await findLeftovers(folders, vms)),
       ...(await findAllUnrecorded()),
@@ -138,6 +141,16 @@ export function createDiskSpace({ paths, known, unrecorded, images, kernels, isM
       return [{ kind, name, path, source, bytes: await allocatedBytesOf(path, seen), usedBy }];
     });
     return (await Promise.all(found)).flat();
+  }
+
+  /** Without it new vms may get another, so it stays. */
+  async function findHypervisors(): Promise<Found[]> {
+    const pulled = (await releases.list()).flatMap(({ name, pulled }) => (pulled ? [{ name, pulled }] : []));
+    return Promise.all(
+      pulled.map(async ({ name, pulled: { path } }): Promise<Found> => {
+        return { kind: 'hypervisor', name, path, bytes: await allocatedBytesOf(path), usedBy: ['banger'] };
+      }),
+    );
   }
 
   async function findCaches(vms: readonly VmRecord[]): Promise<Found[]> {

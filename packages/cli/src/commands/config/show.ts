@@ -29,6 +29,7 @@ function rowsOf(shown: ConfigShown): string[][] {
     ['vm.overcommit_memory', String(overcommitMemory.value), describeOrigin(overcommitMemory)],
     ['network.private', String(networkPrivate.value), describeOrigin(networkPrivate)],
     ['network.host_ports', networkHostPorts.value?.join(', ') ?? '-', describeOrigin(networkHostPorts)],
+    ['hypervisor.releases', shown.hypervisorReleases.value ?? '-', describeOrigin(shown.hypervisorReleases)],
     ['inside.ca_certificates', String(shown.insideCaCertificates.value), describeOrigin(shown.insideCaCertificates)],
     ['inside.proxy', String(shown.insideProxy.value), describeOrigin(shown.insideProxy)],
     ['inside.time_zone', String(shown.insideTimeZone.value), describeOrigin(shown.insideTimeZone)],
