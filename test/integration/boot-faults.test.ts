@@ -64,5 +64,7 @@ test('QEMU that is not installed is named, with what installs it', async (t) => 
   const { code, stderr } = await home.run(['vm', 'run', '--rm', '--', 'true']);
   assert.match(stderr, /qemu-system-x86_64" is not installed[\s\S]*TOOL_MISSING[\s\S]*make setup/);
   assert.equal(code, 69);
+  const named = await home.run(['vm', 'create', '--driver', 'qemu']);
+  assert.match(named.stderr, /"qemu" cannot run a vm here[\s\S]*DRIVER_UNAVAILABLE[\s\S]*apt-get install/);
   assert.deepEqual(await home.leftovers(), []);
 });

@@ -33,9 +33,16 @@ test('defaults come from the config as it is now, and are seen in spec, vm and h
   const help = (await home.run(['vm', 'run', '--help'])).stdout.replaceAll(/\s+/g, ' ');
   assert.match(help, /default 256 MiB \(config: line 3\)/);
 
-  await home.writeConfig('[vm_defaults]\nmemory = "320M"\n');
+  await home.writeConfig('[vm_defaults]\nmemory = "320M"\ndriver = "qemu"\n');
   const vm = await home.json<Vm>(['vm', 'create', '--name', 'two', '--disk-size', '2G']);
-  assert.deepEqual([vm.memoryBytes, vm.diskBytes], [320 * 2 ** 20, 2 * 2 ** 30]);
+  assert.deepEqual([vm.memoryBytes, vm.diskBytes, vm.driver], [320 * 2 ** 20, 2 * 2 ** 30, 'qemu']);
+  const three = await home.json<Vm>(['vm', 'create', '--name', 'three', '--driver', 'auto']);
+  assert.deepEqual(
+    [three.driver, (await home.json<Vm>(['vm', 'set', 'two', '--driver', 'auto'])).driver],
+    ['auto', 'auto'],
+  );
+  assert.match((await home.run(['vm', 'set', 'two', '--driver', 'qemu'])).stdout, /, driver qemu$/m);
+  assert.match((await home.run(['vm', 'ls'])).stdout, /^two +stopped +qemu [\s\S]*^three +stopped +auto /m);
 });
 
 test('a broken config stops what needs it, names the line, and leaves the rest', async (t) => {

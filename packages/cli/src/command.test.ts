@@ -66,7 +66,7 @@ test('vm ls prints a table, or JSON', async () => {
   await using daemon = await startFakeDaemon();
   daemon.routes['GET /v1/vms'] = (_, response) => answerJson(response, { vms: [sampleVm] });
   const table = await run(daemon, 'vm ls');
-  assert.match(table.stdout, /^NAME +STATE .*\nweb +running +debian +2 +1G +8G +3M +\d+ \w+ ago\n$/);
+  assert.match(table.stdout, /^NAME +STATE .*\nweb +running +qemu +debian +2 +1G +8G +3M +\d+ \w+ ago\n$/);
   const json = await run(daemon, 'vm ls --json');
   assert.deepEqual(JSON.parse(json.stdout), { vms: [sampleVm] });
 });

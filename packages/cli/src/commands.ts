@@ -3,6 +3,7 @@
  * `load-command.ts` says which file does the work of each.
  */
 
+import { DRIVER_CHOICES } from '@banger/contract/driver-names.ts';
 import { type Limits, STOP_LIMITS_MS, TAIL_LIMITS, VM_LIMITS } from '@banger/contract/limits.ts';
 
 /**
@@ -76,6 +77,13 @@ const size = {
   },
 } as const;
 
+const driver = {
+  type: 'text',
+  values: DRIVER_CHOICES,
+  placeholder: 'name',
+  summary: 'Hypervisor that runs it; auto takes the best that works here, anew at each start',
+} as const;
+
 const create = {
   name: { type: 'text', placeholder: 'name', summary: 'Name of the vm; a readable one is made up when it is left out' },
   image: {
@@ -91,6 +99,7 @@ const create = {
     completes: 'kernels',
   },
   ...size,
+  driver,
   publish: {
     type: 'text',
     short: 'p',
@@ -243,10 +252,10 @@ export const COMMANDS = {
     alsoTried: ['vm inspect', 'vm info', 'vm status', 'vm get'],
   },
   'vm set': {
-    summary: 'Change CPUs, memory or disk size of a stopped vm',
+    summary: 'Change CPUs, memory, disk size or driver of a stopped vm',
     details: ['A disk can grow, not shrink.'],
     arguments: [vm],
-    flags: size,
+    flags: { ...size, driver },
     examples: [{ does: 'More of everything', line: 'banger vm set web --cpus 4 --memory 4G --disk-size 20G' }],
     alsoTried: ['vm update', 'vm edit', 'vm resize'],
   },
@@ -547,7 +556,7 @@ export const COMMANDS = {
     examples: [
       {
         does: 'What the config names',
-        line: 'banger hypervisor pull firecracker --digest "$(cut -c1-64 release.sha256)"',
+        line: 'banger hypervisor pull firecracker --digest $SHA256',
       },
       { does: 'A release that is here', line: 'banger hypervisor pull firecracker --from ~/Downloads' },
     ],

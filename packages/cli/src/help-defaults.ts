@@ -14,19 +14,20 @@ export function hasDefaults(words: readonly string[]): boolean {
 /** Help is shown whatever is wrong with the config, and says so. */
 export async function readDefaultNotes(runningClient: Client): Promise<FlagNotes> {
   try {
-    const { cpus, memoryBytes, diskBytes } = (await readConfig(runningClient)).vmDefaults;
+    const { cpus, memoryBytes, diskBytes, driver } = (await readConfig(runningClient)).vmDefaults;
     return {
       cpus: describe(cpus, String),
       memory: describe(memoryBytes, formatMib),
       'disk-size': describe(diskBytes, formatSize),
+      driver: describe(driver, String),
     };
   } catch (thrown) {
     const note = `the default is not known: ${cleanLine(toBangerError(thrown).message)}`;
-    return { cpus: note, memory: note, 'disk-size': note };
+    return { cpus: note, memory: note, 'disk-size': note, driver: note };
   }
 }
 
 /** "default 1024 MiB (host: an eighth of the memory)" */
-function describe({ value, from, why }: Resolved<number>, format: (value: number) => string): string {
+function describe<Value>({ value, from, why }: Resolved<Value>, format: (value: Value) => string): string {
   return `default ${format(value)} (${from}: ${why})`;
 }

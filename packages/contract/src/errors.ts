@@ -62,6 +62,12 @@ export const ERRORS = {
     meaning: 'The digest that the release of a hypervisor should have is not known, so it is not fetched.',
   },
   HYPERVISOR_FETCH_FAILED: { status: 500, exit: 69, meaning: 'The release of a hypervisor could not be fetched.' },
+  DRIVER_UNAVAILABLE: {
+    status: 409,
+    exit: 69,
+    meaning: 'The hypervisor that a vm asks for cannot run it on this host.',
+  },
+  DRIVER_LIMIT: { status: 400, exit: 65, meaning: 'A vm asks for more than its hypervisor gives.' },
   HYPERVISOR_INVALID: { status: 400, exit: 65, meaning: 'A file is not the hypervisor that it should be.' },
 
   // The host

@@ -132,7 +132,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     const { isPrivateOpen, hostPorts } = await config.read();
     return { isPrivateOpen: isPrivateOpen !== false, hostPorts: [...new Set([...(hostPorts ?? []), ...vm.hostPorts])] };
   };
-  const drivers = createDrivers({ qemu: createQemuDriver({ qemuPath: tools.qemu, log, proveKvm }) });
+  const drivers = createDrivers([createQemuDriver({ qemuPath: tools.qemu, log, proveKvm })]);
   const sshKey = async () => (await config.read()).sshKey;
   const ssh = createSsh({ paths, folders, commandPath: settings.commandPath, sshKey });
   const publish = createPublishCapability({

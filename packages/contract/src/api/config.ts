@@ -1,5 +1,6 @@
 /** What banger goes by, and where each value comes from. */
 import { z } from 'zod';
+import { driverChoiceSchema } from './vms.ts';
 
 /** `config`: the user's file; `host`: a share of this machine; `built-in`: neither said anything */
 const origin = z.enum(['config', 'host', 'built-in']);
@@ -11,6 +12,7 @@ export const vmDefaultsSchema = z.object({
   cpus: resolved(z.int()),
   memoryBytes: resolved(z.number()),
   diskBytes: resolved(z.number()),
+  driver: resolved(driverChoiceSchema),
 });
 
 const fileSync = z.object({

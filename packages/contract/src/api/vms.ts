@@ -1,5 +1,6 @@
 /** Machines, as the owner API shows them. Sizes in bytes, times in ISO 8601. */
 import { z } from 'zod';
+import { DRIVER_CHOICES, DRIVER_NAMES } from '../driver-names.ts';
 import type { sessionInfoSchema } from '../guest/messages.ts';
 import {
   describeLimits,
@@ -24,6 +25,9 @@ function within(limits: Limits, describe: (limits: Limits) => string) {
   const error = `it must be a whole number ${describe(limits)}`;
   return z.int({ error }).min(limits.min, { error }).max(limits.max, { error });
 }
+
+export const driverNameSchema = z.enum(DRIVER_NAMES);
+export const driverChoiceSchema = z.enum(DRIVER_CHOICES);
 
 const portNumber = z.int().min(1).max(65_535);
 
@@ -64,6 +68,7 @@ export const vmCreateSchema = z.strictObject({
   diskBytes: diskBytes.optional(),
   publish: publishedSchema.default([]),
   hostPorts: hostPortsSchema.default([]),
+  driver: driverChoiceSchema.optional(),
   /** Start it at once */
   start: z.boolean().default(false),
   waitFor: waitFor.default('agent'),
@@ -75,6 +80,7 @@ export const vmSetSchema = z.strictObject({
   cpus: cpus.optional(),
   memoryBytes: memoryBytes.optional(),
   diskBytes: diskBytes.optional(),
+  driver: driverChoiceSchema.optional(),
 });
 
 export const vmStartSchema = z.strictObject({ waitFor: waitFor.default('agent') });
@@ -99,12 +105,6 @@ export const stopReasonSchema = z.enum([
   'crashed', // the hypervisor ended, the guest panicked, or the host went down
   'recovered', // its record was lost, and made anew from its folder
 ]);
-
-/** The hypervisors that run vms */
-export const driverNameSchema = z.enum(['qemu']);
-
-/** `auto`: the best that works on this host, chosen anew for each run */
-export const driverChoiceSchema = z.enum(['auto', ...driverNameSchema.options]);
 
 export const vmStateSchema = z.discriminatedUnion('is', [
   z.object({ is: z.literal('creating') }),
@@ -147,6 +147,8 @@ export const vmSchema = z.object({
   diskAllocatedBytes: z.number(),
   publish: publishedSchema,
   hostPorts: hostPortsSchema,
+  /** The one it wants; one that runs has in its state which it got */
+  driver: driverChoiceSchema,
   ephemeral: z.boolean(),
   /** When it stops unless somebody uses it; null while somebody does, and where the config does not ask for it */
   idleStopAt: z.string().nullable(),

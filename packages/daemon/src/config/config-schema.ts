@@ -1,6 +1,7 @@
 /** What config.toml may hold, and in which words it is refused. */
 
 import { posix } from 'node:path';
+import { DRIVER_CHOICES } from '@banger/contract/driver-names.ts';
 import { toBangerError } from '@banger/contract/errors.ts';
 import { MAX_HOST_PORTS, VM_LIMITS } from '@banger/contract/limits.ts';
 import { faultOfReleases } from '@banger/contract/releases-address.ts';
@@ -22,6 +23,7 @@ export function configSchema(home: string) {
         cpus: count(VM_LIMITS.cpus).optional(),
         memory: size(VM_LIMITS.memoryBytes).optional(),
         disk_size: size(VM_LIMITS.diskBytes).optional(),
+        driver: driver().optional(),
       })
       .optional(),
     vm: z.strictObject({ idle_stop_after: duration().optional(), overcommit_memory: yesOrNo().optional() }).optional(),
@@ -76,6 +78,10 @@ function size({ min, max }: { min: number; max: number }) {
     if (bytes >= min && bytes <= max) return bytes;
     throw new Error(`it must be between ${formatSize(min)} and ${formatSize(max)}`);
   });
+}
+
+function driver() {
+  return z.enum(DRIVER_CHOICES, { error: `it must be one of ${DRIVER_CHOICES.map((name) => `"${name}"`).join(', ')}` });
 }
 
 function hostPorts() {

@@ -4,6 +4,7 @@
  */
 import { constants, open } from 'node:fs/promises';
 import type { FileSync } from '@banger/contract/api/config.ts';
+import type { DriverChoice } from '@banger/contract/api/vms.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { checkTrustedPath } from '@banger/contract/own-folder.ts';
 import { OWNER } from '../platform/own-files.ts';
@@ -16,7 +17,12 @@ export type Config = {
   isThere: boolean;
   /** Absolute; null where the user has not said */
   sshKey: string | null;
-  vmDefaults: { cpus: number | null; memoryBytes: number | null; diskBytes: number | null };
+  vmDefaults: {
+    cpus: number | null;
+    memoryBytes: number | null;
+    diskBytes: number | null;
+    driver: DriverChoice | null;
+  };
   /** Null is never */
   idleStopAfterMs: number | null;
   /** Whether the vms that run may be promised more memory than there is; null where the user has not said */
@@ -65,6 +71,7 @@ export function createConfig({ folder, home }: ConfigParts) {
           cpus: vm_defaults.cpus ?? null,
           memoryBytes: vm_defaults.memory ?? null,
           diskBytes: vm_defaults.disk_size ?? null,
+          driver: vm_defaults.driver ?? null,
         },
         idleStopAfterMs: vm.idle_stop_after ?? null,
         mayOvercommit: vm.overcommit_memory ?? null,

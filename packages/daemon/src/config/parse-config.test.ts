@@ -8,7 +8,7 @@ const GIB = 2 ** 30;
 test('every key is understood', () => {
   const text = `
     ssh_key = "~/.ssh/id_ed25519"
-    vm_defaults = { cpus = 2, memory = "1.5G", disk_size = "20G" }
+    vm_defaults = { cpus = 2, memory = "1.5G", disk_size = "20G", driver = "qemu" }
     [vm]
     idle_stop_after = "30m"
     overcommit_memory = false
@@ -30,7 +30,7 @@ test('every key is understood', () => {
   `;
   assert.deepEqual(parse(text), {
     ssh_key: '/home/mia/.ssh/id_ed25519',
-    vm_defaults: { cpus: 2, memory: 1.5 * GIB, disk_size: 20 * GIB },
+    vm_defaults: { cpus: 2, memory: 1.5 * GIB, disk_size: 20 * GIB, driver: 'qemu' },
     vm: { idle_stop_after: 1_800_000, overcommit_memory: false },
     network: { private: false, host_ports: [5432] },
     hypervisor: { releases: 'https://releases.example/all' },
@@ -65,6 +65,7 @@ const REFUSED: [string, string, RegExp][] = [
   ['a size that is no size', '[vm_defaults]\nmemory = "lots"', /line 2: .*"lots" is not a size/],
   ['a size out of bounds', '[vm_defaults]\ndisk_size = "1M"', /line 2: .*between 256M and 64T/],
   ['too many processors', '[vm_defaults]\ncpus = 65', /line 2: .*whole number from 1 to 64/],
+  ['a driver that there is not', '[vm_defaults]\ndriver = "xen"', /line 2: .*it must be one of "auto", /],
   ['half a processor', '[vm_defaults]\ncpus = 1.5', /line 2: .*whole number from 1 to 64/],
   ['a port that is none', '[network]\nhost_ports = [0]', /line 2: .*it must be a list of ports, such as \[5432\]/],
   ['releases without HTTPS', '[hypervisor]\nreleases = "http://a.example"', /line 2: .*begin with "https:\/\/"/],

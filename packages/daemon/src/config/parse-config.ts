@@ -8,7 +8,7 @@ import { findLine, type KeyPath } from './find-line.ts';
 
 const KNOWN_KEYS: Record<string, readonly string[]> = {
   '': ['ssh_key', 'vm_defaults', 'vm', 'network', 'hypervisor', 'inside', 'file_sync'],
-  vm_defaults: ['cpus', 'memory', 'disk_size'],
+  vm_defaults: ['cpus', 'memory', 'disk_size', 'driver'],
   vm: ['idle_stop_after', 'overcommit_memory'],
   network: ['private', 'host_ports'],
   hypervisor: ['releases'],

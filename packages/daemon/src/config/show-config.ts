@@ -18,6 +18,7 @@ export async function showConfig(
       cpus: withLine(defaults.cpus, ['vm_defaults', 'cpus']),
       memoryBytes: withLine(defaults.memoryBytes, ['vm_defaults', 'memory']),
       diskBytes: withLine(defaults.diskBytes, ['vm_defaults', 'disk_size']),
+      driver: withLine(defaults.driver, ['vm_defaults', 'driver']),
     },
     sshKey: configured(config.sshKey, ['ssh_key'], 'a key that banger makes'),
     idleStopAfterMs: configured(config.idleStopAfterMs, ['vm', 'idle_stop_after'], 'never'),

@@ -38,6 +38,12 @@ export type MachinePlan = {
   logPath: string;
 };
 
+/** What it is tried with whether KVM runs guests: what the vm that waits for it boots */
+export type Trial = Pick<MachinePlan, 'vmId' | 'runtimeFolder' | 'kernelPath' | 'initramfsPath'>;
+
+/** Why a driver cannot run a vm on this host, without a full stop, and what may change that */
+export type Obstacle = { why: string; hint: string };
+
 const accelSchema = z.enum(['kvm', 'tcg']);
 export type Accel = z.infer<typeof accelSchema>;
 
@@ -106,6 +112,11 @@ export type DriverAbilities = {
 export type Driver = {
   name: DriverName;
   abilities: DriverAbilities;
+  /**
+   * Null when it can run a vm here now. With a trial a guest may be run to find that out; without one it is only looked at
+   * what is there.
+   */
+  findObstacle(task: Task, trial: Trial | null): Promise<Obstacle | null>;
   /** Throws TOOL_MISSING, TOOL_TOO_OLD or HYPERVISOR_FAILED; nothing of the machine is left then. */
   launch(task: Task, plan: MachinePlan): Promise<Machine>;
   /**

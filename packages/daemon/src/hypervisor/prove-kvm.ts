@@ -14,7 +14,7 @@ import { readSmallFile, writeFileDurably } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { isOwnFile } from '../platform/own-files.ts';
 import type { Task } from '../platform/task.ts';
-import type { Machine, MachinePlan } from './hypervisor.ts';
+import type { Machine, MachinePlan, Trial } from './hypervisor.ts';
 
 const PROBE_MEMORY_BYTES = 256 * 2 ** 20;
 
@@ -44,7 +44,7 @@ type ProofParts = {
 export type KvmTrial = {
   driver: DriverName;
   version: string;
-  plan: MachinePlan;
+  plan: Trial;
   launch: (task: Task, plan: MachinePlan) => Promise<Machine>;
 };
 
@@ -122,7 +122,7 @@ async function runsGuest(
 }
 
 /** In the folder of the vm that waits for it, so that whatever is left of it is found with that vm. */
-function probePlan({ vmId, runtimeFolder, kernelPath, initramfsPath }: MachinePlan): MachinePlan {
+function probePlan({ vmId, runtimeFolder, kernelPath, initramfsPath }: Trial): MachinePlan {
   return {
     ...{ vmId, runtimeFolder, kernelPath, initramfsPath },
     cpus: 1,

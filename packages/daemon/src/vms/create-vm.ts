@@ -19,9 +19,13 @@ export async function createVm(task: Task, parts: VmParts, request: NamedVmCreat
   const { name } = request;
   refuseTakenName(parts, name);
   const host = parts.readHost();
-  const size = { ...sizeOf(await parts.readDefaults()), ...definedSizes(request) };
+  const defaults = await parts.readDefaults();
+  const size = { ...sizeOf(defaults), ...definedSizes(request) };
+  const driver = request.driver ?? defaults.driver.value;
   task.note(`spec: ${size.cpus} vcpu · ${formatMib(size.memoryBytes)} · ${formatSize(size.diskBytes)} disk`);
   checkMemory(size.memoryBytes, host);
+  parts.drivers.checkLimits({ driver, cpus: size.cpus });
+  await parts.drivers.checkHere(task, { driver, cpus: size.cpus });
   const image = await parts.images.findOrPull(task, request.image);
   const kernel = await parts.kernels.findOrPull(task, request.kernel);
 
@@ -38,7 +42,7 @@ export async function createVm(task: Task, parts: VmParts, request: NamedVmCreat
     ...size,
     publish: request.publish ?? [],
     hostPorts: request.hostPorts ?? [],
-    driver: 'auto',
+    driver,
     ephemeral: request.ephemeral ?? false,
     machineId: randomBytes(16).toString('hex'),
     createdAt: parts.now().toISOString(),

@@ -7,15 +7,18 @@ import { checkMemory } from './check-memory.ts';
 import type { VmParts } from './vm-parts.ts';
 import { expectState } from './vm-states.ts';
 
-export async function setVm(task: Task, parts: VmParts, vm: VmRecord, sizes: VmSet): Promise<void> {
+export async function setVm(task: Task, parts: VmParts, vm: VmRecord, change: VmSet): Promise<void> {
   expectState(vm, 'stopped', 'changed');
   const changed: VmRecord = {
     ...vm,
-    cpus: sizes.cpus ?? vm.cpus,
-    memoryBytes: sizes.memoryBytes ?? vm.memoryBytes,
-    diskBytes: sizes.diskBytes ?? vm.diskBytes,
+    cpus: change.cpus ?? vm.cpus,
+    memoryBytes: change.memoryBytes ?? vm.memoryBytes,
+    diskBytes: change.diskBytes ?? vm.diskBytes,
+    driver: change.driver ?? vm.driver,
   };
   checkMemory(changed.memoryBytes, parts.readHost());
+  parts.drivers.checkLimits(changed);
+  if (change.driver !== undefined) await parts.drivers.checkHere(task, changed);
   await using undo = new UndoStack(parts.log);
   // A disk that is larger than its record says is harmless, one that is smaller is not: the file goes first.
   for (const capability of parts.capabilities) {

@@ -21,6 +21,7 @@ export async function showVm(
     diskAllocatedBytes: await allocatedBytes(folders.of(vm.id).disk),
     publish: vm.publish,
     hostPorts: vm.hostPorts,
+    driver: vm.driver,
     ephemeral: vm.ephemeral,
     createdAt: vm.createdAt,
   };

@@ -57,7 +57,8 @@ test('a network that is still being set up when something else fails is released
     },
     folders: createVmFolders({ dataFolder: join(folder, 'data'), runtimeFolder: join(folder, 'run') }),
     readHost: () => ({ cpus: 1, memoryBytes: 2 ** 40, memoryAvailableBytes: 2 ** 40 }),
-    drivers: createDrivers({ qemu: {} as Driver }),
+    drivers: createDrivers([{ abilities: { maxCpus: 1 } } as Driver]),
+    kernels: { bootFiles: async () => ({}) },
     ...{ mayOvercommit: async () => false, now: () => new Date() },
   } as unknown as VmParts;
   await assert.rejects(startVm(Task.background(), parts, record), { message: 'there is no such file' });

@@ -37,10 +37,15 @@ export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Pr
     undo.add('remove its sockets', () => removeTree(folders.runtime));
     await makePrivateFolder(folders.runtime);
 
-    const driver = await parts.drivers.choose(task, starting.driver);
+    const kernel = await parts.kernels.bootFiles(task, starting.kernelDigest);
+    const driver = await parts.drivers.choose(task, starting, {
+      vmId: starting.id,
+      runtimeFolder: folders.runtime,
+      kernelPath: kernel.vmlinuxPath,
+      initramfsPath: kernel.initramfsPath,
+    });
     undo.add('release its resources', () => releaseRun(parts, starting));
     const contributions = await prepareAll(task, parts, starting, driver);
-    const kernel = await parts.kernels.bootFiles(task, starting.kernelDigest);
     const imagePath = parts.images.basePath(starting.imageDigest);
 
     task.step('boot');

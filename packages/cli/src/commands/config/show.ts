@@ -20,6 +20,7 @@ function rowsOf(shown: ConfigShown): string[][] {
     ['vm_defaults.cpus', String(vmDefaults.cpus.value), describeOrigin(vmDefaults.cpus)],
     ['vm_defaults.memory', formatMib(vmDefaults.memoryBytes.value), describeOrigin(vmDefaults.memoryBytes)],
     ['vm_defaults.disk_size', formatSize(vmDefaults.diskBytes.value), describeOrigin(vmDefaults.diskBytes)],
+    ['vm_defaults.driver', vmDefaults.driver.value, describeOrigin(vmDefaults.driver)],
     ['ssh_key', sshKey.value ?? '-', describeOrigin(sshKey)],
     [
       'vm.idle_stop_after',

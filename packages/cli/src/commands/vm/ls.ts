@@ -3,7 +3,7 @@ import { describeIdleStop, describeVmState } from '../../describe-vm.ts';
 import type { Run } from '../../load-command.ts';
 import { formatAge, renderTable } from '../../output/table.ts';
 
-const HEADINGS = ['NAME', 'STATE', 'IMAGE', 'CPUS', 'MEMORY', 'DISK', 'ON HOST', 'CREATED'];
+const HEADINGS = ['NAME', 'STATE', 'DRIVER', 'IMAGE', 'CPUS', 'MEMORY', 'DISK', 'ON HOST', 'CREATED'];
 
 export const run: Run<'vm ls'> = async (cli) => {
   const { vms } = await cli.client.vmList();
@@ -15,6 +15,7 @@ export const run: Run<'vm ls'> = async (cli) => {
   const rows = vms.map((vm) => [
     vm.name,
     describeVmState(vm) + describeIdleStop(vm, nowMs) + (vm.fault === null ? '' : ` (${vm.fault.code})`),
+    vm.state.is === 'running' ? vm.state.driver : vm.driver,
     vm.image.name,
     String(vm.cpus),
     formatSize(vm.memoryBytes),

@@ -21,7 +21,10 @@ function factsOf(vm: Vm, nowMs: number): [string, string][] {
   ];
   if (state.is === 'running') {
     facts.push(['since', formatAge(state.since, nowMs)]);
-    facts.push(['driver', `${state.driver} (${state.accel}), process ${state.pid}`]);
+    const chosen = vm.driver === 'auto' ? ', chosen by auto' : '';
+    facts.push(['driver', `${state.driver} (${state.accel}), process ${state.pid}${chosen}`]);
+  } else {
+    facts.push(['driver', vm.driver]);
   }
   if (state.is === 'stopped' && state.why !== 'new') facts.push(['stopped', formatAge(state.at, nowMs)]);
   if (fault !== null) facts.push(['fault', `${fault.message} (${fault.code}), ${formatAge(fault.at, nowMs)}`]);

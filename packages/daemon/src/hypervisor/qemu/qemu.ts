@@ -11,6 +11,7 @@ import type { Log } from '../../platform/log.ts';
 import { isAlive } from '../../platform/processes.ts';
 import { findStarted } from '../../platform/started.ts';
 import type { Task } from '../../platform/task.ts';
+import { findProgramObstacle } from '../find-obstacle.ts';
 import type { Accel, Driver, DriverAbilities, Machine, MachinePlan, MachineRef } from '../hypervisor.ts';
 import type { ProveKvm } from '../prove-kvm.ts';
 import { keepConsoleLog } from './console-log.ts';
@@ -22,6 +23,8 @@ import { QmpConnection } from './qmp.ts';
 
 const statusSchema = z.object({ status: z.string() });
 const LIVING_STATES = ['running', 'paused', 'io-error', 'suspended'];
+
+const INSTALL = 'Install QEMU 7.2 or newer: "sudo apt-get install qemu-system-x86".';
 
 const ABILITIES: DriverAbilities = {
   networks: ['stream', 'tap'],
@@ -39,7 +42,13 @@ type QemuParts = {
 
 export function createQemuDriver({ qemuPath, log, proveKvm }: QemuParts): Driver {
   const qemuVersion = createQemuVersion(qemuPath);
-  return { name: 'qemu', abilities: ABILITIES, launch, adopt };
+  return {
+    name: 'qemu',
+    abilities: ABILITIES,
+    findObstacle: (task) => findProgramObstacle(() => qemuVersion(task), INSTALL),
+    launch,
+    adopt,
+  };
 
   async function launch(task: Task, plan: MachinePlan): Promise<Machine> {
     const version = await qemuVersion(task);
