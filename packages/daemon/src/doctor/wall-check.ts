@@ -1,7 +1,7 @@
 /** Whether programs that read what a stranger made run behind walls here; without them, by their limits alone. */
 import type { Check } from '@banger/contract/api/doctor.ts';
-import { findWallObstacle } from '../platform/confine.ts';
 import { Task } from '../platform/task.ts';
+import { findWallObstacle } from '../platform/walls.ts';
 import { pass, warn } from './check.ts';
 
 export async function checkWalls(): Promise<Check[]> {

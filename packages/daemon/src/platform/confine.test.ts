@@ -6,8 +6,9 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
-import { createWalls, runConfined, type Walls } from './confine.ts';
+import { type Confinement, createConfinement, runConfined } from './confine.ts';
 import { Task } from './task.ts';
+import { createWalls } from './walls.ts';
 
 const task = Task.background();
 
@@ -18,7 +19,7 @@ async function makeFolder(t: TestContext): Promise<string> {
 }
 
 /** What a hostile script can do behind walls. */
-async function tryBehindWalls(script: string, walls: Walls = {}): Promise<string> {
+async function tryBehindWalls(script: string, walls: Confinement = {}): Promise<string> {
   return (await runConfined(task, ['sh', '-c', script], walls)).stdout.trim();
 }
 
@@ -100,7 +101,7 @@ test('and when it is cancelled', { timeout: 60_000 }, async () => {
   await assert.rejects(cancelled, { code: 'CANCELLED' });
 });
 
-const BEYOND: [limit: string, script: string, Walls['limits'], words: RegExp][] = [
+const BEYOND: [limit: string, script: string, Confinement['limits'], words: RegExp][] = [
   ['of the processor', 'while :; do :; done', { cpuSeconds: 1 }, /needed more than 1 s of the processor/],
   ['of memory', 'head -c 300M /dev/zero | tail -c 300M', { memoryBytes: 64 * 2 ** 20 }, /memory|exhausted/],
   ['of one file', 'head -c 3M /dev/zero > out', { fileBytes: 2 ** 20 }, /wrote a file of more than 1M|File too large/],
@@ -135,8 +136,9 @@ test('on a host that gives no walls the limits still hold, and that is told once
   const notes: unknown[] = [];
   const watched = new Task(new AbortController().signal, (event) => notes.push(event));
   const walls = createWalls([['--no-such-option']]);
+  const { runConfined } = createConfinement(walls);
   for (const _ of ['first', 'second']) {
-    const beyond = walls.runConfined(watched, ['cat', '/dev/zero'], { limits: { outputBytes: 1 } });
+    const beyond = runConfined(watched, ['cat', '/dev/zero'], { limits: { outputBytes: 1 } });
     await assert.rejects(beyond, /printed more/);
   }
   assert.match(

@@ -1,30 +1,23 @@
 /**
- * Walls around a program that reads what a stranger made: an image, a kernel, a repository, what a guest sent.
+ * Runs a program that reads what a stranger made, an image, a kernel, a repository, what a guest sent, to its end behind
+ * the walls of walls.ts, with a /tmp of its own and limits on all that it may take.
  *
- * It sees the host's programs and libraries and the files that it was given, nothing of the home; it has no network, no
- * other process, a /tmp and a /proc of its own, and limits on all that it may take. Whatever it starts ends with it, and
- * with this daemon. Where a host refuses the namespaces that this is made of, the limits alone hold, and that is told:
- * to the first task that meets it, and by the doctor.
+ * Whatever it starts ends with it, and with this daemon. Where a host refuses the namespaces that walls are made of, the
+ * limits alone hold, and that is told: to the first task that meets it, and by the doctor.
  */
 import { readdir } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import { allocatedBytes } from './files.ts';
 import { requireTool } from './find-tool.ts';
 import { ProcessFailure, type ProcessOutput, type RunOptions, runProcess } from './run-process.ts';
 import type { Task } from './task.ts';
+import { HOST_WALLS, type View, type Walls } from './walls.ts';
 
 const GIB = 2 ** 30;
 
-export type Walls = {
-  /** Files and folders that it may read, at the same path inside. They have to exist. */
-  readable?: readonly string[];
-  /** The same for those that it may change */
-  writable?: readonly string[];
-  limits?: Partial<Limits>;
-};
+export type Confinement = Pick<View, 'readable' | 'writable'> & { limits?: Partial<Limits> };
 
 export type Limits = {
   /** Of the processor, for each process */
@@ -50,27 +43,16 @@ const USUAL_LIMITS: Limits = {
   processes: 256,
 };
 
-// Programs, their libraries, and the two files of /etc without which libraries are not found and mkfs.ext4 makes another
-// filesystem than on the host.
-const HOST_VIEW = ['/usr', '/bin', '/sbin', '/lib', '/lib64', '/etc/ld.so.cache', '/etc/mke2fs.conf'];
 const TMP_BYTES = 256 * 2 ** 20;
 const GROWTH_INTERVAL_MS = 500;
 /** Between the signal that tells a program of its limit and the one that ends it */
 const LAST_CPU_SECONDS = 5;
 
-const ALL_APART = '--unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup-try'.split(' ');
-const WAYS = [
-  ['--unshare-user', '--disable-userns', ...ALL_APART],
-  ALL_APART, // for root, where the host lets nobody make user namespaces
-];
+export const { runConfined } = createConfinement(HOST_WALLS);
 
-export const { runConfined, findWallObstacle } = createWalls(WAYS);
-
-/** Tests call it with ways of their own. */
-export function createWalls(ways: readonly string[][]) {
-  let provenWay: readonly string[] | null = null;
-  let isToldOfNone = false;
-  return { runConfined, findWallObstacle };
+/** Tests call it with walls of their own. */
+export function createConfinement(walls: Walls) {
+  return { runConfined };
 
   /**
    * Runs it to its end, like `runProcess`. Throws TOOL_MISSING, CANCELLED, and ProcessFailure, also for one that wanted
@@ -79,18 +61,16 @@ export function createWalls(ways: readonly string[][]) {
   async function runConfined(
     task: Task,
     argv: readonly string[],
-    { readable = [], writable = [], limits: own = {} }: Walls,
+    { readable = [], writable = [], limits: own = {} }: Confinement,
     options: Omit<RunOptions, 'maxStdoutBytes'> = {},
   ): Promise<ProcessOutput> {
     const limits = { ...USUAL_LIMITS, ...own };
     const program = [requireTool(argv[0] as string), ...argv.slice(1)];
-    const way = await findWay(task);
-    const walls = way
-      ? [requireTool('bwrap'), ...way, ...viewOf(readable, writable), '--chdir', options.cwd ?? '/', '--']
-      : [];
+    const view = { readable, writable, tmpBytes: TMP_BYTES };
+    const around = await walls.around(task, view, ['--die-with-parent', '--chdir', options.cwd ?? '/']);
     const growth = watchGrowth(writable, limits.growthBytes);
     try {
-      return await runProcess(task.withSignal(growth.signal), [...walls, ...prlimit(limits), ...program], {
+      return await runProcess(task.withSignal(growth.signal), [...around, ...prlimit(limits), ...program], {
         ...options,
         maxStdoutBytes: limits.outputBytes,
       });
@@ -103,59 +83,6 @@ export function createWalls(ways: readonly string[][]) {
       growth.stop();
     }
   }
-
-  /** Why this host gives no walls, in words; null when it does. */
-  async function findWallObstacle(task: Task): Promise<string | null> {
-    let obstacle = '';
-    for (const way of ways) {
-      const fault = await tryWay(task, way);
-      if (fault === null) {
-        provenWay = way;
-        return null;
-      }
-      obstacle ||= fault;
-    }
-    return obstacle;
-  }
-
-  // A refusal is asked about again each time: it may have been for want of memory at that moment.
-  async function findWay(task: Task): Promise<readonly string[] | null> {
-    const obstacle = provenWay ? null : await findWallObstacle(task);
-    if (obstacle !== null && !isToldOfNone) {
-      isToldOfNone = true;
-      task.note(`Programs that read images, kernels and repositories run without walls on this host: ${obstacle}.`);
-    }
-    return provenWay;
-  }
-}
-
-async function tryWay(task: Task, way: readonly string[]): Promise<string | null> {
-  try {
-    await runProcess(task, [requireTool('bwrap'), ...way, ...viewOf([], []), '--', 'true']);
-    return null;
-  } catch (fault) {
-    if (fault instanceof ProcessFailure) return fault.stderr.trim() || fault.message;
-    if (fault instanceof BangerError && fault.code === 'TOOL_MISSING') return 'bubblewrap is not installed';
-    throw fault;
-  }
-}
-
-function viewOf(readable: readonly string[], writable: readonly string[]): string[] {
-  const given = [
-    ...readable.map((path) => ({ path, how: '--ro-bind' })),
-    ...writable.map((path) => ({ path, how: '--bind' })),
-  ].sort((one, other) => one.path.length - other.path.length); // what is inside another folder comes after it
-  return [
-    '--die-with-parent',
-    '--new-session',
-    ...['--cap-drop', 'ALL'],
-    ...HOST_VIEW.flatMap((path) => ['--ro-bind-try', path, path]),
-    ...['--proc', '/proc', '--remount-ro', '/proc'], // root would own the host's settings in it
-    ...['--dev', '/dev', '--remount-ro', '/dev'],
-    ...['--size', String(TMP_BYTES), '--tmpfs', '/tmp'],
-    ...given.flatMap(({ path, how }) => [how, path, path]),
-    ...['--remount-ro', '/'],
-  ];
 }
 
 function prlimit({ cpuSeconds, memoryBytes, fileBytes, processes }: Limits): string[] {
