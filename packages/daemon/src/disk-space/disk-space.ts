@@ -15,8 +15,7 @@ import type { BangerPaths } from '@banger/contract/paths.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import type { z } from 'zod';
 import { freeBytes, listFolder, removeTree } from '../platform/files.ts';
-import { killProcess } from '../platform/processes.ts';
-import { findStarted } from '../platform/started.ts';
+import { killStarted } from '../platform/started.ts';
 import { Task } from '../platform/task.ts';
 import { removeMappedTree } from '../platform/user-namespace.ts';
 import { describeUnrecorded, type Known, type Unrecorded } from '../recover/unrecorded.ts';
@@ -121,7 +120,7 @@ export function createDiskSpace({ paths, known, unrecorded, images, kernels, rel
     const [parent, entry = ''] = name.split('/');
     if (parent === 'vms' && isVmId(entry)) {
       const runtime = join(paths.runtime, 'vms', entry);
-      await Promise.all(findStarted(runtime).map(killProcess));
+      await killStarted(runtime);
       await removeTree(runtime);
     }
     await removeMappedTree(Task.background(), path);

@@ -13,9 +13,8 @@ import type { InterfaceConfig } from '@banger/contract/guest/messages.ts';
 import { checkSocketPath } from '@banger/contract/paths.ts';
 import { diskFull } from '../platform/disk-full.ts';
 import { freeBytes } from '../platform/files.ts';
-import { killProcess } from '../platform/processes.ts';
 import { type StartedProcess, startProcess } from '../platform/run-process.ts';
-import { findStarted } from '../platform/started.ts';
+import { findStarted, killStarted } from '../platform/started.ts';
 import type { Task } from '../platform/task.ts';
 import { watchForContent } from '../platform/unix-sockets.ts';
 import { type NetworkTools, networkCommand, USER_NETWORK } from './network-command.ts';
@@ -91,7 +90,7 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
   /** Ends what is left of this run's network. Safe to repeat, also for a run that an earlier daemon began. */
   async function release(runtimeFolder: string): Promise<void> {
     const { pid, log } = filesOf(runtimeFolder);
-    await Promise.all(findStarted(runtimeFolder, log).map(killProcess));
+    await killStarted(runtimeFolder, log);
     await rm(pid, { force: true });
   }
 }

@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSmallFile } from './files.ts';
-import { listProcesses, type ProcessRef } from './processes.ts';
+import { killProcess, listProcesses, type ProcessRef } from './processes.ts';
 
 const NOTE = /^started-[0-9a-f]{12}\.json$/;
 /** So many of the same last words are no chance */
@@ -26,6 +26,15 @@ export function findStarted(runFolder: string, word?: string): ProcessRef[] {
   const notes = readNotes(runFolder).filter((words) => word === undefined || words.includes(word));
   if (notes.length === 0) return [];
   return listProcesses(({ argv }) => notes.some((words) => isOurs(argv, words, runFolder)));
+}
+
+/** Ends those that `findStarted` finds, and what they start until they have ended. Safe to repeat. Throws PROCESS_STUCK. */
+export async function killStarted(runFolder: string, word?: string): Promise<void> {
+  for (;;) {
+    const found = findStarted(runFolder, word);
+    if (found.length === 0) return;
+    await Promise.all(found.map(killProcess));
+  }
 }
 
 /** `argv` ends with the words of a program, from one that names the run's folder on. */

@@ -8,8 +8,7 @@ import type { Images } from '../images/images.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import type { Host } from '../platform/host.ts';
 import type { Log } from '../platform/log.ts';
-import { killProcess } from '../platform/processes.ts';
-import { findStarted } from '../platform/started.ts';
+import { killStarted } from '../platform/started.ts';
 import type { VmFault, VmRecord, VmRecordState, VmRecords } from '../store/records/vms.ts';
 import type { VmFolders } from '../store/vm-folders.ts';
 import type { RunningVms } from './running-vms.ts';
@@ -60,7 +59,7 @@ export function moveVm(
 
 /** Ends all that was started for its run, by whichever daemon. */
 export async function killRun({ folders }: Pick<VmParts, 'folders'>, id: VmId): Promise<void> {
-  await Promise.all(findStarted(folders.of(id).runtime).map(killProcess));
+  await killStarted(folders.of(id).runtime);
 }
 
 /** What one run of a vm left on the host goes; safe to repeat. */
