@@ -1,5 +1,5 @@
 /** Files and sockets by which a program that the daemon starts says that it is ready, and connections to those. */
-import { type Stats, statSync, watch } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, type Stats, watch } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -27,7 +27,7 @@ function watchFor(path: string, isWanted: (file: Stats) => boolean): Watch {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   promise.catch(() => {});
   const watcher = watch(dirname(path), () => {
-    const file = statSync(path, { throwIfNoEntry: false });
+    const file = lstatSync(path, { throwIfNoEntry: false });
     if (file && isWanted(file)) resolve();
   });
   watcher.once('error', reject);
@@ -38,8 +38,13 @@ function watchFor(path: string, isWanted: (file: Stats) => boolean): Watch {
 type OnRead = (bytes: Buffer) => boolean;
 
 const READ_BYTES = 64 * 1024;
+/** Names a file without opening it; Node has no name for it */
+const O_PATH = 0o10000000;
 
-/** Connects to a socket that exists; the program that made it may not listen yet. */
+/**
+ * Connects to a socket that exists; the program that made it may not listen yet. What made it may have been taken over by
+ * a guest: a link that was put in the place of the socket is not followed.
+ */
 export async function connectSocket(task: Task, path: string, onRead?: OnRead): Promise<Socket> {
   for (;;) {
     task.check();
@@ -54,7 +59,17 @@ export async function connectSocket(task: Task, path: string, onRead?: OnRead): 
   }
 }
 
-function connectOnce(path: string, onRead?: OnRead): Promise<Socket> {
+async function connectOnce(path: string, onRead?: OnRead): Promise<Socket> {
+  const found = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  try {
+    if (!fstatSync(found).isSocket()) throw new Error(`${path} is no socket`);
+    return await connectTo(`/proc/self/fd/${found}`, onRead);
+  } finally {
+    closeSync(found);
+  }
+}
+
+function connectTo(path: string, onRead?: OnRead): Promise<Socket> {
   const onread = onRead && {
     buffer: Buffer.allocUnsafe(READ_BYTES),
     callback: (lengthBytes: number, buffer: Uint8Array) => onRead((buffer as Buffer).subarray(0, lengthBytes)),
