@@ -7,12 +7,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Vm } from '@banger/contract/api/vms.ts';
 import { greetAgent } from '../../packages/daemon/src/guest/handshake.ts';
 import type { Accel, MachinePlan } from '../../packages/daemon/src/hypervisor/hypervisor.ts';
 import { machineSockets, planArguments } from '../../packages/daemon/src/hypervisor/qemu/plan-arguments.ts';
+import { ownFolder } from '../../packages/daemon/src/hypervisor/shut-in.ts';
+import { makePrivateFolder } from '../../packages/daemon/src/platform/files.ts';
 import { Task } from '../../packages/daemon/src/platform/task.ts';
 import { connectSocket, watchForSocket } from '../../packages/daemon/src/platform/unix-sockets.ts';
 import type { VmRecord } from '../../packages/daemon/src/store/records/vms.ts';
@@ -25,12 +27,12 @@ const HELLO_TIMEOUT_MS = 60_000;
 export async function bootFloor({ folder, paths, usual }: BenchHome): Promise<number> {
   const runtimeFolder = join(folder, 'floor');
   await rm(runtimeFolder, { recursive: true, force: true });
-  await mkdir(runtimeFolder);
+  await makePrivateFolder(ownFolder(runtimeFolder));
   const plan = planFloor(usual, runtimeFolder, {
     vmlinuxPath: onlyFile(join(paths.data, 'kernels/*/vmlinux')),
     initramfsPath: onlyFile(join(paths.cache, 'initramfs/*.cpio')),
   });
-  const sockets = machineSockets(runtimeFolder);
+  const sockets = machineSockets({ runtimeFolder, hasOwnFolder: true });
   const task = Task.background().withSignal(AbortSignal.timeout(HELLO_TIMEOUT_MS));
   const agentSocket = watchForSocket(sockets.agent);
 

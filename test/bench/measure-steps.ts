@@ -54,7 +54,7 @@ async function timeOneRun(home: BenchHome): Promise<Part[]> {
   mark('make the disk, record', madeMs(runtime));
   mark('network: passt in its namespace', writtenMs(join(runtime, 'passt.pid')));
   mark('plan, start QEMU', madeMs(join(home.paths.data, 'vms', vm.id, 'hypervisor.log')));
-  mark('QEMU until its sockets are there', madeMs(join(runtime, 'qmp.sock')));
+  mark('QEMU until its sockets are there', madeMs(join(runtime, 'vmm/qmp')));
   const trace = readTrace(home, vm.id);
 
   const execMs = nowMs();

@@ -59,7 +59,7 @@ async function throughBarePort({ client, paths, json }: BenchHome, bytes: Buffer
   const script =
     'port=$(grep -lx bench.raw /sys/class/virtio-ports/*/name | cut -d/ -f5); exec 3<>/dev/$port; echo; exec cat <&3 >&3';
   const command = await openCommand(client, VM, ['bash', '-c', script]);
-  const socket = await connected(connect(join(paths.runtime, 'vms', id, 'raw.sock')));
+  const socket = await connected(connect(join(paths.runtime, 'vms', id, 'vmm/raw')));
   const isOpen = await command.events.next();
   if (isOpen.done) throw new Error('the guest has no second port');
   const speed = await thereAndBack(bytes, socket, socket);

@@ -7,6 +7,7 @@ import { greetAgent } from '../../packages/daemon/src/guest/handshake.ts';
 import { testDriver } from '../../packages/daemon/src/hypervisor/driver-suite.ts';
 import type { Machine } from '../../packages/daemon/src/hypervisor/hypervisor.ts';
 import { createQemuDriver } from '../../packages/daemon/src/hypervisor/qemu/qemu.ts';
+import { createShutIn } from '../../packages/daemon/src/hypervisor/shut-in.ts';
 import { createKernels } from '../../packages/daemon/src/kernels/kernels.ts';
 import { createLog } from '../../packages/daemon/src/platform/log.ts';
 import { Task } from '../../packages/daemon/src/platform/task.ts';
@@ -34,7 +35,10 @@ const kernels = createKernels({
 const { vmlinuxPath, initramfsPath } = await kernels.bootFiles(task, kernels.find('debian').digest);
 
 testDriver(`QEMU's driver on ${isKvmProven() ? 'kvm' : 'tcg'}`, {
-  driver: createQemuDriver({ qemuPath: 'qemu-system-x86_64', log, proveKvm: async () => isKvmProven() }),
+  driver: createQemuDriver({
+    ...{ qemuPath: 'qemu-system-x86_64', startVmm: createShutIn(), log },
+    proveKvm: async () => isKvmProven(),
+  }),
   plan: {
     kernelPath: vmlinuxPath,
     initramfsPath,

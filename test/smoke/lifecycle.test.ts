@@ -1,8 +1,11 @@
 /** Story: a named machine lives on. */
 import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { StopResult, Vm } from '@banger/contract/api/vms.ts';
 import { createHome } from '../support/banger-home.ts';
+import { assertShutIn } from '../support/look-inside.ts';
 
 test('a named machine lives on', async (t) => {
   const home = await createHome(t);
@@ -20,6 +23,29 @@ test('a named machine lives on', async (t) => {
     assert.equal((await show()).state.is, 'running');
     const { stdout } = await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', 'hostname; cat /etc/machine-id']);
     assert.match(stdout, /^web\n[0-9a-f]{32}\n$/);
+  });
+
+  await t.test('its hypervisor sees what it is made of, and nothing of yours', async () => {
+    await home.json(['vm', 'create', '--name', 'other', '--disk-size', '1G']);
+    const [web, other] = [await show(), await home.json<Vm>(['vm', 'show', 'other'])];
+    const key = join(home.env.HOME as string, '.ssh', 'id_ed25519');
+    await mkdir(dirname(key));
+    await writeFile(key, 'canary');
+    const diskOf = ({ id }: Vm) => join(home.paths.data, 'vms', id, 'disk.ext4');
+    const run = join(home.paths.runtime, 'vms', web.id);
+    assertShutIn(web.state.is === 'running' ? web.state.pid : 0, {
+      hidden: [
+        key,
+        diskOf(other),
+        join(home.paths.runtime, 'daemon.sock'),
+        home.paths.state,
+        join(run, 'machine.json'),
+      ],
+      readable: ['/usr', join(run, 'network.sock')],
+      writable: [diskOf(web), join(run, 'vmm')],
+      hasFilter: true,
+    });
+    await home.json(['vm', 'rm', 'other']);
   });
 
   await t.test('an agent that is killed comes back beside systemd too', async () => {

@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { connect, type Socket } from 'node:net';
@@ -14,10 +15,12 @@ type FakeAgentParts = {
   faults: FakeFaults;
   diskPath: string | null;
   runtimePath: string;
+  /** A socket that leads to the programs in the guest, see fake-home.ts */
+  programs?: string | undefined;
   power: { end(reason: string): unknown; portChanged(isOpen: boolean): unknown };
 };
 
-export function createFakeAgent({ faults, diskPath, runtimePath, power }: FakeAgentParts) {
+export function createFakeAgent({ faults, diskPath, runtimePath, programs, power }: FakeAgentParts) {
   const root = join(dirname(diskPath ?? runtimePath), 'fake-root');
   for (const folder of ['root', 'tmp', 'etc']) mkdirSync(join(root, folder), { recursive: true });
   const sessions = new FakeSessions(root, faults, () => {
@@ -89,7 +92,10 @@ export function createFakeAgent({ faults, diskPath, runtimePath, power }: FakeAg
   }
 
   async function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
-    if (headers[':method'] === 'CONNECT') return joinHost(stream, String(headers[':authority']));
+    if (headers[':method'] === 'CONNECT') {
+      const refused = (fault: Error) => refuse(stream, 404, 'NOT_FOUND', fault.message);
+      return joinProgram(stream, String(headers[':authority']), programs).catch(refused);
+    }
     const url = new URL(`http://agent${headers[':path']}`);
     const route = `${headers[':method']} ${url.pathname.replace(/(?<=^\/v1\/sessions\/)[^/]+/, '*')}`;
     const id = url.pathname.split('/')[3] ?? '';
@@ -139,14 +145,19 @@ const SAMPLE_PORTS = JSON.parse(
   readFileSync(new URL('../../packages/contract/vectors/ports.json', import.meta.url), 'utf8'),
 ).answer;
 
-/** Its programs are those of this host. */
-function joinHost(stream: ServerHttp2Stream, authority: string): void {
-  const program = connect({ host: 'localhost', port: Number(authority.split(':')[1]), allowHalfOpen: true });
-  program.once('error', (fault) => refuse(stream, 404, 'NOT_FOUND', fault.message));
-  program.once('connect', () => {
-    stream.respond({ ':status': 200 });
-    pipeline(stream, program, stream).catch(() => {}); // one of the two broke, and so has the other
-  });
+/** Its programs are the test's, which `programs` leads to; else those of this host. */
+async function joinProgram(stream: ServerHttp2Stream, authority: string, programs: string | undefined): Promise<void> {
+  const port = Number(authority.split(':')[1]);
+  const options = programs ? { path: programs } : { host: 'localhost', port };
+  const program = connect({ ...options, allowHalfOpen: true });
+  await once(program, 'connect');
+  if (programs) {
+    program.write(`${port}\n`);
+    await once(program, 'readable'); // a byte where somebody listens, and the end where nobody does
+    if (program.read(1) === null) throw new Error('nobody listens there');
+  }
+  stream.respond({ ':status': 200 });
+  await pipeline(stream, program, stream).catch(() => {}); // one of the two broke, and so has the other
 }
 
 function flood(socket: Socket): void {

@@ -7,6 +7,7 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
 import { readFakeFaults } from './fake-faults.ts';
 
 /** A test that failed to end it does not leave it behind for ever */
@@ -64,7 +65,11 @@ async function main(): Promise<void> {
     }, faults.afterMs);
   }
   const { createFakeAgent } = await import('./fake-agent.ts');
-  const agent = createFakeAgent({ faults, diskPath: writableDisk(), runtimePath: sockets.get('agent') ?? '', power });
+  const agent = createFakeAgent({
+    ...{ faults, power },
+    ...{ diskPath: writableDisk(), runtimePath: sockets.get('agent') ?? '' },
+    programs: process.env.BANGER_FAKE_QEMU && join(dirname(process.env.BANGER_FAKE_QEMU), 'programs.sock'),
+  });
   serveOneAtATime(agentServer, waitingForAgent, agent.serve);
 }
 

@@ -35,6 +35,7 @@ import { greetAgent } from './guest/handshake.ts';
 import { createDrivers } from './hypervisor/drivers.ts';
 import { createKvmProof } from './hypervisor/prove-kvm.ts';
 import { createQemuDriver } from './hypervisor/qemu/qemu.ts';
+import { createShutIn } from './hypervisor/shut-in.ts';
 import { createImages } from './images/images.ts';
 import { createKernels } from './kernels/kernels.ts';
 import { createUserNetwork } from './network/passt.ts';
@@ -132,7 +133,8 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     const { isPrivateOpen, hostPorts } = await config.read();
     return { isPrivateOpen: isPrivateOpen !== false, hostPorts: [...new Set([...(hostPorts ?? []), ...vm.hostPorts])] };
   };
-  const drivers = createDrivers([createQemuDriver({ qemuPath: tools.qemu, log, proveKvm })]);
+  const startVmm = createShutIn({ alsoSeen: settings.hypervisorSees });
+  const drivers = createDrivers([createQemuDriver({ qemuPath: tools.qemu, startVmm, log, proveKvm })]);
   const sshKey = async () => (await config.read()).sshKey;
   const ssh = createSsh({ paths, folders, commandPath: settings.commandPath, sshKey });
   const publish = createPublishCapability({

@@ -29,6 +29,7 @@ export function readSettings(env: NodeJS.ProcessEnv, handed: Pick<Settings, 'pro
       passt: env.BANGER_PASST ?? 'passt',
       pasta: env.BANGER_PASTA ?? 'pasta',
     },
+    hypervisorSees: (env.BANGER_HYPERVISOR_SEES ?? '').split(':').filter(Boolean),
     ownerEnv: {
       HOME: home,
       ...(env.XDG_CONFIG_HOME && { XDG_CONFIG_HOME: env.XDG_CONFIG_HOME }),

@@ -11,6 +11,8 @@ export type Settings = {
   linkPath: string;
   catalogFolder: string;
   tools: { qemu: string; passt: string; pasta: string };
+  /** What a hypervisor of a test's sees of this host, and may change, besides what its machine is made of */
+  hypervisorSees: readonly string[];
   /** By what the owner's own git would find its config: HOME, XDG_CONFIG_HOME */
   ownerEnv: Record<string, string>;
   /** The variables by which programs find the owner's proxies, for apt and for vms that ask: they may hold a password */

@@ -1,4 +1,4 @@
-/** Whether programs that read what a stranger made run behind walls here; without them, by their limits alone. */
+/** Whether machines, and programs that read what a stranger made, run behind walls here; without them, by limits alone. */
 import type { Check } from '@banger/contract/api/doctor.ts';
 import { Task } from '../platform/task.ts';
 import { findWallObstacle } from '../platform/walls.ts';
@@ -10,7 +10,7 @@ export async function checkWalls(): Promise<Check[]> {
 
 export function judgeWalls(obstacle: string | null): Check {
   if (obstacle === null)
-    return pass('walls', 'programs that read images, kernels and repositories see nothing else of this host');
-  const text = `what reads images, kernels and repositories has limits, but sees all that you see: ${obstacle}`;
+    return pass('walls', 'machines, and programs that read images and repositories, see nothing else of this host');
+  const text = `machines, and what reads images and repositories, have limits, but see all that you see: ${obstacle}`;
   return warn('walls', text, obstacle.includes('not installed') ? 'sudo apt-get install bubblewrap' : null);
 }

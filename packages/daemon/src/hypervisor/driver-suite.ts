@@ -3,14 +3,16 @@
  * hypervisor is held to the same, so that tests against it say something about the real ones.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { VmId } from '@banger/contract/names.ts';
-import { findByArgument, isAlive } from '../platform/processes.ts';
+import { findByArgument, isAlive, killProcess } from '../platform/processes.ts';
 import { Task } from '../platform/task.ts';
 import type { Driver, DriverAbilities, Machine, MachinePlan } from './hypervisor.ts';
+import { ownFolder } from './shut-in.ts';
 
 export type DriverHarness = {
   driver: Driver;
@@ -32,14 +34,11 @@ export function testDriver(name: string, harness: DriverHarness, options: { skip
     const machine = await driver.launch(task, plan);
     assert.equal(isAlive(machine.ref), true);
     assert.equal(machine.ref.driver, driver.name);
-    assert.deepEqual(
-      findByArgument(plan.runtimeFolder).map(({ pid }) => pid),
-      [machine.ref.pid],
-    );
+    assert.ok(findByArgument(plan.runtimeFolder).some(({ pid }) => pid === machine.ref.pid));
     await harness.greet(machine);
     await machine.kill();
     assert.equal((await machine.exited).by, 'host');
-    assert.equal(isAlive(machine.ref), false);
+    assert.deepEqual(findByArgument(plan.runtimeFolder), []);
     await machine.kill(); // safe to repeat
   });
 
@@ -54,20 +53,52 @@ export function testDriver(name: string, harness: DriverHarness, options: { skip
     const first = await driver.launch(task, plan);
     await harness.greet(first);
     first.release();
-    const second = await driver.adopt(task, structuredClone(first.ref));
+    const second = await driver.adopt(task, structuredClone(first.ref), plan.consolePath);
     assert.ok(second && second !== 'silent');
     await harness.greet(second);
     await second.kill();
     assert.equal((await second.exited).by, 'host');
-    assert.equal(await driver.adopt(task, first.ref), null);
+    assert.deepEqual(findByArgument(plan.runtimeFolder), []);
+    assert.equal(await driver.adopt(task, first.ref, plan.consolePath), null);
+  });
+
+  story('whoever ends what only waits for a machine does not end the machine', async (_t, plan) => {
+    const machine = await driver.launch(task, plan);
+    for (const found of findByArgument(plan.runtimeFolder)) {
+      if (found.pid !== machine.ref.pid) await killProcess(found);
+    }
+    await harness.greet(machine);
+    machine.release();
+    const adopted = await driver.adopt(task, machine.ref, plan.consolePath);
+    assert.ok(adopted && adopted !== 'silent');
+    await harness.greet(adopted);
+    await adopted.kill();
+    assert.deepEqual(findByArgument(plan.runtimeFolder), []);
+  });
+
+  story('links that a machine puts in the place of its sockets lead nowhere', async (t, plan) => {
+    const machine = await driver.launch(task, plan);
+    machine.release();
+    const callers: unknown[] = [];
+    const yours = createServer((caller) => callers.push(caller.destroy()));
+    const path = join(plan.runtimeFolder, 'yours');
+    await new Promise<void>((resolve) => yours.listen(path, resolve));
+    t.after(() => yours.close());
+    for (const name of await readdir(ownFolder(plan.runtimeFolder))) {
+      await rm(join(ownFolder(plan.runtimeFolder), name), { recursive: true });
+      await symlink(path, join(ownFolder(plan.runtimeFolder), name));
+    }
+    assert.equal(await driver.adopt(task, machine.ref, plan.consolePath), null);
+    assert.equal(callers.length, 0);
   });
 
   story('a process that is not the machine is not adopted', async (_t, plan) => {
     const machine = await driver.launch(task, plan);
     machine.release();
     const { pid, startTicks } = machine.ref;
-    assert.equal(await driver.adopt(task, { ...machine.ref, startTicks: startTicks + 1 }), null);
-    assert.equal(await driver.adopt(task, { ...machine.ref, runtimeFolder: '/nonexistent/banger' }), null);
+    assert.equal(await driver.adopt(task, { ...machine.ref, startTicks: startTicks + 1 }, plan.consolePath), null);
+    const elsewhere = { ...machine.ref, runtimeFolder: '/nonexistent/banger' };
+    assert.equal(await driver.adopt(task, elsewhere, plan.consolePath), null);
     assert.equal(isAlive({ pid, startTicks }), true);
   });
 
@@ -78,9 +109,9 @@ export function testDriver(name: string, harness: DriverHarness, options: { skip
     // More often than its control socket lets clients wait.
     for (let tries = 0; tries < 4; tries++) {
       const soon = task.withSignal(AbortSignal.timeout(200));
-      assert.equal(await driver.adopt(soon, first.ref), 'silent');
+      assert.equal(await driver.adopt(soon, first.ref, plan.consolePath), 'silent');
     }
-    const adopting = driver.adopt(task, first.ref);
+    const adopting = driver.adopt(task, first.ref, plan.consolePath);
     process.kill(first.ref.pid, 'SIGCONT');
     const second = await adopting;
     assert.ok(second && second !== 'silent');
@@ -92,6 +123,7 @@ export function testDriver(name: string, harness: DriverHarness, options: { skip
     const machine = await driver.launch(task, plan);
     process.kill(machine.ref.pid, 'SIGKILL');
     assert.equal((await machine.exited).by, 'lost');
+    assert.deepEqual(findByArgument(plan.runtimeFolder), []);
     await assert.rejects(machine.openAgentStream(task), { code: 'VM_LOST' }); // and nobody knocks at what it left
   });
 
@@ -129,7 +161,7 @@ export function testDriver(name: string, harness: DriverHarness, options: { skip
 
   story('sockets that an earlier run left are no obstacle', async (_t, plan) => {
     await (await driver.launch(task, plan)).kill();
-    assert.ok((await readdir(plan.runtimeFolder)).some((entry) => entry.endsWith('.sock')));
+    assert.notEqual((await readdir(ownFolder(plan.runtimeFolder))).length, 0);
     const machine = await driver.launch(task, plan);
     await harness.greet(machine);
     await machine.kill();

@@ -55,7 +55,12 @@ const processSchema = z.object({
 
 /** What is written down to find the machine again, by whichever version. Each driver has its own. */
 export const machineRefSchema = z.discriminatedUnion('driver', [
-  processSchema.extend({ driver: z.literal('qemu'), accel: accelSchema }),
+  processSchema.extend({
+    driver: z.literal('qemu'),
+    accel: accelSchema,
+    /** Whether its sockets are in a folder of its own; a banger from before there was one may have started it */
+    hasOwnFolder: z.boolean().default(false),
+  }),
 ]) satisfies z.ZodType<{ driver: DriverName }>;
 export type MachineRef = z.infer<typeof machineRefSchema>;
 
@@ -121,7 +126,7 @@ export type Driver = {
   launch(task: Task, plan: MachinePlan): Promise<Machine>;
   /**
    * Null when it no longer runs, or does not answer as the machine that it should be; `silent` when it lives and had not
-   * answered by the end of the task.
+   * answered by the end of the task. Its console is appended to `consolePath` again.
    */
-  adopt(task: Task, ref: MachineRef): Promise<Machine | 'silent' | null>;
+  adopt(task: Task, ref: MachineRef, consolePath: string): Promise<Machine | 'silent' | null>;
 };

@@ -10,11 +10,14 @@ import { greetAgent } from '../guest/handshake.ts';
 import { createLog } from '../platform/log.ts';
 import { findByArgument } from '../platform/processes.ts';
 import { Task } from '../platform/task.ts';
+import { createWalls } from '../platform/walls.ts';
 import type { Machine, MachinePlan } from './hypervisor.ts';
 import { createKvmProof, type KvmTrial } from './prove-kvm.ts';
 import { launchQemu } from './qemu/launch-qemu.ts';
+import { createShutIn } from './shut-in.ts';
 
 const fakeQemu = fileURLToPath(new URL('../../../../test/support/fake-qemu', import.meta.url));
+const startVmm = createShutIn({ walls: createWalls([]) }); // not every host has the device that they would let in
 const task = Task.background();
 
 test('without the KVM device nothing is probed', async (t) => {
@@ -115,7 +118,8 @@ async function makeProbe(t: TestContext, { kvmDevice, helloLimitMs = 30_000, gre
   return { prove, plan, probes: () => probes, folder };
 
   function prove(tried: MachinePlan, version: string, driver: DriverName = 'qemu'): Promise<boolean> {
-    const launch: KvmTrial['launch'] = (own, probe) => launchQemu(own, { qemuPath: fakeQemu, log }, probe, 'kvm');
+    const launch: KvmTrial['launch'] = (own, probe) =>
+      launchQemu(own, { qemuPath: fakeQemu, startVmm, log }, probe, 'kvm');
     return proveKvm(task, { driver, version, plan: tried, launch });
   }
 }

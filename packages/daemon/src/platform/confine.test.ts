@@ -143,7 +143,7 @@ test('on a host that gives no walls the limits still hold, and that is told once
   }
   assert.match(
     JSON.stringify(notes),
-    /^\[\{"is":"note","text":"Programs that read .* run without walls on this host: .*no-such-option[^}]*\}\]$/,
+    /^\[\{"is":"note","text":"Machines, and programs that read .* run without walls on this host: .*no-such-option[^}]*\}\]$/,
   );
   assert.match((await walls.findWallObstacle(task)) as string, /no-such-option/);
 });

@@ -23,6 +23,11 @@ export function isAlive(ref: ProcessRef): boolean {
   return readProcessRef(ref.pid)?.startTicks === ref.startTicks;
 }
 
+/** Null when it has ended. */
+export function readParent(pid: number): number | null {
+  return readStat(pid)?.parent ?? null;
+}
+
 /** The living processes of this user, other than this one, of which `isWanted`. */
 export function listProcesses(isWanted: (process: { argv: string[] }) => boolean): ProcessRef[] {
   const found: ProcessRef[] = [];
@@ -85,7 +90,7 @@ function stuck({ pid }: ProcessRef, limitMs: number): BangerError {
   });
 }
 
-type Stat = { state: string; group: number; threads: number; startTicks: number };
+type Stat = { state: string; parent: number; group: number; threads: number; startTicks: number };
 
 // The first thread of a process can be a zombie while others still hold its files, its locks and its memory.
 function hasEnded({ state, threads }: Stat): boolean {
@@ -97,8 +102,9 @@ function readStat(pid: number): Stat | null {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    const [state = '', , group] = fields;
-    return { state, group: Number(group), threads: Number(fields[17]), startTicks: Number(fields[19]) };
+    const [state = '', parent, group] = fields;
+    const [threads, startTicks] = [Number(fields[17]), Number(fields[19])];
+    return { state, parent: Number(parent), group: Number(group), threads, startTicks };
   } catch {
     return null; // it ended
   }

@@ -103,33 +103,50 @@ export async function runProcess(
   }
 }
 
-type StartOptions = { runFolder: string; logPath: string };
+type StartOptions = {
+  runFolder: string;
+  logPath: string;
+  /** Where it starts; in the folder of its run unless this says otherwise */
+  cwd?: string;
+  /** It writes something to descriptor 3, and closes that */
+  hasReport?: boolean;
+};
 
 export type StartedProcess = {
   ref: ProcessRef;
   /** Resolves when it ends while this daemon lives */
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  /** What it wrote to descriptor 3, once it has closed that */
+  report: Promise<string>;
 };
 
 /**
- * Starts a program in a session of its own and in the folder of its run, where `findStarted` finds it again, with its
- * output appended to `logPath`. Throws TOOL_MISSING, TOO_MANY_FILES, HOST_EXHAUSTED, NOT_ENOUGH_MEMORY.
+ * Starts a program in a session of its own, and writes its words down in the folder of its run, where `findStarted` finds
+ * them; its output is appended to `logPath`. Throws TOOL_MISSING, TOO_MANY_FILES, HOST_EXHAUSTED, NOT_ENOUGH_MEMORY.
  */
 export async function startProcess(
   argv: readonly string[],
-  { runFolder, logPath }: StartOptions,
+  { runFolder, logPath, cwd = runFolder, hasReport = false }: StartOptions,
 ): Promise<StartedProcess> {
   noteStart(runFolder, argv);
   const log = openSync(logPath, 'a', 0o600);
   try {
-    const child = await begin(argv, { cwd: runFolder, detached: true, stdio: ['ignore', log, log] });
+    const stdio: SpawnOptions['stdio'] = ['ignore', log, log, ...(hasReport ? (['pipe'] as const) : [])];
+    const child = await begin(argv, { cwd, detached: true, stdio });
     const exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
     child.unref();
     const ref = readProcessRef(child.pid as number) ?? { pid: child.pid as number, startTicks: -1 };
-    return { ref, exited };
+    return { ref, exited, report: readReport(child.stdio[3]) };
   } finally {
     closeSync(log);
   }
+}
+
+async function readReport(stream: ChildProcess['stdio'][3]): Promise<string> {
+  if (!stream) return '';
+  const text = collect(stream as Readable);
+  await once(stream, 'close');
+  return text();
 }
 
 async function finish(child: ChildProcess, options: RunOptions, kill: () => void) {

@@ -3,7 +3,7 @@
  * nothing of the home; it has no network, no other process, and no power.
  *
  * This decides what the walls are and finds out whether this host gives them. What stands behind them is up to others:
- * confine.ts for what reads a stranger's bytes.
+ * confine.ts for what reads a stranger's bytes, hypervisor/shut-in.ts for machines.
  */
 import { BangerError } from '@banger/contract/errors.ts';
 import { requireTool } from './find-tool.ts';
@@ -15,6 +15,10 @@ export type View = {
   readable?: readonly string[];
   /** The same for those that it may change */
   writable?: readonly string[];
+  /** Devices of the host that it may use, besides those that do nothing, such as /dev/null */
+  devices?: readonly string[];
+  /** Whether it is root over its own empty network, to make interfaces there, and over nothing else */
+  ownsNetwork?: boolean;
   /** A /tmp of its own, of this size at most; none without it */
   tmpBytes?: number;
 };
@@ -24,8 +28,9 @@ export type View = {
 const HOST_VIEW = ['/usr', '/bin', '/sbin', '/lib', '/lib64', '/etc/ld.so.cache', '/etc/mke2fs.conf'];
 
 const ALL_APART = '--unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup-try'.split(' ');
+const NO_MORE_NAMESPACES = '--disable-userns';
 const WAYS = [
-  ['--unshare-user', '--disable-userns', ...ALL_APART],
+  ['--unshare-user', NO_MORE_NAMESPACES, ...ALL_APART],
   ALL_APART, // for root, where the host lets nobody make user namespaces
 ];
 
@@ -46,7 +51,7 @@ export function createWalls(ways: readonly string[][]) {
    */
   async function around(task: Task, view: View, options: readonly string[]): Promise<string[]> {
     const way = await findWay(task);
-    return way ? [requireTool('bwrap'), ...way, ...viewOf(view), ...options, '--'] : [];
+    return way ? [requireTool('bwrap'), ...powersOf(way, view), ...viewOf(view), ...options, '--'] : [];
   }
 
   /** Why this host gives no walls, in words; null when it does. */
@@ -68,7 +73,9 @@ export function createWalls(ways: readonly string[][]) {
     const obstacle = provenWay ? null : await findWallObstacle(task);
     if (obstacle !== null && !isToldOfNone) {
       isToldOfNone = true;
-      task.note(`Programs that read images, kernels and repositories run without walls on this host: ${obstacle}.`);
+      task.note(
+        `Machines, and programs that read images and repositories, run without walls on this host: ${obstacle}.`,
+      );
     }
     return provenWay;
   }
@@ -76,7 +83,7 @@ export function createWalls(ways: readonly string[][]) {
 
 async function tryWay(task: Task, way: readonly string[]): Promise<string | null> {
   try {
-    await runProcess(task, [requireTool('bwrap'), ...way, ...viewOf({}), '--', 'true']);
+    await runProcess(task, [requireTool('bwrap'), ...powersOf(way, {}), ...viewOf({}), '--', 'true']);
     return null;
   } catch (fault) {
     if (fault instanceof ProcessFailure) return fault.stderr.trim() || fault.message;
@@ -85,17 +92,30 @@ async function tryWay(task: Task, way: readonly string[]): Promise<string | null
   }
 }
 
-function viewOf({ readable = [], writable = [], tmpBytes }: View): string[] {
+// Who is not root inside, or sits in one more namespace, as the one that forbids others is, has no power over the network.
+function powersOf(way: readonly string[], { ownsNetwork = false }: View): string[] {
+  if (!ownsNetwork) return [...way, '--cap-drop', 'ALL'];
+  const root = way.includes('--unshare-user') ? ['--uid', '0', '--gid', '0'] : [];
+  return [
+    ...way.filter((word) => word !== NO_MORE_NAMESPACES),
+    ...root,
+    '--cap-drop',
+    'ALL',
+    '--cap-add',
+    'CAP_NET_ADMIN',
+  ];
+}
+
+function viewOf({ readable = [], writable = [], devices = [], tmpBytes }: View): string[] {
   const given = [
     ...readable.map((path) => ({ path, how: '--ro-bind' })),
     ...writable.map((path) => ({ path, how: '--bind' })),
   ].sort((one, other) => one.path.length - other.path.length); // what is inside another folder comes after it
   return [
     '--new-session',
-    ...['--cap-drop', 'ALL'],
     ...HOST_VIEW.flatMap((path) => ['--ro-bind-try', path, path]),
     ...['--proc', '/proc', '--remount-ro', '/proc'], // root would own the host's settings in it
-    ...['--dev', '/dev', '--remount-ro', '/dev'],
+    ...['--dev', '/dev', ...devices.flatMap((path) => ['--dev-bind', path, path]), '--remount-ro', '/dev'],
     ...(tmpBytes === undefined ? [] : ['--size', String(tmpBytes), '--tmpfs', '/tmp']),
     ...given.flatMap(({ path, how }) => [how, path, path]),
     ...['--remount-ro', '/'],

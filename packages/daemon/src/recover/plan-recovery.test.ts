@@ -40,7 +40,8 @@ test('what a record said that can be read is kept, with the sizes that its folde
 });
 
 test('a machine that may run is recovered as one that runs', () => {
-  const machine = { pid: 1, startTicks: 2, driver: 'qemu', accel: 'tcg', runtimeFolder: '/run/x' } as const;
+  const ref = { pid: 1, startTicks: 2, driver: 'qemu', accel: 'tcg', runtimeFolder: '/run/x' } as const;
+  const machine = { ...ref, hasOwnFolder: true };
   const { records } = plan({ vms: [folderOf(facts('1', 'web'), { machine })] });
   assert.deepEqual(records.vms[0]?.state, { is: 'running', since: NOW, machine });
 });

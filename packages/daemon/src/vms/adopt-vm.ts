@@ -26,7 +26,7 @@ export function isRunning(vm: VmRecord | null): vm is RunningRecord {
 /** Null when it does not answer yet; its record says so then. One that has gone is stopped as crashed. */
 export async function adoptVm(parts: VmParts, vm: RunningRecord): Promise<VmRecord | null> {
   const task = Task.background().withSignal(AbortSignal.timeout(FIRST_ANSWER_LIMIT_MS));
-  const machine = await parts.drivers.of(vm.state.machine).adopt(task, vm.state.machine);
+  const machine = await adoptMachine(task, parts, vm);
   if (machine !== 'silent') return takeOver(parts, vm, machine);
   parts.running.markSilent(vm.id);
   const message = 'Its hypervisor does not answer, as on a busy host; it is used again as soon as it does.';
@@ -44,7 +44,7 @@ export async function adoptWhenItAnswers(
   for (;;) {
     const vm = parts.records.findById(id);
     if (!isRunning(vm) || !parts.running.isSilent(id)) return;
-    const machine = await parts.drivers.of(vm.state.machine).adopt(task, vm.state.machine);
+    const machine = await adoptMachine(task, parts, vm);
     task.check();
     if (machine === 'silent') continue; // it answered, and then no more
     await oneAtATime.run(task, id, async () => {
@@ -54,6 +54,10 @@ export async function adoptWhenItAnswers(
     });
     return;
   }
+}
+
+function adoptMachine(task: Task, { drivers, folders }: VmParts, { id, state }: RunningRecord) {
+  return drivers.of(state.machine).adopt(task, state.machine, folders.of(id).console);
 }
 
 async function takeOver(parts: VmParts, vm: RunningRecord, machine: Machine | null): Promise<VmRecord> {

@@ -1,17 +1,16 @@
 /** The story of a start: from a plan to a QEMU that answers on its control socket. */
-import { open, rm, stat, symlink } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { BangerError } from '@banger/contract/errors.ts';
 import { checkSocketPath } from '@banger/contract/paths.ts';
 import type { Log } from '../../platform/log.ts';
-import { killProcess } from '../../platform/processes.ts';
-import { startProcess } from '../../platform/run-process.ts';
 import type { Task } from '../../platform/task.ts';
 import { UndoStack } from '../../platform/undo-stack.ts';
 import { watchForSocket } from '../../platform/unix-sockets.ts';
 import type { Accel, MachinePlan } from '../hypervisor.ts';
+import { makeOwnFolder, type StartVmm } from '../shut-in.ts';
 import { keepConsoleLog } from './console-log.ts';
 import { MachineEvents, QemuMachine } from './machine.ts';
-import { consoleLink, type MachineSockets, machineSockets, planArguments } from './plan-arguments.ts';
+import { machineSockets, planArguments } from './plan-arguments.ts';
 import { QmpConnection } from './qmp.ts';
 
 /** Under load: twenty QEMUs on two cores still answer well within it */
@@ -20,27 +19,28 @@ const LOG_TAIL_BYTES = 4096;
 
 export async function launchQemu(
   task: Task,
-  { qemuPath, log }: { qemuPath: string; log: Log },
+  { qemuPath, startVmm, log }: { qemuPath: string; startVmm: StartVmm; log: Log },
   plan: MachinePlan,
   accel: Accel,
 ): Promise<QemuMachine> {
-  const sockets = machineSockets(plan.runtimeFolder);
+  const { runtimeFolder, logPath } = plan;
+  const sockets = machineSockets({ runtimeFolder, hasOwnFolder: true });
   for (const path of Object.values(sockets)) checkSocketPath(path);
-  await prepareFolder(plan, sockets);
-  const logStart = await sizeOf(plan.logPath);
+  await makeOwnFolder(runtimeFolder);
+  const logStart = await sizeOf(logPath);
 
   await using undo = new UndoStack(log);
   const qmpSocket = watchForSocket(sockets.qmp);
   using _watch = { [Symbol.dispose]: qmpSocket.stop };
-  const started = await startProcess([qemuPath, ...planArguments(plan, accel)], {
-    runFolder: plan.runtimeFolder,
-    logPath: plan.logPath,
+  const vmm = await startVmm(task, [qemuPath, ...planArguments(plan, accel)], {
+    ...{ runtimeFolder, logPath },
+    ...viewOf(plan, accel),
   });
-  undo.add('end QEMU', () => killProcess(started.ref));
+  undo.add('end QEMU', vmm.kill);
 
   const deadline = AbortSignal.timeout(START_DEADLINE_MS);
   const ended = new AbortController();
-  void started.exited.finally(() => ended.abort());
+  void vmm.exited.finally(() => ended.abort());
   // A socket whose maker died refuses every connection; without `ended` we would knock until the deadline.
   const limited = task.withSignal(AbortSignal.any([deadline, ended.signal]));
   try {
@@ -50,19 +50,24 @@ export async function launchQemu(
     const events = new MachineEvents();
     const qmp = await QmpConnection.connect(limited, sockets.qmp, events.take);
     undo.keep();
-    const ref = { ...started.ref, driver: 'qemu' as const, accel, runtimeFolder: plan.runtimeFolder };
-    return new QemuMachine({ ref, qmp, console, events, log });
+    const ref = { ...vmm.ref, driver: 'qemu' as const, accel, runtimeFolder, hasOwnFolder: true };
+    return new QemuMachine({ ref, vmm, qmp, console, events, log });
   } catch (fault) {
     task.check();
-    await killProcess(started.ref);
-    throw startFailure(await readFrom(plan.logPath, logStart), plan, deadline.aborted, fault);
+    await vmm.kill();
+    throw startFailure(await readFrom(logPath, logStart), plan, deadline.aborted, fault);
   }
 }
 
-async function prepareFolder(plan: MachinePlan, sockets: MachineSockets): Promise<void> {
-  const link = consoleLink(plan.runtimeFolder);
-  await Promise.all([...Object.values(sockets), link].map((path) => rm(path, { force: true }))); // of an earlier run
-  await symlink(plan.consolePath, link);
+/** What of the host this machine is made of. */
+function viewOf({ kernelPath, initramfsPath, drives, network }: MachinePlan, accel: Accel) {
+  const pathsOf = (readOnly: boolean) => drives.filter((drive) => drive.readOnly === readOnly).map(({ path }) => path);
+  const peer = network?.by === 'stream' ? [network.socketPath] : [];
+  return {
+    readable: [kernelPath, initramfsPath, ...pathsOf(true), ...peer],
+    writable: pathsOf(false),
+    devices: accel === 'kvm' ? ['/dev/kvm'] : [],
+  };
 }
 
 function startFailure(output: string, plan: MachinePlan, isLate: boolean, cause: unknown): BangerError {

@@ -3,16 +3,23 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Log } from '../../platform/log.ts';
-import { killProcess, waitForExit } from '../../platform/processes.ts';
 import type { Task } from '../../platform/task.ts';
 import { connectSocket } from '../../platform/unix-sockets.ts';
 import type { Machine, MachineExit, MachineRef, MachineStall } from '../hypervisor.ts';
+import type { Vmm } from '../shut-in.ts';
 import type { ConsoleLog } from './console-log.ts';
 import { AGENT_PORT, machineSockets } from './plan-arguments.ts';
 import type { QmpConnection, QmpEvent } from './qmp.ts';
 import { watchForStalls } from './stall-watch.ts';
 
-type MachineParts = { ref: MachineRef; qmp: QmpConnection; console: ConsoleLog; events: MachineEvents; log: Log };
+type MachineParts = {
+  ref: MachineRef;
+  vmm: Vmm;
+  qmp: QmpConnection;
+  console: ConsoleLog;
+  events: MachineEvents;
+  log: Log;
+};
 
 /** QEMU's events. That of its end comes before its control socket closes. */
 export class MachineEvents {
@@ -33,6 +40,7 @@ export class MachineEvents {
 export class QemuMachine implements Machine {
   readonly ref: MachineRef;
   readonly exited: Promise<MachineExit>;
+  readonly #vmm: Vmm;
   readonly #qmp: QmpConnection;
   readonly #console: ConsoleLog;
   readonly #events: MachineEvents;
@@ -43,8 +51,9 @@ export class QemuMachine implements Machine {
   stall: MachineStall | null = null;
   #onStall: (stall: MachineStall | null) => void = () => {};
 
-  constructor({ ref, qmp, console, events, log }: MachineParts) {
+  constructor({ ref, vmm, qmp, console, events, log }: MachineParts) {
     this.ref = ref;
+    this.#vmm = vmm;
     this.#qmp = qmp;
     this.#console = console;
     this.#events = events;
@@ -54,7 +63,7 @@ export class QemuMachine implements Machine {
         this.stall = stall;
         this.#onStall(stall);
       },
-      onFault: () => killProcess(ref),
+      onFault: vmm.kill,
     });
     this.exited = this.#watchForExit();
   }
@@ -85,7 +94,7 @@ export class QemuMachine implements Machine {
   // The socket of a QEMU that has ended refuses every connection, as one does that nobody listens on yet.
   async #connect(task: Task): Promise<Socket> {
     try {
-      return await connectSocket(task.withSignal(this.#gone.signal), machineSockets(this.ref.runtimeFolder).agent);
+      return await connectSocket(task.withSignal(this.#gone.signal), machineSockets(this.ref).agent);
     } catch (cause) {
       task.check();
       if (!this.#gone.signal.aborted) throw cause;
@@ -95,7 +104,7 @@ export class QemuMachine implements Machine {
 
   async kill(): Promise<void> {
     this.#isKilled = true;
-    await killProcess(this.ref);
+    await this.#vmm.kill();
     if (!this.#isReleased) await this.exited;
   }
 
@@ -111,7 +120,7 @@ export class QemuMachine implements Machine {
     await this.#qmp.closed;
     this.#gone.abort();
     if (this.#isReleased) return new Promise(() => {});
-    await waitForExit(this.ref);
+    await this.#vmm.untilGone();
     await this.#console.ended;
     return describeExit(this.#events, this.#isKilled);
   }

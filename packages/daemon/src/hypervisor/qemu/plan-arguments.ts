@@ -1,15 +1,16 @@
 /** Decides what QEMU is told: a finished plan and an accelerator in, arguments out. */
 import type { VmId } from '@banger/contract/names.ts';
-import type { Accel, Drive, MachineNetwork, MachinePlan } from '../hypervisor.ts';
+import type { Accel, Drive, MachineNetwork, MachinePlan, MachineRef } from '../hypervisor.ts';
+import { ownFolder } from '../shut-in.ts';
 
 /** The id of the agent's port in QEMU's events */
 export const AGENT_PORT = 'agent';
 
-/** The sockets of one run. QEMU makes them all before it looks at its memory, `qmp` last. */
+/** The sockets of one run, in QEMU's own folder. QEMU makes them all before it looks at its memory, `qmp` last. */
 export type MachineSockets = { agent: string; console: string; qmp: string };
 
 export function planArguments(plan: MachinePlan, accel: Accel): string[] {
-  const sockets = machineSockets(plan.runtimeFolder);
+  const sockets = machineSockets({ runtimeFolder: plan.runtimeFolder, hasOwnFolder: true });
   // On microvm every virtio device sits on MMIO, on q35 on PCI.
   const bus = accel === 'kvm' ? 'device' : 'pci,disable-legacy=on';
   return [
@@ -34,14 +35,13 @@ export function planArguments(plan: MachinePlan, accel: Accel): string[] {
   ];
 }
 
-export function machineSockets(runtimeFolder: string): MachineSockets {
-  const socket = (name: string) => `${runtimeFolder}/${name}.sock`;
+export function machineSockets({
+  runtimeFolder,
+  hasOwnFolder,
+}: Pick<MachineRef, 'runtimeFolder' | 'hasOwnFolder'>): MachineSockets {
+  const socket = (name: string) =>
+    hasOwnFolder ? `${ownFolder(runtimeFolder)}/${name}` : `${runtimeFolder}/${name}.sock`;
   return { agent: socket('agent'), console: socket('console'), qmp: socket('qmp') };
-}
-
-/** Leads from the run's folder to the vm's console file, for a daemon that adopts the machine. */
-export function consoleLink(runtimeFolder: string): string {
-  return `${runtimeFolder}/console.log`;
 }
 
 function machine(accel: Accel): string[] {

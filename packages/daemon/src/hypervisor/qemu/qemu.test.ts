@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -11,15 +11,22 @@ import { createLog } from '../../platform/log.ts';
 import { findByArgument } from '../../platform/processes.ts';
 import { Task } from '../../platform/task.ts';
 import { testDriver } from '../driver-suite.ts';
-import type { Machine, MachinePlan } from '../hypervisor.ts';
+import { type Machine, type MachinePlan, machineRefSchema } from '../hypervisor.ts';
+import { createShutIn } from '../shut-in.ts';
+import { type MachineSockets, machineSockets } from './plan-arguments.ts';
 import { createQemuDriver } from './qemu.ts';
 
-const fakeQemu = fileURLToPath(new URL('../../../../../test/support/fake-qemu', import.meta.url));
+const checkout = fileURLToPath(new URL('../../../../..', import.meta.url));
+const fakeQemu = join(checkout, 'test/support/fake-qemu');
 const task = Task.background();
-const FAKE_PLAN = { kernelPath: '/k', initramfsPath: '/i', kernelArguments: [], cpus: 1, memoryBytes: 2 ** 28 };
+const FAKE_PLAN = {
+  ...{ kernelPath: fakeQemu, initramfsPath: fakeQemu, kernelArguments: [] },
+  ...{ cpus: 1, memoryBytes: 2 ** 28 },
+};
+const parts = { log: createLog(() => {}), proveKvm: async () => false };
 
 testDriver("QEMU's driver on the fake", {
-  driver: createQemuDriver({ qemuPath: fakeQemu, log: createLog(() => {}), proveKvm: async () => false }),
+  driver: createQemuDriver({ qemuPath: fakeQemu, startVmm: createShutIn({ alsoSeen: [checkout] }), ...parts }),
   plan: FAKE_PLAN,
   greet: async (machine) => void (await greet(machine)),
   endGuest: async (machine) => {
@@ -55,6 +62,22 @@ test('a machine whose kernel panics has ended by itself, with the panic in its c
   assert.match(await readFile(plan.consolePath, 'utf8'), /Kernel panic/);
 });
 
+test('a machine of a banger before machines had a folder of their own is adopted', async (t) => {
+  const { launch, plan, driver } = await makeFaulty(t, {});
+  const first = await launch();
+  first.release();
+  const [then, now] = [false, true].map((hasOwnFolder) => machineSockets({ ...first.ref, hasOwnFolder })) as [
+    ...[MachineSockets, MachineSockets],
+  ];
+  for (const name of ['agent', 'console', 'qmp'] as const) await rename(now[name], then[name]);
+  const { hasOwnFolder: _, ...written } = first.ref;
+  const adopted = await driver.adopt(task, machineRefSchema.parse(written), plan.consolePath);
+  assert.ok(adopted && adopted !== 'silent');
+  await greet(adopted);
+  await adopted.kill();
+  assert.deepEqual(findByArgument(plan.runtimeFolder), []);
+});
+
 async function makeFaulty(t: TestContext, faults: Partial<FakeFaults>) {
   const folder = await mkdtemp(join(tmpdir(), 'banger-qemu-'));
   t.after(async () => {
@@ -65,11 +88,11 @@ async function makeFaulty(t: TestContext, faults: Partial<FakeFaults>) {
   writeFakeFaults(faultsPath, faults);
   const qemuPath = join(folder, 'qemu');
   await writeFile(qemuPath, `#!/bin/sh\nBANGER_FAKE_QEMU=${faultsPath} exec ${fakeQemu} "$@"\n`, { mode: 0o700 });
-  const driver = createQemuDriver({ qemuPath, log: createLog(() => {}), proveKvm: async () => false });
+  const driver = createQemuDriver({ qemuPath, startVmm: createShutIn({ alsoSeen: [checkout, folder] }), ...parts });
   const plan: MachinePlan = {
     ...FAKE_PLAN,
     ...{ vmId: '0123456789ab' as VmId, runtimeFolder: folder, drives: [], network: null },
     ...{ consolePath: join(folder, 'console.txt'), logPath: join(folder, 'log.txt') },
   };
-  return { plan, launch: () => driver.launch(task, plan) };
+  return { plan, driver, launch: () => driver.launch(task, plan) };
 }

@@ -1,8 +1,8 @@
 /**
  * The QEMU driver. It starts machines that outlive the daemon, finds them again, and ends them.
  *
- * Everything it leaves on the host is one process with the vm's runtime folder in its arguments, and the sockets in
- * that folder.
+ * Everything it leaves on the host is one process and the walls around it, with the vm's runtime folder in their
+ * arguments, and its own folder in that one.
  */
 import { toBangerError } from '@banger/contract/errors.ts';
 import { VM_LIMITS } from '@banger/contract/limits.ts';
@@ -14,10 +14,11 @@ import type { Task } from '../../platform/task.ts';
 import { findProgramObstacle } from '../find-obstacle.ts';
 import type { Accel, Driver, DriverAbilities, Machine, MachinePlan, MachineRef } from '../hypervisor.ts';
 import type { ProveKvm } from '../prove-kvm.ts';
+import { holdVmm, type StartVmm } from '../shut-in.ts';
 import { keepConsoleLog } from './console-log.ts';
 import { launchQemu } from './launch-qemu.ts';
 import { MachineEvents, QemuMachine } from './machine.ts';
-import { consoleLink, machineSockets } from './plan-arguments.ts';
+import { machineSockets } from './plan-arguments.ts';
 import { createQemuVersion } from './qemu-version.ts';
 import { QmpConnection } from './qmp.ts';
 
@@ -27,7 +28,7 @@ const LIVING_STATES = ['running', 'paused', 'io-error', 'suspended'];
 const INSTALL = 'Install QEMU 7.2 or newer: "sudo apt-get install qemu-system-x86".';
 
 const ABILITIES: DriverAbilities = {
-  networks: ['stream', 'tap'],
+  networks: ['stream'], // a tap is the host's, and QEMU has a network of its own
   maxCpus: VM_LIMITS.cpus.max, // a microvm has up to 288, q35 as many and more
   endsBy: 'power-off',
   givesBackSpace: true,
@@ -36,11 +37,12 @@ const ABILITIES: DriverAbilities = {
 
 type QemuParts = {
   qemuPath: string;
+  startVmm: StartVmm;
   log: Log;
   proveKvm: ProveKvm;
 };
 
-export function createQemuDriver({ qemuPath, log, proveKvm }: QemuParts): Driver {
+export function createQemuDriver({ qemuPath, startVmm, log, proveKvm }: QemuParts): Driver {
   const qemuVersion = createQemuVersion(qemuPath);
   return {
     name: 'qemu',
@@ -57,13 +59,13 @@ export function createQemuDriver({ qemuPath, log, proveKvm }: QemuParts): Driver
   }
 
   function launchUnder(accel: Accel) {
-    return (task: Task, plan: MachinePlan) => launchQemu(task, { qemuPath, log }, plan, accel);
+    return (task: Task, plan: MachinePlan) => launchQemu(task, { qemuPath, startVmm, log }, plan, accel);
   }
 
-  async function adopt(task: Task, ref: MachineRef): Promise<Machine | 'silent' | null> {
+  async function adopt(task: Task, ref: MachineRef, consolePath: string): Promise<Machine | 'silent' | null> {
     if (!isAlive(ref) || !findStarted(ref.runtimeFolder).some(({ pid }) => pid === ref.pid)) return null;
     try {
-      return await adoptQemu(task, log, ref);
+      return await adoptQemu(task, log, ref, consolePath);
     } catch (fault) {
       if (!isAlive(ref)) return null;
       log.warn(`QEMU ${ref.pid} is alive but does not answer`, fault);
@@ -72,15 +74,15 @@ export function createQemuDriver({ qemuPath, log, proveKvm }: QemuParts): Driver
   }
 }
 
-async function adoptQemu(task: Task, log: Log, ref: MachineRef): Promise<QemuMachine | null> {
-  const sockets = machineSockets(ref.runtimeFolder);
+async function adoptQemu(task: Task, log: Log, ref: MachineRef, consolePath: string): Promise<QemuMachine> {
+  const sockets = machineSockets(ref);
   const events = new MachineEvents();
   const qmp = await QmpConnection.connect(task, sockets.qmp, events.take);
   try {
     const { status } = statusSchema.parse(await qmp.execute(task, 'query-status'));
     if (!LIVING_STATES.includes(status)) throw new Error(`its state is "${status}"`);
-    const console = await keepConsoleLog(task, sockets.console, consoleLink(ref.runtimeFolder), log);
-    const machine = new QemuMachine({ ref, qmp, console, events, log });
+    const console = await keepConsoleLog(task, sockets.console, consolePath, log);
+    const machine = new QemuMachine({ ref, vmm: holdVmm(ref), qmp, console, events, log });
     if (status !== 'running') events.onStop(); // it stopped while no daemon listened
     return machine;
   } catch (fault) {

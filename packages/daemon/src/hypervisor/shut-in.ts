@@ -1,0 +1,125 @@
+/**
+ * Starts a hypervisor behind walls: a guest that breaks out of it finds what the vm was made of, and nothing of yours.
+ *
+ * It sees its program and the host's libraries, what it is given, and a folder of its own for its sockets. It has no
+ * network, no other process and no power, and leaves no core. It is the first process of its own world, so that all of it
+ * ends with it; bubblewrap only waits for that, and nothing is lost when somebody ends bubblewrap. Unlike other programs
+ * behind walls it outlives the daemon. Where a host gives no walls, it runs without them.
+ */
+import { z } from 'zod';
+import { makePrivateFolder, removeTree } from '../platform/files.ts';
+import { requireTool } from '../platform/find-tool.ts';
+import { killProcess, type ProcessRef, readParent, readProcessRef, waitForExit } from '../platform/processes.ts';
+import { type StartedProcess, startProcess } from '../platform/run-process.ts';
+import { findStarted, killStarted } from '../platform/started.ts';
+import type { Task } from '../platform/task.ts';
+import { HOST_WALLS, type View, type Walls } from '../platform/walls.ts';
+
+/** More than its sockets, devices and drives take; Firecracker fills a table of this size when it starts */
+const MAX_OPEN_FILES = 2048;
+/** What bubblewrap takes to see that the hypervisor has ended */
+const LAST_WORDS_MS = 1000;
+
+type VmmPlan = Pick<View, 'readable' | 'writable' | 'devices' | 'ownsNetwork'> & {
+  runtimeFolder: string;
+  logPath: string;
+};
+
+/** A hypervisor's process, whichever daemon started it */
+export type Vmm = {
+  ref: ProcessRef;
+  /** Resolves once neither it nor anything around it is left */
+  untilGone(): Promise<void>;
+  /** Ends it and waits until it is gone. Safe to repeat. */
+  kill(): Promise<void>;
+};
+
+/** `exited`: once it has ended while this daemon lives; a signal that ended it may be a code, 128 and its number */
+export type StartedVmm = Vmm & Pick<StartedProcess, 'exited'>;
+
+export type StartVmm = (task: Task, argv: readonly string[], plan: VmmPlan) => Promise<StartedVmm>;
+
+/**
+ * The only folder of a run that its hypervisor sees: what is in it may be whatever a guest that broke out has put there.
+ * Its name is short, since the paths of sockets are limited to 107 bytes.
+ */
+export function ownFolder(runtimeFolder: string): string {
+  return `${runtimeFolder}/vmm`;
+}
+
+/** Makes it anew and empty. */
+export async function makeOwnFolder(runtimeFolder: string): Promise<void> {
+  await removeTree(ownFolder(runtimeFolder));
+  await makePrivateFolder(ownFolder(runtimeFolder));
+}
+
+type ShutInParts = {
+  /** What a test's hypervisor, a script, sees and changes besides */
+  alsoSeen?: readonly string[];
+  walls?: Walls;
+};
+
+export function createShutIn({ alsoSeen = [], walls = HOST_WALLS }: ShutInParts = {}): StartVmm {
+  /** In its own folder, which is there. Throws what startProcess throws; nothing of it is left then. */
+  return async function startVmm(task, [tool = '', ...words], { runtimeFolder, logPath, ...given }) {
+    const program = requireTool(tool);
+    const own = ownFolder(runtimeFolder);
+    const view = {
+      ...given,
+      readable: [program, ...(given.readable ?? [])],
+      writable: [own, ...alsoSeen, ...(given.writable ?? [])],
+    };
+    const around = await walls.around(task, view, ['--as-pid-1', '--chdir', own, '--info-fd', '3']);
+    const started = await startProcess([...limits(), ...around, program, ...words], {
+      ...{ runFolder: runtimeFolder, logPath, cwd: own, hasReport: around.length > 0 },
+    });
+    if (around.length === 0) return { ...handle(started.ref, null), exited: started.exited };
+    const ref = await readChild(task, started).catch(async (fault) => {
+      await killStarted(runtimeFolder, own);
+      throw fault;
+    });
+    if (ref === null) {
+      await killStarted(runtimeFolder, own);
+      return { ...handle(started.ref, null), exited: started.exited };
+    }
+    const exited = started.exited.then(async (end) => {
+      await waitForExit(ref); // somebody may have ended bubblewrap alone
+      return end;
+    });
+    return { ...handle(ref, started.ref), exited };
+  };
+}
+
+/** One that an earlier daemon started, with or without walls. */
+export function holdVmm({ runtimeFolder, pid, startTicks }: ProcessRef & { runtimeFolder: string }): Vmm {
+  const parent = readParent(pid);
+  const around = findStarted(runtimeFolder).find((found) => found.pid === parent);
+  return handle({ pid, startTicks }, around ?? null);
+}
+
+function handle(ref: ProcessRef, around: ProcessRef | null): Vmm {
+  return { ref, untilGone, kill };
+
+  async function untilGone(): Promise<void> {
+    await waitForExit(ref);
+    if (around) await waitForExit(around, LAST_WORDS_MS).catch(() => killProcess(around)); // it does not see it
+  }
+
+  async function kill(): Promise<void> {
+    await killProcess(ref);
+    await untilGone();
+  }
+}
+
+// A core would be the guest's memory in a file.
+function limits(): string[] {
+  return [requireTool('prlimit'), '--core=0', `--nofile=${MAX_OPEN_FILES}`, '--'];
+}
+
+const reportSchema = z.object({ 'child-pid': z.int().min(1) });
+
+/** Null when bubblewrap ended before the hypervisor did anything; its words are in the log then. Throws CANCELLED. */
+async function readChild(task: Task, { report }: StartedProcess): Promise<ProcessRef | null> {
+  const text = await task.race(report);
+  return text === '' ? null : readProcessRef(reportSchema.parse(JSON.parse(text))['child-pid']);
+}
