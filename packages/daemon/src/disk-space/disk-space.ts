@@ -15,6 +15,7 @@ import type { BangerPaths } from '@banger/contract/paths.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import type { z } from 'zod';
 import { freeBytes, listFolder, removeTree } from '../platform/files.ts';
+import { removeRun } from '../platform/remove-run.ts';
 import { killStarted } from '../platform/started.ts';
 import { Task } from '../platform/task.ts';
 import { removeMappedTree } from '../platform/user-namespace.ts';
@@ -121,7 +122,7 @@ export function createDiskSpace({ paths, known, unrecorded, images, kernels, rel
     if (parent === 'vms' && isVmId(entry)) {
       const runtime = join(paths.runtime, 'vms', entry);
       await killStarted(runtime);
-      await removeTree(runtime);
+      await removeRun(runtime);
     }
     await removeMappedTree(Task.background(), path);
   }

@@ -7,9 +7,10 @@
  * behind walls it outlives the daemon. Where a host gives no walls, it runs without them.
  */
 import { z } from 'zod';
-import { makePrivateFolder, removeTree } from '../platform/files.ts';
+import { makePrivateFolder } from '../platform/files.ts';
 import { requireTool } from '../platform/find-tool.ts';
 import { killProcess, type ProcessRef, readParent, readProcessRef, waitForExit } from '../platform/processes.ts';
+import { removeRun } from '../platform/remove-run.ts';
 import { type StartedProcess, startProcess } from '../platform/run-process.ts';
 import { findStarted, killStarted } from '../platform/started.ts';
 import type { Task } from '../platform/task.ts';
@@ -49,7 +50,7 @@ export function ownFolder(runtimeFolder: string): string {
 
 /** Makes it anew and empty. */
 export async function makeOwnFolder(runtimeFolder: string): Promise<void> {
-  await removeTree(ownFolder(runtimeFolder));
+  await removeRun(ownFolder(runtimeFolder));
   await makePrivateFolder(ownFolder(runtimeFolder));
 }
 

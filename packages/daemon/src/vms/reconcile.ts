@@ -15,7 +15,8 @@
  */
 import { join } from 'node:path';
 import { isVmId } from '@banger/contract/names.ts';
-import { listFolder, removeTree } from '../platform/files.ts';
+import { listFolder } from '../platform/files.ts';
+import { removeRun } from '../platform/remove-run.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import { adoptVm, isRunning } from './adopt-vm.ts';
 import { finishRemove } from './remove-vm.ts';
@@ -67,7 +68,7 @@ async function sweepHost(parts: VmParts): Promise<void> {
     if (isUnrecorded || running.has(id)) continue;
     log.info(`removing what a run of ${id} left`);
     await killRun(parts, id);
-    await removeTree(join(folders.runtime, id));
+    await removeRun(join(folders.runtime, id));
   }
 }
 

@@ -1,6 +1,7 @@
 /** The vm and everything that it has on the host goes. */
 import { BangerError } from '@banger/contract/errors.ts';
 import { removeTree } from '../platform/files.ts';
+import { removeRun } from '../platform/remove-run.ts';
 import type { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import { killRun, moveVm, releaseRun, type VmParts } from './vm-parts.ts';
@@ -24,7 +25,7 @@ export async function finishRemove(parts: VmParts, vm: VmRecord): Promise<void> 
   if (parts.running.isSilent(vm.id)) await killRun(parts, vm.id);
   parts.running.remove(vm.id);
   await releaseRun(parts, vm);
-  await removeTree(parts.folders.of(vm.id).runtime);
+  await removeRun(parts.folders.of(vm.id).runtime);
   for (const capability of [...parts.capabilities].reverse()) await capability.remove?.(vm);
   await removeTree(parts.folders.of(vm.id).data);
   parts.records.remove(vm.id);

@@ -5,7 +5,8 @@ import { BangerError, toBangerError } from '@banger/contract/errors.ts';
 import type { Contribution } from '../capabilities/capability.ts';
 import { connectGuest, type Guest } from '../guest/guest.ts';
 import type { Driver, Machine } from '../hypervisor/hypervisor.ts';
-import { makePrivateFolder, removeTree } from '../platform/files.ts';
+import { makePrivateFolder } from '../platform/files.ts';
+import { removeRun } from '../platform/remove-run.ts';
 import type { Task } from '../platform/task.ts';
 import { together } from '../platform/together.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
@@ -34,7 +35,7 @@ export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Pr
   let fault: VmRecord['fault'] = null;
   undo.add('mark it stopped', () => moveVm(parts, starting, before, fault));
   try {
-    undo.add('remove its sockets', () => removeTree(folders.runtime));
+    undo.add('remove its sockets', () => removeRun(folders.runtime));
     await makePrivateFolder(folders.runtime);
 
     const kernel = await parts.kernels.bootFiles(task, starting.kernelDigest);

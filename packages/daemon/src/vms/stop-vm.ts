@@ -1,7 +1,7 @@
 /** From a running vm to a stopped one: asked first, made to after a while. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { StopReason, StopResult } from '@banger/contract/api/vms.ts';
-import { removeTree } from '../platform/files.ts';
+import { removeRun } from '../platform/remove-run.ts';
 import { Task } from '../platform/task.ts';
 import type { VmFault, VmRecord } from '../store/records/vms.ts';
 import type { RunningVm } from './running-vms.ts';
@@ -45,7 +45,7 @@ export async function finishStop(
 ): Promise<VmRecord> {
   parts.running.remove(vm.id);
   await releaseRun(parts, vm);
-  await removeTree(parts.folders.of(vm.id).runtime);
+  await removeRun(parts.folders.of(vm.id).runtime);
   return moveVm(parts, vm, { is: 'stopped', why, at: parts.now().toISOString() }, fault);
 }
 
