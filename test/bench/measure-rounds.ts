@@ -16,7 +16,7 @@ export const title = 'growth of the daemon over rounds of create, run and remove
 
 const REAL_ROUNDS = 50;
 const FAKE_ROUNDS = 200;
-const FAKE_QEMU = { BANGER_QEMU: join(CHECKOUT, 'test/support/fake-qemu') };
+const FAKE_QEMU = { BANGER_QEMU: join(CHECKOUT, 'test/support/fake-qemu'), BANGER_HYPERVISOR_SEES: CHECKOUT };
 
 export async function measure({ rounds = REAL_ROUNDS, say }: Bench): Promise<{ rows: Row[]; notes: string[] }> {
   const fakeRounds = Math.ceil((FAKE_ROUNDS / REAL_ROUNDS) * rounds);

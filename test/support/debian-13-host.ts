@@ -48,6 +48,7 @@ export async function createDebian13Host(t: TestContext, user: User) {
   t.after(keepInnerLog); // before the home's own end, which takes the host with it
   const home = await createHome(t, { prepared: PREPARED_HOST });
   home.env.BANGER_QEMU = await makeQemu(home.folder, user);
+  home.env.BANGER_HYPERVISOR_SEES = `${home.folder}:${CHECKOUT}`; // the script, and the drive that it adds
   await home.json(['vm', 'create', '--name', 'host', '--image', 'debian-13', '--kernel', 'debian-13', ...SIZE]);
   await home.json(['vm', 'start', 'host']);
   if (user !== ROOT) await asRoot(['useradd', '--create-home', '--uid', String(user.id), '--groups', 'kvm', user.name]);
