@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,6 +63,15 @@ test('one that makes interfaces has power over its own network, and over nothing
   await runToEnd(['sh', '-c', script], { ownsNetwork: true });
   const said = await readFile(logPath, 'utf8');
   assert.equal(await readFile(join(own, 'power'), 'utf8').catch(() => said), 'CapEff:\t0000000000001000\nnone\n');
+});
+
+test('a hypervisor that is installed elsewhere is there, by a link too', async (t) => {
+  const { folder, own, runToEnd } = await makeRun(t);
+  const [program, link] = [join(folder, 'program'), join(folder, 'link')];
+  await writeFile(program, '#!/bin/sh\necho ran >> ran\n', { mode: 0o700 });
+  await symlink(program, link);
+  for (const argv of [[program], [link]]) await runToEnd(argv, {});
+  assert.equal(await readFile(join(own, 'ran'), 'utf8'), 'ran\nran\n');
 });
 
 test('where bubblewrap cannot start it that is in the log, and nothing is left', async (t) => {

@@ -6,6 +6,7 @@
  * ends with it; bubblewrap only waits for that, and nothing is lost when somebody ends bubblewrap. Unlike other programs
  * behind walls it outlives the daemon. Where a host gives no walls, it runs without them.
  */
+import { realpathSync } from 'node:fs';
 import { z } from 'zod';
 import { makePrivateFolder } from '../platform/files.ts';
 import { requireTool } from '../platform/find-tool.ts';
@@ -14,7 +15,7 @@ import { removeRun } from '../platform/remove-run.ts';
 import { type StartedProcess, startProcess } from '../platform/run-process.ts';
 import { findStarted, killStarted } from '../platform/started.ts';
 import type { Task } from '../platform/task.ts';
-import { HOST_WALLS, type View, type Walls } from '../platform/walls.ts';
+import { HOST_WALLS, isInHostView, type View, type Walls } from '../platform/walls.ts';
 
 /** More than its sockets, devices and drives take; Firecracker fills a table of this size when it starts */
 const MAX_OPEN_FILES = 2048;
@@ -67,7 +68,7 @@ export function createShutIn({ alsoSeen = [], walls = HOST_WALLS }: ShutInParts 
     const own = ownFolder(runtimeFolder);
     const view = {
       ...given,
-      readable: [program, ...(given.readable ?? [])],
+      readable: [...filesOf(program), ...(given.readable ?? [])],
       writable: [own, ...alsoSeen, ...(given.writable ?? [])],
     };
     const around = await walls.around(task, view, ['--as-pid-1', '--chdir', own, '--info-fd', '3']);
@@ -89,6 +90,11 @@ export function createShutIn({ alsoSeen = [], walls = HOST_WALLS }: ShutInParts 
     });
     return { ...handle(ref, started.ref), exited };
   };
+}
+
+/** One that was installed elsewhere, or a link that leads there */
+function filesOf(program: string): string[] {
+  return [program, realpathSync(program)].filter((path) => !isInHostView(path));
 }
 
 /** One that an earlier daemon started, with or without walls. */

@@ -39,6 +39,11 @@ export type Walls = ReturnType<typeof createWalls>;
 export const HOST_WALLS = createWalls(WAYS);
 export const { findWallObstacle } = HOST_WALLS;
 
+/** Whether a path is of the host's programs and libraries, which are there behind all walls */
+export function isInHostView(path: string): boolean {
+  return HOST_VIEW.some((shown) => path.startsWith(`${shown}/`));
+}
+
 /** Tests call it with ways of their own. */
 export function createWalls(ways: readonly string[][]) {
   let provenWay: readonly string[] | null = null;
