@@ -12,7 +12,7 @@ import { findStarted } from '../platform/started.ts';
 import { Task } from '../platform/task.ts';
 import { watchForContent } from '../platform/unix-sockets.ts';
 import { createWalls } from '../platform/walls.ts';
-import { createShutIn, makeOwnFolder, ownFolder } from './shut-in.ts';
+import { createShutIn, makeOwnFolder, ownFolder, planOpenFiles } from './shut-in.ts';
 
 const task = Task.background();
 
@@ -90,6 +90,15 @@ test('a start that is cancelled leaves nothing, at whatever moment', async (t) =
     else assert.equal(toBangerError(started).code, 'TIMED_OUT');
     assert.deepEqual(findStarted(runFolder), []);
   }
+});
+
+test('it may open as many files as it needs, or as its user may', () => {
+  const limitsOf = (hard: string) =>
+    `Limit  Soft Limit  Hard Limit  Units\nMax open files            256                  ${hard}                files\n`;
+  assert.deepEqual(
+    ['256', '1048576', 'unlimited'].map((hard) => planOpenFiles(limitsOf(hard))),
+    [256, 2048, 2048],
+  );
 });
 
 test('on a host that gives no walls it runs without them, and ends as it would with them', async (t) => {

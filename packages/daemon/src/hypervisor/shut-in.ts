@@ -6,7 +6,7 @@
  * ends with it; bubblewrap only waits for that, and nothing is lost when somebody ends bubblewrap. Unlike other programs
  * behind walls it outlives the daemon. Where a host gives no walls, it runs without them.
  */
-import { realpathSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { z } from 'zod';
 import { makePrivateFolder } from '../platform/files.ts';
 import { requireTool } from '../platform/find-tool.ts';
@@ -120,7 +120,18 @@ function handle(ref: ProcessRef, around: ProcessRef | null): Vmm {
 
 // A core would be the guest's memory in a file.
 function limits(): string[] {
-  return [requireTool('prlimit'), '--core=0', `--nofile=${MAX_OPEN_FILES}`, '--'];
+  return [
+    requireTool('prlimit'),
+    '--core=0',
+    `--nofile=${planOpenFiles(readFileSync('/proc/self/limits', 'utf8'))}`,
+    '--',
+  ];
+}
+
+/** An ordinary user cannot raise its own limit. `limits` is /proc/<pid>/limits. */
+export function planOpenFiles(limits: string): number {
+  const own = Number(/^Max open files +\d+ +(\d+)/m.exec(limits)?.[1] ?? MAX_OPEN_FILES); // or "unlimited"
+  return Math.min(own, MAX_OPEN_FILES);
 }
 
 const reportSchema = z.object({ 'child-pid': z.int().min(1) });

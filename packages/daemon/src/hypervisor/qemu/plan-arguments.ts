@@ -47,13 +47,20 @@ export function machineSockets({
 function machine(accel: Accel): string[] {
   if (accel === 'kvm') {
     return [
-      ...['-machine', 'microvm,accel=kvm,acpi=on,rtc=on,auto-kernel-cmdline=off', '-cpu', 'host'],
+      ...['-machine', 'microvm,accel=kvm,acpi=on,rtc=on,auto-kernel-cmdline=off,dump-guest-core=off', '-cpu', 'host'],
       // The default is the interface from before virtio 1.0.
       ...['-global', 'virtio-mmio.force-legacy=false'],
     ];
   }
   // Not microvm: without KVM it has no timer to calibrate the clock by, and hangs at random at boot.
-  return ['-machine', 'q35,smm=off,usb=off,sata=off,vmport=off', '-accel', 'tcg,thread=multi', '-cpu', 'max'];
+  return [
+    '-machine',
+    'q35,smm=off,usb=off,sata=off,vmport=off,dump-guest-core=off',
+    '-accel',
+    'tcg,thread=multi',
+    '-cpu',
+    'max',
+  ];
 }
 
 /**
