@@ -10,7 +10,7 @@ import { checkDefaults } from './config-checks.ts';
 import { judgeKvm } from './kvm-check.ts';
 import { findUrls } from './outside.ts';
 import { judgeReflink, judgeSpace } from './storage-checks.ts';
-import { judgeWalls } from './wall-check.ts';
+import { judgeBounds, judgeWalls } from './wall-check.ts';
 
 const GIB = 2 ** 30;
 const CATALOGS = join(import.meta.dirname, '../../../../catalog');
@@ -42,6 +42,15 @@ test('a host without walls is told, with what brings them where that is known', 
   );
   assert.deepEqual([absent?.status, absent?.fix], ['warn', 'sudo apt-get install bubblewrap']);
   assert.deepEqual([refused?.status, refused?.fix], ['warn', null]);
+});
+
+test('bounds that a user could have are told with what brings them', () => {
+  assert.equal(judgeBounds(null).status, 'pass');
+  const reasons = ['your systemd ends with your last session, and machines do not', 'systemd does not run this host'];
+  assert.deepEqual(
+    reasons.map((reason) => judgeBounds(reason).fix),
+    ['loginctl enable-linger', null],
+  );
 });
 
 test('too little space fails, little warns', () => {

@@ -4,7 +4,8 @@
  * It sees its program and the host's libraries, what it is given, and a folder of its own for its sockets. It has no
  * network, no other process and no power, and leaves no core. It is the first process of its own world, so that all of it
  * ends with it; bubblewrap only waits for that, and nothing is lost when somebody ends bubblewrap. Unlike other programs
- * behind walls it outlives the daemon. Where a host gives no walls, it runs without them.
+ * behind walls it outlives the daemon. Its memory and its threads are bounded where systemd can do that. Where a host gives
+ * no walls or no bounds, it runs without them.
  */
 import { readFileSync, realpathSync } from 'node:fs';
 import { z } from 'zod';
@@ -13,18 +14,30 @@ import { requireTool } from '../platform/find-tool.ts';
 import { killProcess, type ProcessRef, readParent, readProcessRef, waitForExit } from '../platform/processes.ts';
 import { removeRun } from '../platform/remove-run.ts';
 import { type StartedProcess, startProcess } from '../platform/run-process.ts';
+import { type Bounds, HOST_SCOPES, type Scopes } from '../platform/scope.ts';
 import { findStarted, killStarted } from '../platform/started.ts';
 import type { Task } from '../platform/task.ts';
 import { HOST_WALLS, isInHostView, type View, type Walls } from '../platform/walls.ts';
 
 /** More than its sockets, devices and drives take; Firecracker fills a table of this size when it starts */
 const MAX_OPEN_FILES = 2048;
+const GIB = 2 ** 30;
+/**
+ * Besides the guest's memory: code that was translated for want of KVM, 1 GiB at most, devices, buffers and tables. More than
+ * any healthy one takes, since the kernel ends what takes more.
+ */
+const OWN_MEMORY_BYTES = 2 * GIB;
+/** Besides one for each processor: for drives, 64 at most, and single ones */
+const OWN_THREADS = 256;
 /** What bubblewrap takes to see that the hypervisor has ended */
 const LAST_WORDS_MS = 1000;
 
 type VmmPlan = Pick<View, 'readable' | 'writable' | 'devices' | 'ownsNetwork'> & {
   runtimeFolder: string;
   logPath: string;
+  /** The guest's */
+  cpus: number;
+  memoryBytes: number;
 };
 
 /** A hypervisor's process, whichever daemon started it */
@@ -59,11 +72,12 @@ type ShutInParts = {
   /** What a test's hypervisor, a script, sees and changes besides */
   alsoSeen?: readonly string[];
   walls?: Walls;
+  scopes?: Scopes;
 };
 
-export function createShutIn({ alsoSeen = [], walls = HOST_WALLS }: ShutInParts = {}): StartVmm {
+export function createShutIn({ alsoSeen = [], walls = HOST_WALLS, scopes = HOST_SCOPES }: ShutInParts = {}): StartVmm {
   /** In its own folder, which is there. Throws what startProcess throws; nothing of it is left then. */
-  return async function startVmm(task, [tool = '', ...words], { runtimeFolder, logPath, ...given }) {
+  return async function startVmm(task, [tool = '', ...words], { runtimeFolder, logPath, cpus, memoryBytes, ...given }) {
     const program = requireTool(tool);
     const own = ownFolder(runtimeFolder);
     const view = {
@@ -72,8 +86,10 @@ export function createShutIn({ alsoSeen = [], walls = HOST_WALLS }: ShutInParts 
       writable: [own, ...alsoSeen, ...(given.writable ?? [])],
     };
     const around = await walls.around(task, view, ['--as-pid-1', '--chdir', own, '--info-fd', '3']);
-    const started = await startProcess([...limits(), ...around, program, ...words], {
-      ...{ runFolder: runtimeFolder, logPath, cwd: own, hasReport: around.length > 0 },
+    const scope = await scopes.around(task, boundsOf(cpus, memoryBytes));
+    const started = await startProcess([...scope.words, ...limits(), ...around, program, ...words], {
+      ...{ runFolder: runtimeFolder, logPath, cwd: own, env: scope.env },
+      hasReport: around.length > 0,
     });
     if (around.length === 0) return { ...handle(started.ref, null), exited: started.exited };
     const ref = await readChild(task, started).catch(async (fault) => {
@@ -116,6 +132,10 @@ function handle(ref: ProcessRef, around: ProcessRef | null): Vmm {
     await killProcess(ref);
     await untilGone();
   }
+}
+
+function boundsOf(cpus: number, memoryBytes: number): Bounds {
+  return { memoryBytes: Math.ceil(memoryBytes * 1.125) + OWN_MEMORY_BYTES, processes: cpus + OWN_THREADS };
 }
 
 // A core would be the guest's memory in a file.

@@ -108,6 +108,8 @@ type StartOptions = {
   logPath: string;
   /** Where it starts; in the folder of its run unless this says otherwise */
   cwd?: string;
+  /** What it needs besides PATH and a plain locale */
+  env?: Readonly<Record<string, string>>;
   /** It writes something to descriptor 3, and closes that */
   hasReport?: boolean;
 };
@@ -126,13 +128,13 @@ export type StartedProcess = {
  */
 export async function startProcess(
   argv: readonly string[],
-  { runFolder, logPath, cwd = runFolder, hasReport = false }: StartOptions,
+  { runFolder, logPath, cwd = runFolder, env = {}, hasReport = false }: StartOptions,
 ): Promise<StartedProcess> {
   noteStart(runFolder, argv);
   const log = openSync(logPath, 'a', 0o600);
   try {
     const stdio: SpawnOptions['stdio'] = ['ignore', log, log, ...(hasReport ? (['pipe'] as const) : [])];
-    const child = await begin(argv, { cwd, detached: true, stdio });
+    const child = await begin(argv, { cwd, env, detached: true, stdio });
     const exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
     child.unref();
     const ref = readProcessRef(child.pid as number) ?? { pid: child.pid as number, startTicks: -1 };

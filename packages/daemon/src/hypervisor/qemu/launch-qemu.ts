@@ -23,7 +23,7 @@ export async function launchQemu(
   plan: MachinePlan,
   accel: Accel,
 ): Promise<QemuMachine> {
-  const { runtimeFolder, logPath } = plan;
+  const { runtimeFolder, logPath, cpus, memoryBytes } = plan;
   const sockets = machineSockets({ runtimeFolder, hasOwnFolder: true });
   for (const path of Object.values(sockets)) checkSocketPath(path);
   await makeOwnFolder(runtimeFolder);
@@ -33,7 +33,7 @@ export async function launchQemu(
   const qmpSocket = watchForSocket(sockets.qmp);
   using _watch = { [Symbol.dispose]: qmpSocket.stop };
   const vmm = await startVmm(task, [qemuPath, ...planArguments(plan, accel)], {
-    ...{ runtimeFolder, logPath },
+    ...{ runtimeFolder, logPath, cpus, memoryBytes },
     ...viewOf(plan, accel),
   });
   undo.add('end QEMU', vmm.kill);

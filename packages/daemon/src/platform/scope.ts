@@ -1,0 +1,116 @@
+/**
+ * Bounds on the memory and the number of processes of a program and all that it starts, kept by systemd: it moves the
+ * program into a control group of its own, which goes when the last process in it has ended.
+ *
+ * An ordinary user's systemd ends with the user's last session, and everything in its groups with it, unless the user
+ * lingers. Machines outlive sessions, so without lingering they have no bounds.
+ */
+import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { findTool } from './find-tool.ts';
+import { ProcessFailure, runProcess } from './run-process.ts';
+import { Task } from './task.ts';
+
+export type Bounds = { memoryBytes: number; processes: number };
+
+/** What says whether this host's systemd can bound a program of this user's */
+export type ScopeFacts = {
+  isRoot: boolean;
+  /** systemd runs this host */
+  isBooted: boolean;
+  hasTool: boolean;
+  /** The user's own systemd runs, and goes on without a session */
+  hasManager: boolean;
+  isLingering: boolean;
+};
+
+/** An own systemd answers within milliseconds */
+const TRIAL_LIMIT_MS = 5000;
+const TRIAL: Bounds = { memoryBytes: 64 * 2 ** 20, processes: 16 };
+// Descriptor 3 has to lead through, as it does to bubblewrap. Lines of other numbers than 0 are of older hierarchies.
+const SHOW_BOUNDS =
+  'group=/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup); cat "$group/memory.max" "$group/pids.max" >&3';
+
+/** What brings bounds to a user who has none for want of it */
+export const LINGER = 'loginctl enable-linger';
+
+export type Scopes = ReturnType<typeof createScopes>;
+
+export const HOST_SCOPES = createScopes(readScopeFacts);
+
+/** Tests call it with facts of their own. */
+export function createScopes(readFacts: () => ScopeFacts) {
+  let trial: Promise<string | null> | null = null;
+  return { around, findScopeObstacle };
+
+  /**
+   * The words that come before those of a program to bound it, and what they need of the environment; none where this host
+   * has no bounds.
+   */
+  async function around(task: Task, bounds: Bounds): Promise<{ words: string[]; env: Record<string, string> }> {
+    if ((await findScopeObstacle(task)) !== null) return { words: [], env: {} };
+    const { isRoot } = readFacts();
+    return { words: scopeWords(isRoot, bounds), env: scopeEnv(isRoot) };
+  }
+
+  /** Why this host has no bounds, in words; null when it has. Only the trial is remembered. Throws CANCELLED. */
+  async function findScopeObstacle(task: Task): Promise<string | null> {
+    const facts = readFacts();
+    const known = judgeScope(facts);
+    if (known !== null) return known;
+    trial ??= tryScope(facts);
+    return task.race(trial);
+  }
+}
+
+/** What can be said without a trial; null when only that tells. */
+export function judgeScope({ isRoot, isBooted, hasTool, hasManager, isLingering }: ScopeFacts): string | null {
+  if (!isBooted || !hasTool) return 'systemd does not run this host';
+  if (isRoot) return null;
+  if (!isLingering) return 'your systemd ends with your last session, and machines do not';
+  return hasManager ? null : 'you have no systemd of your own';
+}
+
+export function scopeWords(isRoot: boolean, { memoryBytes, processes }: Bounds): string[] {
+  return [
+    'systemd-run',
+    ...(isRoot ? [] : ['--user']),
+    ...['--scope', '--collect', '--quiet'],
+    ...['-p', `MemoryMax=${memoryBytes}`, '-p', `MemorySwapMax=${memoryBytes}`, '-p', `TasksMax=${processes}`],
+    '--',
+  ];
+}
+
+async function tryScope({ isRoot }: ScopeFacts): Promise<string | null> {
+  try {
+    const argv = ['sh', '-c', 'exec "$@" 3>&1', 'sh', ...scopeWords(isRoot, TRIAL), 'sh', '-c', SHOW_BOUNDS];
+    const limited = Task.background().withSignal(AbortSignal.timeout(TRIAL_LIMIT_MS));
+    const { stdout } = await runProcess(limited, argv, { env: scopeEnv(isRoot) });
+    return stdout === `${TRIAL.memoryBytes}\n${TRIAL.processes}\n` ? null : NOT_DELEGATED;
+  } catch (fault) {
+    return fault instanceof ProcessFailure ? fault.stderr.trim() || fault.message : String(fault);
+  }
+}
+
+const NOT_DELEGATED = 'systemd may not bound memory and processes here';
+
+/** Where systemd-run finds the user's own. */
+function scopeEnv(isRoot: boolean): Record<string, string> {
+  return isRoot ? {} : { XDG_RUNTIME_DIR: ownRuntimeFolder() };
+}
+
+// The daemon's own XDG_RUNTIME_DIR may be another's, or a test's.
+function ownRuntimeFolder(): string {
+  return `/run/user/${process.getuid?.()}`;
+}
+
+function readScopeFacts(): ScopeFacts {
+  const { uid, username } = userInfo();
+  return {
+    isRoot: uid === 0,
+    isBooted: existsSync('/run/systemd/system'),
+    hasTool: findTool('systemd-run') !== null,
+    hasManager: existsSync(`${ownRuntimeFolder()}/systemd/private`),
+    isLingering: existsSync(`/var/lib/systemd/linger/${username}`),
+  };
+}
