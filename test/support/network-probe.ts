@@ -10,6 +10,8 @@ export type ProbeStep =
   | { tcp: string; port: number }
   /** Again and again until its outcome is this */
   | { until: string; tcp: string; port: number }
+  /** By a guest, whom nobody tells that it is refused */
+  | { shut: string; port: number }
   | { udp: string; port: number }
   | { name: string; kind: 'A' | 'AAAA' }
   | { write: string; text: string };
@@ -38,6 +40,7 @@ async function outcomeOf(step: ProbeStep): Promise<string> {
 
 async function take(step: ProbeStep): Promise<string> {
   if ('until' in step) return tryTcp(step.tcp, step.port, ATTEMPT_MS);
+  if ('shut' in step) return tryTcp(step.shut, step.port, ATTEMPT_MS).catch(() => 'nothing');
   if ('tcp' in step) return tryTcp(step.tcp, step.port, LIMIT_MS);
   if ('udp' in step) return tryUdp(step.udp, step.port);
   if ('name' in step) return askFor(step.name, step.kind);

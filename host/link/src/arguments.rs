@@ -4,17 +4,16 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-pub struct Arguments {
-    pub side: Side,
-    pub link: Link,
-    /// Started by `outside`, and what `inside` becomes
-    pub program: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Side {
-    Inside,
-    Outside,
+#[derive(Debug, PartialEq)]
+pub enum Arguments {
+    /// And the program that it becomes
+    Inside(Link, Vec<String>),
+    /// And the program that it starts
+    Outside(Link, Vec<String>),
+    /// And the program that it becomes
+    Tap(Tap, Vec<String>),
+    /// The device of the hypervisor, and where it is written why the network has ended
+    Relay(String, PathBuf),
 }
 
 #[derive(Debug, PartialEq)]
@@ -28,6 +27,16 @@ pub struct Link {
     pub closed: Vec<Network>,
     /// The host's list of name servers
     pub resolvers: PathBuf,
+}
+
+#[derive(Debug, PartialEq)]
+pub struct Tap {
+    /// Where passt takes and gives frames
+    pub socket: PathBuf,
+    /// The device that the program takes
+    pub device: String,
+    /// Written when the network has ended
+    pub ended: PathBuf,
 }
 
 /// "169.254.0.0/16"
@@ -51,25 +60,31 @@ impl FromStr for Network {
 
 impl Arguments {
     pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let side = match words.next().as_deref() {
-            Some("inside") => Side::Inside,
-            Some("outside") => Side::Outside,
-            _ => return Err("the first word is neither inside nor outside".to_owned()),
-        };
-        let mut link = Link {
+        match words.next().as_deref() {
+            Some("inside") => Link::parse(words).map(|(link, program)| Self::Inside(link, program)),
+            Some("outside") => Link::parse(words).map(|(link, program)| Self::Outside(link, program)),
+            Some("tap") => Tap::parse(words).map(|(tap, program)| Self::Tap(tap, program)),
+            Some("relay") => {
+                let mut next = || words.next().ok_or("the relay is told too little");
+                Ok(Self::Relay(next()?, next()?.into()))
+            }
+            _ => Err("the first word is not inside, outside, tap or relay".to_owned()),
+        }
+    }
+}
+
+impl Link {
+    fn parse(words: impl Iterator<Item = String>) -> Result<(Self, Vec<String>), String> {
+        let mut link = Self {
             names: Ipv4Addr::UNSPECIFIED,
             host: Ipv4Addr::UNSPECIFIED,
             host_ports: Vec::new(),
             closed: Vec::new(),
             resolvers: PathBuf::new(),
         };
-        while let Some(option) = words.next() {
-            if option == "--" {
-                return Ok(Self { side, link, program: words.collect() });
-            }
-            let value = words.next().ok_or_else(|| format!("{option} has no value"))?;
+        let program = read_options(words, |option, value| {
             let invalid = |_| format!("{option} {value} is not understood");
-            match option.as_str() {
+            match option {
                 "--names" => link.names = value.parse().map_err(invalid)?,
                 "--host" => link.host = value.parse().map_err(invalid)?,
                 "--host-port" => link.host_ports.push(value.parse().map_err(|_| format!("{value} is no port"))?),
@@ -77,9 +92,41 @@ impl Arguments {
                 "--resolvers" => link.resolvers = value.into(),
                 _ => return Err(format!("{option} is not known")),
             }
-        }
-        Err("there is no program after --".to_owned())
+            Ok(())
+        })?;
+        Ok((link, program))
     }
+}
+
+impl Tap {
+    fn parse(words: impl Iterator<Item = String>) -> Result<(Self, Vec<String>), String> {
+        let mut tap = Self { socket: PathBuf::new(), device: String::new(), ended: PathBuf::new() };
+        let program = read_options(words, |option, value| {
+            match option {
+                "--socket" => tap.socket = value.into(),
+                "--tap" => value.clone_into(&mut tap.device),
+                "--ended" => tap.ended = value.into(),
+                _ => return Err(format!("{option} is not known")),
+            }
+            Ok(())
+        })?;
+        Ok((tap, program))
+    }
+}
+
+/// Gives each option with its value to `take`; what comes after them is the program.
+fn read_options(
+    mut words: impl Iterator<Item = String>,
+    mut take: impl FnMut(&str, &str) -> Result<(), String>,
+) -> Result<Vec<String>, String> {
+    while let Some(option) = words.next() {
+        if option == "--" {
+            return Ok(words.collect());
+        }
+        let value = words.next().ok_or_else(|| format!("{option} has no value"))?;
+        take(&option, &value)?;
+    }
+    Err("there is no program after --".to_owned())
 }
 
 #[cfg(test)]
@@ -89,11 +136,14 @@ mod tests {
     #[test]
     fn options_end_where_the_program_begins() {
         let words = "inside --names 10.0.2.3 --host 10.0.2.2 --host-port 5432 --closed 10.0.0.0/8 -- passt --names x";
-        let read = Arguments::parse(words.split(' ').map(str::to_owned)).unwrap();
-        assert_eq!(read.side, Side::Inside);
-        assert_eq!(read.link.host_ports, [5432]);
-        assert_eq!(read.link.closed, [Network { address: [10, 0, 0, 0].into(), prefix: 8 }]);
-        assert_eq!(read.program, ["passt", "--names", "x"]);
+        let Arguments::Inside(link, program) = parse(words).unwrap() else { panic!("it is another side") };
+        assert_eq!(link.host_ports, [5432]);
+        assert_eq!(link.closed, [Network { address: [10, 0, 0, 0].into(), prefix: 8 }]);
+        assert_eq!(program, ["passt", "--names", "x"]);
+        let words = "tap --socket s --tap fc0 --ended e -- firecracker --tap x";
+        let Arguments::Tap(tap, program) = parse(words).unwrap() else { panic!("it is another side") };
+        assert_eq!(tap, Tap { socket: "s".into(), device: "fc0".to_owned(), ended: "e".into() });
+        assert_eq!(program, ["firecracker", "--tap", "x"]);
     }
 
     #[test]
@@ -107,8 +157,15 @@ mod tests {
             "inside --host-port 70000 -- p",
             "inside --closed 10.0.0.0 -- p",
             "inside --closed 10.0.0.0/33 -- p",
+            "tap --names 10.0.2.3 -- p",
+            "tap --tap fc0",
+            "relay fc0",
         ] {
-            assert!(Arguments::parse(words.split_terminator(' ').map(str::to_owned)).is_err(), "{words}");
+            assert!(parse(words).is_err(), "{words}");
         }
+    }
+
+    fn parse(words: &str) -> Result<Arguments, String> {
+        Arguments::parse(words.split_terminator(' ').map(str::to_owned))
     }
 }

@@ -1,18 +1,18 @@
 //! In the namespace that pasta made: close it, open what the guest finds in it, and become passt.
 
 use std::convert::Infallible;
-use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::arguments::Link;
 use crate::handover::{self, Sockets};
 use crate::kernel::Kernel;
+use crate::program::{because, command};
 
 const NAMES_PORT: u16 = 53;
 
@@ -32,8 +32,8 @@ fn become_passt(link: &Link, program: &[String]) -> Result<Infallible, String> {
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(because("tying passt to pasta"))?;
     io::stdin().read_exact(&mut [0]).map_err(because("waiting for the last walls"))?;
     let nothing = File::open("/dev/null").map_err(because("/dev/null"))?;
-    let [name, arguments @ ..] = program else { return Err("there is no program to become".to_owned()) };
-    Err(because(name)(Command::new(name).args(arguments).stdin(nothing).exec()))
+    let mut passt = command(program)?;
+    Err(because("passt")(passt.stdin(nothing).exec()))
 }
 
 /// What is local goes before any rule, and so the namespace's own addresses stay.
@@ -59,8 +59,4 @@ fn open_sockets(kernel: Kernel, link: &Link) -> io::Result<Sockets> {
             .map(|port| TcpListener::bind((link.host, *port)))
             .collect::<io::Result<_>>()?,
     })
-}
-
-fn because<Fault: Display>(what: &str) -> impl Fn(Fault) -> String {
-    move |fault| format!("{what}: {fault}")
 }

@@ -52,6 +52,11 @@ impl Kernel {
         Ok(netlink::parse(&buffer[..length]))
     }
 
+    /// Has a message of `links` done.
+    pub fn change_link(&self, message: &[u8]) -> io::Result<()> {
+        self.ask(message)
+    }
+
     fn say(&self, message: &[u8]) -> io::Result<()> {
         send(&self.0, message, SendFlags::empty())?;
         Ok(())

@@ -1,4 +1,4 @@
-//! Holds one vm's network, as two processes of the same program around pasta:
+//! Holds one vm's network, as processes of the same program. Two are around pasta:
 //!
 //! ```text
 //! banger-link outside … -- pasta … -- banger-link inside … -- passt …
@@ -8,30 +8,49 @@
 //! guest finds there, hands them out, and becomes passt once it is told to. `outside` is in the host's own network and
 //! serves those sockets: names, and the ports of the host that the vm was given. It also closes the host's own addresses,
 //! by a line to the kernel that was opened in the namespace. Nothing of it listens on the host.
+//!
+//! QEMU connects to passt by itself. A hypervisor that takes only a tap device has two more around it:
+//!
+//! ```text
+//! banger-link tap … -- firecracker …
+//!   └ banger-link relay …
+//! ```
+//!
+//! `tap` runs in the hypervisor's own namespace. It makes the device there, connects to passt, starts `relay`, which carries
+//! frames between the two, gives up its power and becomes the hypervisor.
 
 mod arguments;
+mod frames;
 mod handover;
 mod host_ports;
 mod inside;
 mod kernel;
+mod links;
 mod names;
 mod netlink;
 mod outside;
 mod own_addresses;
+mod power;
+mod program;
 mod query;
+mod queue;
+mod relay;
 mod resolvers;
+mod tap;
 mod threads;
+mod tun;
 
 use std::process::ExitCode;
 
-use arguments::{Arguments, Side};
+use arguments::Arguments;
 
 fn main() -> ExitCode {
-    let outcome = match Arguments::parse(std::env::args().skip(1)) {
-        Ok(Arguments { side: Side::Inside, link, program }) => inside::become_program(&link, &program),
-        Ok(Arguments { side: Side::Outside, link, program }) => outside::serve_until_end(&link, &program),
-        Err(problem) => Err(problem),
-    };
+    let outcome = Arguments::parse(std::env::args().skip(1)).and_then(|arguments| match arguments {
+        Arguments::Inside(link, program) => inside::become_program(&link, &program),
+        Arguments::Outside(link, program) => outside::serve_until_end(&link, &program),
+        Arguments::Tap(tap, program) => tap::become_program(&tap, &program),
+        Arguments::Relay(device, ended) => relay::carry_until_end(&device, &ended),
+    });
     outcome.unwrap_or_else(|problem| {
         eprintln!("banger-link: {problem}");
         ExitCode::FAILURE

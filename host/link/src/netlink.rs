@@ -10,10 +10,10 @@ const NEW_RULE: u16 = 32;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
 
-const REQUEST: u16 = 0x1;
-const ACKNOWLEDGE: u16 = 0x4;
+pub const REQUEST: u16 = 0x1;
+pub const ACKNOWLEDGE: u16 = 0x4;
 const DUMP: u16 = 0x300;
-const NEW_ONLY: u16 = 0x200 | 0x400;
+pub const NEW_ONLY: u16 = 0x200 | 0x400;
 
 const IPV4: u8 = 2;
 /// In every namespace
@@ -42,15 +42,15 @@ pub enum Heard {
 /// Gives the loopback an address.
 pub fn add_address(address: Ipv4Addr) -> Vec<u8> {
     let body =
-        [&[IPV4, 32, 0, 0], &LOOPBACK_INDEX.to_ne_bytes()[..], &attribute(ADDRESS_LOCAL, address.octets())].concat();
+        [&[IPV4, 32, 0, 0], &LOOPBACK_INDEX.to_ne_bytes()[..], &attribute(ADDRESS_LOCAL, &address.octets())].concat();
     message(NEW_ADDRESS, REQUEST | ACKNOWLEDGE | NEW_ONLY, &body)
 }
 
 /// Closes a network by a rule. A route would not do: pasta copies the host's routes, and a more specific one would win.
 pub fn close(network: Network) -> Vec<u8> {
     let header = [IPV4, network.prefix, 0, 0, 0, 0, 0, PROHIBIT, 0, 0, 0, 0];
-    let destination = attribute(RULE_DESTINATION, network.address.octets());
-    let priority = attribute(RULE_PRIORITY, PRIORITY.to_ne_bytes());
+    let destination = attribute(RULE_DESTINATION, &network.address.octets());
+    let priority = attribute(RULE_PRIORITY, &PRIORITY.to_ne_bytes());
     message(NEW_RULE, REQUEST | ACKNOWLEDGE | NEW_ONLY, &[&header[..], &destination, &priority].concat())
 }
 
@@ -73,15 +73,17 @@ pub fn parse(mut datagram: &[u8]) -> Vec<Heard> {
     heard
 }
 
-fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
+pub fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(HEADER_BYTES + body.len()).unwrap_or(u32::MAX); // which the kernel refuses
     let no_sequence_and_port = [0; 8];
     [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &flags.to_ne_bytes(), &no_sequence_and_port, body].concat()
 }
 
-fn attribute(kind: u16, value: [u8; 4]) -> [u8; 8] {
-    let ([a, b], [c, d], [e, f, g, h]) = (8_u16.to_ne_bytes(), kind.to_ne_bytes(), value);
-    [a, b, c, d, e, f, g, h]
+pub fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(ATTRIBUTE_HEADER_BYTES + value.len()).unwrap_or(u16::MAX); // which the kernel refuses
+    let mut attribute = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
+    attribute.resize(attribute.len().next_multiple_of(4), 0);
+    attribute
 }
 
 fn split_message(datagram: &[u8]) -> Option<(u16, &[u8], &[u8])> {

@@ -3,17 +3,18 @@
 use std::io::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, Command, ExitCode, ExitStatus};
-
-use rustix::process::{Signal, set_parent_process_death_signal};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ExitCode, ExitStatus};
 
 use crate::arguments::Link;
+use crate::program::{command, start_tied};
 use crate::{handover, host_ports, names, own_addresses};
 
 pub fn serve_until_end(link: &Link, program: &[String]) -> Result<ExitCode, String> {
     let (mut ours, theirs) = UnixStream::pair().map_err(|fault| fault.to_string())?;
-    let mut child = start_tied(program, theirs.into())?;
+    let mut pasta = command(program)?;
+    pasta.stdin(OwnedFd::from(theirs));
+    let mut child = start_tied(pasta)?;
     if let Some(sockets) = handover::receive(ours.as_fd()).map_err(|fault| fault.to_string())? {
         own_addresses::close_each(sockets.kernel).map_err(|fault| format!("closing the host's addresses: {fault}"))?;
         names::serve(sockets.names_udp, sockets.names_tcp, link);
@@ -24,19 +25,6 @@ pub fn serve_until_end(link: &Link, program: &[String]) -> Result<ExitCode, Stri
     }
     let status = child.wait().map_err(|fault| fault.to_string())?;
     Ok(exit_code(status))
-}
-
-/// Ended together with this process, however that ends.
-fn start_tied(program: &[String], channel: OwnedFd) -> Result<Child, String> {
-    let [name, arguments @ ..] = program else { return Err("there is no program to start".to_owned()) };
-    let mut command = Command::new(name);
-    command.args(arguments).stdin(channel);
-    #[allow(unsafe_code)]
-    // SAFETY: between fork and exec it makes one system call, and allocates nothing.
-    unsafe {
-        command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
-    }
-    command.spawn().map_err(|fault| format!("{name}: {fault}"))
 }
 
 fn exit_code(status: ExitStatus) -> ExitCode {

@@ -62,7 +62,7 @@ test('one that makes interfaces has power over its own network, and over nothing
     'ip link set lo up && ip link add br0 type bridge && grep CapEff /proc/self/status > power; mount -t tmpfs none /usr || hostname other || chown 1 . || echo none >> power';
   await runToEnd(['sh', '-c', script], { ownsNetwork: true });
   const said = await readFile(logPath, 'utf8');
-  assert.equal(await readFile(join(own, 'power'), 'utf8').catch(() => said), 'CapEff:\t0000000000001000\nnone\n');
+  assert.equal(await readFile(join(own, 'power'), 'utf8').catch(() => said), 'CapEff:\t0000000000001100\nnone\n');
 });
 
 test('a hypervisor that is installed elsewhere is there, by a link too', async (t) => {

@@ -104,10 +104,8 @@ function powersOf(way: readonly string[], { ownsNetwork = false }: View): string
   return [
     ...way.filter((word) => word !== NO_MORE_NAMESPACES),
     ...root,
-    '--cap-drop',
-    'ALL',
-    '--cap-add',
-    'CAP_NET_ADMIN',
+    ...['--cap-drop', 'ALL', '--cap-add', 'CAP_NET_ADMIN'],
+    ...['--cap-add', 'CAP_SETPCAP'], // to give both up for good
   ];
 }
 

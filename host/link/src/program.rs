@@ -1,0 +1,34 @@
+//! Programs that this one starts or becomes.
+
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command};
+
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+pub fn command(program: &[String]) -> Result<Command, String> {
+    let [name, arguments @ ..] = program else { return Err("there is no program after --".to_owned()) };
+    let mut command = Command::new(name);
+    command.args(arguments);
+    Ok(command)
+}
+
+/// Ended together with this process, however that ends.
+pub fn start_tied(mut command: Command) -> Result<Child, String> {
+    #[allow(unsafe_code)]
+    // SAFETY: between fork and exec it makes one system call, and allocates nothing.
+    unsafe {
+        command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
+    }
+    command.spawn().map_err(because(&command.get_program().to_string_lossy()))
+}
+
+pub fn become_program(mut command: Command) -> Result<Infallible, String> {
+    let fault = command.exec();
+    Err(because(&command.get_program().to_string_lossy())(fault))
+}
+
+pub fn because<Fault: Display>(what: &str) -> impl Fn(Fault) -> String {
+    move |fault| format!("{what}: {fault}")
+}

@@ -1,0 +1,149 @@
+//! Carries frames between the kept device and passt, until passt has ended: the machine goes on without a network then,
+//! and a file tells it. What a guest sends costs this process time, and no memory.
+
+use std::convert::Infallible;
+use std::fs;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+use std::process::ExitCode;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, read, retry_on_intr, write};
+use rustix::stdio::{stdin, stdout};
+
+use crate::frames::{Incoming, Malformed, Outgoing};
+use crate::queue::Queue;
+
+/// Of the hypervisor's queue while it is full; each time twice as long as before
+const SHORTEST_PAUSE_MS: i64 = 1;
+const LONGEST_PAUSE_MS: i64 = 64;
+
+/// The kept device is its standard input, the socket its standard output. Neither waits.
+pub fn carry_until_end(device: &str, ended: &Path) -> Result<ExitCode, String> {
+    let Err(why) = carry(device);
+    fs::write(ended, format!("{why}\n")).map_err(|fault| format!("{}: {fault}", ended.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn carry(device: &str) -> io::Result<Infallible> {
+    let mut relay = Relay {
+        device: stdin(),
+        socket: stdout(),
+        incoming: Incoming::new(),
+        outgoing: Outgoing::new(),
+        queue: Queue::open(device)?,
+        pause_ms: SHORTEST_PAUSE_MS,
+    };
+    loop {
+        relay.carry_once()?;
+    }
+}
+
+struct Relay<'a> {
+    device: BorrowedFd<'a>,
+    socket: BorrowedFd<'a>,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    queue: Queue,
+    pause_ms: i64,
+}
+
+impl Relay<'_> {
+    /// What there is now, both ways, of which neither waits for the other. While passt takes nothing, nothing is read from
+    /// the device; while the hypervisor takes nothing, nothing from passt.
+    fn carry_once(&mut self) -> io::Result<()> {
+        let is_delivered = self.deliver()?;
+        let from_socket = if is_delivered { PollFlags::IN } else { PollFlags::empty() };
+        let [from_device, to_socket] = match self.outgoing.waiting() {
+            [] => [PollFlags::IN, PollFlags::empty()],
+            _ => [PollFlags::empty(), PollFlags::OUT],
+        };
+        let mut wanted = [
+            PollFd::from_borrowed_fd(self.device, from_device),
+            PollFd::from_borrowed_fd(self.socket, from_socket | to_socket),
+        ];
+        let pause = (!is_delivered).then(|| self.next_pause());
+        retry_on_intr(|| poll(&mut wanted, pause.as_ref()))?;
+        let [device, socket] = wanted.map(|one| one.revents());
+        if device.contains(PollFlags::ERR) {
+            return Err(io::Error::other("the device is gone"));
+        }
+        if socket.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+            self.receive()?;
+        }
+        if device.contains(PollFlags::IN) {
+            self.collect()?;
+        }
+        self.send()
+    }
+
+    fn next_pause(&mut self) -> Timespec {
+        let pause = Timespec { tv_sec: 0, tv_nsec: self.pause_ms * 1_000_000 };
+        self.pause_ms = LONGEST_PAUSE_MS.min(self.pause_ms * 2);
+        pause
+    }
+
+    /// Gives the device what has come for it; false when its queue is full.
+    fn deliver(&mut self) -> io::Result<bool> {
+        while self.queue.has_room()? {
+            match self.incoming.take_frame() {
+                Ok(None) => return Ok(true),
+                Ok(Some(frame)) => {
+                    // One that the device does not take is lost, as on any wire.
+                    if write(self.device, frame).is_ok() {
+                        self.queue.gave_one();
+                    }
+                    self.pause_ms = SHORTEST_PAUSE_MS;
+                }
+                Err(Malformed) => return Err(io::Error::other("passt sent what is no frame")),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Also called when passt has ended: then there may be no room for its last words, which counts as their end.
+    fn receive(&mut self) -> io::Result<()> {
+        match unless_it_waits(read(self.socket, self.incoming.room()))? {
+            None => Ok(()),
+            Some(0) => Err(closed()),
+            Some(count) => {
+                self.incoming.add(count);
+                Ok(())
+            }
+        }
+    }
+
+    fn collect(&mut self) -> io::Result<()> {
+        while let Some(room) = self.outgoing.room() {
+            match unless_it_waits(read(self.device, room))? {
+                None => break,
+                Some(length) => self.outgoing.add(length),
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        if self.outgoing.waiting().is_empty() {
+            return Ok(());
+        }
+        if let Some(count) = unless_it_waits(write(self.socket, self.outgoing.waiting()))? {
+            self.outgoing.has_left(count);
+        }
+        Ok(())
+    }
+}
+
+fn unless_it_waits(outcome: Result<usize, Errno>) -> io::Result<Option<usize>> {
+    match outcome {
+        Ok(count) => Ok(Some(count)),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+        Err(Errno::CONNRESET | Errno::PIPE) => Err(closed()),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+fn closed() -> io::Error {
+    io::Error::other("passt has closed its connection")
+}

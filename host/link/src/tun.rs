@@ -1,0 +1,62 @@
+//! Tap devices of the kernel, which are made by opening them.
+
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
+use rustix::ioctl::{IntegerSetter, Ioctl, Opcode, Updater, ioctl};
+
+use crate::program::because;
+
+const TUN: &str = "/dev/net/tun";
+const ATTACH: Opcode = 0x4004_54ca;
+const KEEP: Opcode = 0x4004_54cb;
+const TAP: u16 = 0x2;
+/// Frames alone, with nothing of the kernel's before them
+const PLAIN: u16 = 0x1000;
+/// With a header of virtio's before each frame
+const VIRTIO: u16 = 0x4000;
+
+/// The kernel's `ifreq`
+#[repr(C)]
+struct Request {
+    name: [u8; 16],
+    flags: u16,
+    unused: [u8; 22],
+}
+
+/// A device that is there for whoever opens it next, and stays as long as its namespace.
+pub fn make_for_virtio(name: &str) -> Result<(), String> {
+    let device = attach(name, TAP | PLAIN | VIRTIO)?;
+    #[allow(unsafe_code)]
+    // SAFETY: the kernel takes the number for a switch, and no pointer.
+    let keep = unsafe { IntegerSetter::<KEEP>::new_usize(1) };
+    change(&device, keep).map_err(because(name))
+}
+
+/// A device of ours, which does nothing for a sender: its frames are whole ones, each with its checksum. Never waits.
+pub fn make_plain(name: &str) -> Result<OwnedFd, String> {
+    attach(name, TAP | PLAIN)
+}
+
+fn attach(name: &str, flags: u16) -> Result<OwnedFd, String> {
+    let mut request = Request { name: [0; 16], flags, unused: [0; 22] };
+    if !(1..request.name.len()).contains(&name.len()) {
+        return Err(format!("\"{name}\" is no name for a device: it has 1 to 15 bytes"));
+    }
+    request.name[..name.len()].copy_from_slice(name.as_bytes()); // a zero ends it
+    let device = open(TUN, OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()).map_err(because(TUN))?;
+    #[allow(unsafe_code)]
+    // SAFETY: the kernel reads and writes one `ifreq`, and so is this.
+    let attaching = unsafe { Updater::<ATTACH, Request>::new(&mut request) };
+    change(&device, attaching).map_err(because(name))?;
+    Ok(device)
+}
+
+fn change<Change: Ioctl<Output = ()>>(device: &OwnedFd, how: Change) -> Result<(), Errno> {
+    #[allow(unsafe_code)]
+    // SAFETY: both kinds of change that there are here name no memory but their own.
+    unsafe {
+        ioctl(device, how)
+    }
+}
