@@ -43,13 +43,17 @@ type Wanted = { url: URL; path: string; maxBytes: number };
 export async function fetchFile(task: Task, parts: FetchParts, { url, path, maxBytes }: Wanted): Promise<void> {
   const { wholeMs, silentMs } = parts.limits ?? LIMITS;
   const deadline = AbortSignal.timeout(wholeMs);
-  const agent = new Agent({ proxyEnv: { ...parts.proxies } });
+  let agent: Agent | null = null;
   try {
+    agent = new Agent({ proxyEnv: withSchemes(parts.proxies) });
     const ca = await readAuthorities(parts.hostRoot);
     const signal = AbortSignal.any([task.signal, deadline]);
     const answer = await followRedirects(url, { agent, signal, silentMs, ...(ca && { ca }) });
     const totalBytes = Number(answer.headers['content-length'] ?? Number.NaN);
-    if (totalBytes > maxBytes) throw tooLarge(url, maxBytes);
+    if (totalBytes > maxBytes) {
+      answer.destroy();
+      throw tooLarge(url, maxBytes);
+    }
     const file = createWriteStream(path, { flags: 'wx', mode: 0o600 });
     await pipeline(answer, counted(task, { url, totalBytes, maxBytes }), file, { signal });
   } catch (fault) {
@@ -59,8 +63,15 @@ export async function fetchFile(task: Task, parts: FetchParts, { url, path, maxB
     if (fault instanceof BangerError || syscall === 'write' || syscall === 'open') throw fault;
     throw fetchFailed(url, reasonOf(fault), fault);
   } finally {
-    agent.destroy();
+    agent?.destroy();
   }
+}
+
+/** "proxy:3128" is what other programs take too. */
+function withSchemes(proxies: FetchParts['proxies']): Record<string, string> {
+  const whole = ([name, value]: [string, string]) =>
+    /no_proxy/i.test(name) || value === '' || value.includes('://') ? value : `http://${value}`;
+  return Object.fromEntries(Object.entries(proxies).map((entry) => [entry[0], whole(entry)]));
 }
 
 /** Undefined where the host has none: those that Node brings count then. */

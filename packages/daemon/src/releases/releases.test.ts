@@ -197,7 +197,7 @@ test('it goes through the proxy of the owner, whose password is told to nobody e
     answers[PATH] = send(good);
     const at = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
     const pull = (password: string) =>
-      create({ proxies: { https_proxy: `http://me:${password}@${at}` } }).pull(task, 'firecracker', {
+      create({ proxies: { https_proxy: `me:${password}@${at}` } }).pull(task, 'firecracker', {
         from: base.replace('127.0.0.1', 'releases.test'),
         digest: digestOf(good),
       });
