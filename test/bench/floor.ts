@@ -63,6 +63,7 @@ function planFloor(vm: Vm, runtimeFolder: string, kernel: KernelFiles): MachineP
     vm: vm as unknown as VmRecord,
     kernel: { ...kernel, modulesImagePath: null },
     imagePath: '',
+    driver: { agentLine: 'virtio-serial', endsBy: 'power-off' },
     contributions: [],
     folders: { runtime: runtimeFolder, console: '', hypervisorLog: '' },
     unixMs: 0,

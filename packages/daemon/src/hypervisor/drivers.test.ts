@@ -4,7 +4,7 @@ import type { DriverChoice, DriverName } from '@banger/contract/api/vms.ts';
 import type { VmId } from '@banger/contract/names.ts';
 import { Task } from '../platform/task.ts';
 import { createDrivers } from './drivers.ts';
-import type { Driver, Obstacle, Trial } from './hypervisor.ts';
+import type { Driver, DriverAbilities, Obstacle, Trial } from './hypervisor.ts';
 
 const task = Task.background();
 const trial = { vmId: '0123456789ab' as VmId, runtimeFolder: '/run', kernelPath: '/k', initramfsPath: '/i' };
@@ -48,19 +48,41 @@ test('one that is named is taken, or it is told why it cannot be, and what gives
   drivers.checkLimits(wish('auto', 40));
 });
 
+test('a kernel without a vsock gets a driver that needs none, and no guest is tried with it', async () => {
+  const asked: (Trial | null)[] = [];
+  const drivers = createDrivers([fake('fast', { asked, agentLine: 'vsock' }), fake('slow')]);
+  const choose = (driver: string, hasVsock: boolean) =>
+    drivers.choose(task, wish(driver), { ...trial, hasVsock }).then(({ name }) => name as string);
+  assert.equal(await choose('auto', false), 'slow');
+  await assert.rejects(choose('fast', false), {
+    code: 'DRIVER_UNAVAILABLE',
+    message: /vsock/,
+    hint: /the kernel again .*, or take "--driver slow"$/,
+  });
+  assert.equal(await choose('slow', false), 'slow');
+  assert.deepEqual(asked, []);
+  assert.equal(await choose('auto', true), 'fast');
+});
+
 test('a machine that runs belongs to the driver that started it', () => {
   const drivers = createDrivers([fake('fast'), fake('slow')]);
   assert.equal(drivers.of({ driver: 'slow' as DriverName }).name, 'slow');
 });
 
-type Faked = { obstacle?: Obstacle; maxCpus?: number; asked?: (Trial | null)[] };
+type Faked = {
+  obstacle?: Obstacle;
+  maxCpus?: number;
+  agentLine?: DriverAbilities['agentLine'];
+  asked?: (Trial | null)[];
+};
 
-function fake(name: string, { obstacle, maxCpus = 64, asked = [] }: Faked = {}): Driver {
+function fake(name: string, given: Faked = {}): Driver {
+  const { obstacle, maxCpus = 64, agentLine = 'virtio-serial', asked = [] } = given;
   const findObstacle: Driver['findObstacle'] = async (_, given) => {
     asked.push(given);
     return obstacle ?? null;
   };
-  return { name: name as DriverName, abilities: { maxCpus } as Driver['abilities'], findObstacle } as Driver;
+  return { name: name as DriverName, abilities: { maxCpus, agentLine } as DriverAbilities, findObstacle } as Driver;
 }
 
 function wish(driver: string, cpus = 1) {
@@ -68,5 +90,5 @@ function wish(driver: string, cpus = 1) {
 }
 
 async function chosen(drivers: ReturnType<typeof createDrivers>, driver: string, cpus = 1): Promise<string> {
-  return (await drivers.choose(task, wish(driver, cpus), trial)).name;
+  return (await drivers.choose(task, wish(driver, cpus), { ...trial, hasVsock: true })).name;
 }

@@ -8,8 +8,11 @@ import type { Driver, MachineRef, Trial } from './hypervisor.ts';
 export type Wish = { driver: DriverChoice; cpus: number };
 
 export type Drivers = {
-  /** The one for the next run of a vm. Throws DRIVER_LIMIT, and DRIVER_UNAVAILABLE for one that it names. */
-  choose(task: Task, wish: Wish, trial: Trial): Promise<Driver>;
+  /**
+   * The one for the next run of a vm, whose kernel has a vsock or has none. Throws DRIVER_LIMIT, and DRIVER_UNAVAILABLE for
+   * one that it names.
+   */
+  choose(task: Task, wish: Wish, trial: Trial & { hasVsock: boolean }): Promise<Driver>;
   /** Throws DRIVER_LIMIT for what the driver that is named never gives. */
   checkLimits(wish: Wish): void;
   /** Throws DRIVER_UNAVAILABLE for one that is named and can be seen not to work here. No guest is tried. */
@@ -22,11 +25,20 @@ export type Drivers = {
 export function createDrivers(all: readonly [...Driver[], Driver]): Drivers {
   return { choose, checkLimits, checkHere, of: ({ driver }) => find(driver) };
 
-  async function choose(task: Task, wish: Wish, trial: Trial): Promise<Driver> {
+  async function choose(
+    task: Task,
+    wish: Wish,
+    { hasVsock, ...trial }: Trial & { hasVsock: boolean },
+  ): Promise<Driver> {
     checkLimits(wish);
-    if (wish.driver !== 'auto') return requireHere(task, find(wish.driver), trial);
+    const reaches = ({ abilities }: Driver) => hasVsock || abilities.agentLine !== 'vsock';
+    if (wish.driver !== 'auto') {
+      const driver = find(wish.driver);
+      if (!reaches(driver)) throw noVsock(driver.name, all.filter(reaches));
+      return requireHere(task, driver, trial);
+    }
     for (const driver of all.slice(0, -1)) {
-      if (gives(driver, wish) && (await driver.findObstacle(task, trial)) === null) return driver;
+      if (gives(driver, wish) && reaches(driver) && (await driver.findObstacle(task, trial)) === null) return driver;
     }
     return all.at(-1) as Driver;
   }
@@ -55,6 +67,16 @@ export function createDrivers(all: readonly [...Driver[], Driver]): Drivers {
 
 function gives({ abilities }: Driver, { cpus }: Wish): boolean {
   return cpus <= abilities.maxCpus;
+}
+
+/** Told before a guest is tried, which would only be silent. */
+function noVsock(driver: string, others: Driver[]): BangerError {
+  const takes = others.map(({ name }) => `take "--driver ${name}"`);
+  return new BangerError('DRIVER_UNAVAILABLE', {
+    message: `The driver "${driver}" reaches a guest by a vsock, and this vm's kernel has none, or was installed before banger looked for it.`,
+    hint: ['Pull or import the kernel again and make a vm with it', ...takes].join(', or '),
+    details: { driver },
+  });
 }
 
 async function requireHere(task: Task, driver: Driver, trial: Trial | null): Promise<Driver> {

@@ -106,6 +106,11 @@ export type DriverAbilities = {
   /** What may carry a machine's network, the one to be preferred first */
   networks: readonly MachineNetwork['by'][];
   maxCpus: number;
+  /**
+   * What leads to the agent. `vsock`: by the ports of contract/guest/vsock.ts, and the guest's kernel has to know it; an
+   * agent that has come calls, and is called by one that comes later.
+   */
+  agentLine: 'virtio-serial' | 'vsock';
   /** What the guest does to end its machine */
   endsBy: 'power-off' | 'reset';
   /** Whether what the guest's filesystem frees and trims is the host's again while it runs */

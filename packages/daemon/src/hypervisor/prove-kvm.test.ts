@@ -11,7 +11,7 @@ import { createLog } from '../platform/log.ts';
 import { findByArgument } from '../platform/processes.ts';
 import { Task } from '../platform/task.ts';
 import { createWalls } from '../platform/walls.ts';
-import type { Machine, MachinePlan } from './hypervisor.ts';
+import type { DriverAbilities, Machine, MachinePlan } from './hypervisor.ts';
 import { createKvmProof, type KvmTrial } from './prove-kvm.ts';
 import { launchQemu } from './qemu/launch-qemu.ts';
 import { createShutIn } from './shut-in.ts';
@@ -19,6 +19,8 @@ import { createShutIn } from './shut-in.ts';
 const fakeQemu = fileURLToPath(new URL('../../../../test/support/fake-qemu', import.meta.url));
 const startVmm = createShutIn({ walls: createWalls([]) }); // not every host has the device that they would let in
 const task = Task.background();
+
+const SERIAL = { agentLine: 'virtio-serial', endsBy: 'power-off' } as DriverAbilities;
 
 test('without the KVM device nothing is probed', async (t) => {
   const { prove, plan, probes } = await makeProbe(t, { kvmDevice: '/nonexistent/kvm' });
@@ -120,6 +122,6 @@ async function makeProbe(t: TestContext, { kvmDevice, helloLimitMs = 30_000, gre
   function prove(tried: MachinePlan, version: string, driver: DriverName = 'qemu'): Promise<boolean> {
     const launch: KvmTrial['launch'] = (own, probe) =>
       launchQemu(own, { qemuPath: fakeQemu, startVmm, log }, probe, 'kvm');
-    return proveKvm(task, { driver, version, plan: tried, launch });
+    return proveKvm(task, { driver, abilities: SERIAL, version, plan: tried, launch });
   }
 }

@@ -14,7 +14,8 @@ import { readSmallFile, writeFileDurably } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { isOwnFile } from '../platform/own-files.ts';
 import type { Task } from '../platform/task.ts';
-import type { Machine, MachinePlan, Trial } from './hypervisor.ts';
+import { driverWords } from './driver-words.ts';
+import type { DriverAbilities, Machine, MachinePlan, Trial } from './hypervisor.ts';
 
 const PROBE_MEMORY_BYTES = 256 * 2 ** 20;
 
@@ -43,6 +44,7 @@ type ProofParts = {
 /** What is tried: the plan's kernel and initramfs, by `launch`, which uses KVM. */
 export type KvmTrial = {
   driver: DriverName;
+  abilities: DriverAbilities;
   version: string;
   plan: Trial;
   launch: (task: Task, plan: MachinePlan) => Promise<Machine>;
@@ -103,12 +105,12 @@ async function identify(path: string): Promise<string> {
 async function runsGuest(
   task: Task,
   { log, helloLimitMs, greet }: ProofParts,
-  { plan, launch }: KvmTrial,
+  { plan, abilities, launch }: KvmTrial,
 ): Promise<boolean> {
   const limited = task.withSignal(AbortSignal.timeout(helloLimitMs));
   let machine: Machine | null = null;
   try {
-    machine = await launch(limited, probePlan(plan));
+    machine = await launch(limited, probePlan(plan, abilities));
     const died = machine.exited.then(({ detail }) => Promise.reject(new Error(detail)));
     await Promise.race([greet(limited, machine), died]);
     return true;
@@ -122,12 +124,12 @@ async function runsGuest(
 }
 
 /** In the folder of the vm that waits for it, so that whatever is left of it is found with that vm. */
-function probePlan({ vmId, runtimeFolder, kernelPath, initramfsPath }: Trial): MachinePlan {
+function probePlan({ vmId, runtimeFolder, kernelPath, initramfsPath }: Trial, abilities: DriverAbilities): MachinePlan {
   return {
     ...{ vmId, runtimeFolder, kernelPath, initramfsPath },
     cpus: 1,
     memoryBytes: PROBE_MEMORY_BYTES,
-    kernelArguments: ['console=ttyS0', 'quiet', 'panic=-1', 'banger.mode=floor'],
+    kernelArguments: ['console=ttyS0', 'quiet', 'panic=-1', 'banger.mode=floor', ...driverWords(abilities)],
     drives: [],
     network: null,
     consolePath: join(runtimeFolder, 'kvm-probe.console'),

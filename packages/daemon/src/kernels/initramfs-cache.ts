@@ -17,7 +17,7 @@ import { buildInitramfs, INITRAMFS_LAYOUT, type InitramfsModule } from './initra
 const NEEDED_BYTES = 8 * 2 ** 20;
 
 type InitramfsParts = { cacheFolder: string; agentPath: string };
-type KernelModules = { digest: Digest; modulesFolder: string; order: string[] };
+type KernelModules = { digest: Digest; modulesFolder: string; order: string[]; vsock: string[] };
 
 export function createInitramfsCache({ cacheFolder, agentPath }: InitramfsParts) {
   const folder = join(cacheFolder, 'initramfs');
@@ -42,13 +42,16 @@ export function createInitramfsCache({ cacheFolder, agentPath }: InitramfsParts)
       if (!kept.includes(name)) await rm(join(folder, name), { force: true });
   }
 
-  async function make(path: string, { modulesFolder, order }: KernelModules): Promise<string> {
+  async function make(path: string, { modulesFolder, order, vsock }: KernelModules): Promise<string> {
     await makePrivateFolder(folder);
+    const read = async (fileName: string): Promise<InitramfsModule> => {
+      return { fileName, content: await readFile(join(modulesFolder, fileName)) };
+    };
     const partial = `${path}.${randomBytes(4).toString('hex')}`;
     try {
-      const modules: InitramfsModule[] = [];
-      for (const name of order) modules.push({ fileName: name, content: await readFile(join(modulesFolder, name)) });
-      await writeFile(partial, buildInitramfs({ agent: await readAgent(), modules }), { mode: 0o444, flush: true });
+      const [modules, vsockModules] = [await Promise.all(order.map(read)), await Promise.all(vsock.map(read))];
+      const archive = buildInitramfs({ agent: await readAgent(), modules, vsockModules });
+      await writeFile(partial, archive, { mode: 0o444, flush: true });
       await rename(partial, path);
       return path;
     } catch (fault) {

@@ -8,6 +8,7 @@ const PARTS = {
     { fileName: 'virtio.ko', content: Buffer.from('one') },
     { fileName: 'virtio-rng.ko', content: Buffer.from('seven b') },
   ],
+  vsockModules: [{ fileName: 'vsock.ko', content: Buffer.from('three') }],
 };
 
 test('the initramfs holds the agent, the order and the modules', () => {
@@ -20,8 +21,10 @@ test('the initramfs holds the agent, the order and the modules', () => {
       ['init', '100755', 'agent'],
       ['modules', '40755', ''],
       ['modules/order', '100644', 'virtio.ko\nvirtio-rng.ko\n'],
+      ['modules/order-vsock', '100644', 'vsock.ko\n'],
       ['modules/virtio.ko', '100644', 'one'],
       ['modules/virtio-rng.ko', '100644', 'seven b'],
+      ['modules/vsock.ko', '100644', 'three'],
     ],
   );
   assert.deepEqual(entries[1]?.device, [5, 1]);
@@ -34,15 +37,14 @@ test('the same parts give the same bytes', () => {
 
 test('it is made of whole pages, whatever the size of its parts', () => {
   for (const bytes of [0, 1, 3000, 4095, 4096, 5000]) {
-    const { length } = buildInitramfs({ agent: Buffer.alloc(bytes), modules: [] });
+    const { length } = buildInitramfs({ agent: Buffer.alloc(bytes), modules: [], vsockModules: [] });
     assert.equal(length % 4096, 0, `${bytes} bytes of agent`);
   }
 });
 
 test('a kernel with everything built in gets an empty order', () => {
-  const order = readCpio(buildInitramfs({ agent: PARTS.agent, modules: [] })).find(({ name }) =>
-    name.endsWith('order'),
-  );
+  const archive = buildInitramfs({ agent: PARTS.agent, modules: [], vsockModules: [] });
+  const order = readCpio(archive).find(({ name }) => name.endsWith('order'));
   assert.equal(order?.content, '');
 });
 

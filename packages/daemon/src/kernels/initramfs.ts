@@ -6,9 +6,10 @@
  */
 
 export type InitramfsModule = { fileName: string; content: Buffer };
+type InitramfsParts = { agent: Buffer; modules: InitramfsModule[]; vsockModules: InitramfsModule[] };
 
 /** Raised whenever the same parts come to give other bytes: what is cached under the old one is then made anew. */
-export const INITRAMFS_LAYOUT = 2;
+export const INITRAMFS_LAYOUT = 3;
 
 /**
  * QEMU puts the archive on the last page boundary that leaves room for it, and the firmware has its ACPI tables in the
@@ -24,17 +25,20 @@ const PROGRAM = 0o100755;
 const FILE = 0o100644;
 const CHARACTER_DEVICE = 0o020600;
 
-/** `modules` are in load order. */
-export function buildInitramfs({ agent, modules }: { agent: Buffer; modules: InitramfsModule[] }): Buffer {
-  const order = modules.map(({ fileName }) => `${fileName}\n`).join('');
+/** Both kinds of modules are in load order; those for a vsock are loaded after the others, and only where there is one. */
+export function buildInitramfs({ agent, modules, vsockModules }: InitramfsParts): Buffer {
+  const order = (some: InitramfsModule[]) => Buffer.from(some.map(({ fileName }) => `${fileName}\n`).join(''));
   return writeCpio([
     { name: 'dev', mode: FOLDER },
     // The kernel opens it as /init's standard streams before anything is mounted.
     { name: 'dev/console', mode: CHARACTER_DEVICE, device: { major: 5, minor: 1 } },
     { name: 'init', mode: PROGRAM, content: agent },
     { name: 'modules', mode: FOLDER },
-    { name: 'modules/order', mode: FILE, content: Buffer.from(order) },
-    ...modules.map(({ fileName, content }) => ({ name: `modules/${fileName}`, mode: FILE, content })),
+    { name: 'modules/order', mode: FILE, content: order(modules) },
+    { name: 'modules/order-vsock', mode: FILE, content: order(vsockModules) },
+    ...[...modules, ...vsockModules].map(({ fileName, content }) => {
+      return { name: `modules/${fileName}`, mode: FILE, content };
+    }),
   ]);
 }
 

@@ -9,7 +9,7 @@ import { gunzip } from 'node:zlib';
 import type { Task } from '../platform/task.ts';
 import { findTexts } from './find-texts.ts';
 import { kernelInvalid } from './kernel-invalid.ts';
-import { REQUIRED_MODULES } from './modules.ts';
+import { REQUIRED_MODULES, VSOCK_MODULE } from './modules.ts';
 
 const ELF_HEADER_BYTES = 64;
 const PROGRAM_HEADER_BYTES = 56;
@@ -28,7 +28,7 @@ const CONFIG_START = 'IKCFG_ST';
 const CONFIG_END = 'IKCFG_ED';
 
 /** Text that is in a kernel only when the driver is built in, and the option that builds it in */
-const TRACES: Record<(typeof REQUIRED_MODULES)[number], { text: string; option: string }> = {
+const TRACES: Record<(typeof REQUIRED_MODULES)[number] | typeof VSOCK_MODULE, { text: string; option: string }> = {
   virtio_pci: { text: 'virtio-pci\0', option: 'CONFIG_VIRTIO_PCI' },
   virtio_blk: { text: 'virtio_blk\0', option: 'CONFIG_VIRTIO_BLK' },
   virtio_console: { text: 'virtio_console\0', option: 'CONFIG_VIRTIO_CONSOLE' },
@@ -36,12 +36,15 @@ const TRACES: Record<(typeof REQUIRED_MODULES)[number], { text: string; option: 
   squashfs: { text: 'squashfs\0', option: 'CONFIG_SQUASHFS' },
   ext4: { text: 'ext4\0', option: 'CONFIG_EXT4_FS' },
   overlay: { text: 'overlay\0', option: 'CONFIG_OVERLAY_FS' },
+  vmw_vsock_virtio_transport: { text: 'vmw_vsock_virtio_transport\0', option: 'CONFIG_VIRTIO_VSOCKETS' },
 };
 
 export type Vmlinux = {
   release: string;
   /** Required drivers that are surely not built in */
   notBuiltIn: string[];
+  /** Whether a vsock seems to be built in */
+  hasVsock: boolean;
 };
 
 /** Throws KERNEL_INVALID for what no hypervisor here could boot. */
@@ -58,7 +61,9 @@ export async function inspectVmlinux(task: Task, path: string): Promise<Vmlinux>
   const found = await findTexts(task, file, texts);
   const release = await readRelease(file, found.get(BANNER) ?? []);
   if (release === null) throw kernelInvalid('The file does not say which Linux release it is');
-  return { release, notBuiltIn: await findNotBuiltIn(file, found) };
+  const isBuiltIn = await findBuiltIn(file, found);
+  const notBuiltIn = REQUIRED_MODULES.filter((name) => !isBuiltIn(name));
+  return { release, notBuiltIn, hasVsock: isBuiltIn(VSOCK_MODULE) };
 }
 
 async function hasPvhEntry(file: FileHandle, header: Buffer): Promise<boolean> {
@@ -97,12 +102,12 @@ async function readRelease(file: FileHandle, places: readonly number[]): Promise
 }
 
 /** By the kernel's own configuration where it carries it (CONFIG_IKCONFIG), else by traces of the drivers. */
-async function findNotBuiltIn(file: FileHandle, found: ReadonlyMap<string, number[]>): Promise<string[]> {
+async function findBuiltIn(file: FileHandle, found: ReadonlyMap<string, number[]>) {
   const config = await readOwnConfig(file, found);
-  return REQUIRED_MODULES.filter((name) => {
+  return (name: keyof typeof TRACES): boolean => {
     const { text, option } = TRACES[name];
-    return config === null ? !found.has(text) : !config.includes(`\n${option}=y\n`);
-  });
+    return config === null ? found.has(text) : config.includes(`\n${option}=y\n`);
+  };
 }
 
 async function readOwnConfig(file: FileHandle, found: ReadonlyMap<string, number[]>): Promise<string | null> {

@@ -10,7 +10,7 @@ import { digestFile, makePrivateFolder, removeTree, writeFileDurably } from '../
 import { readRegularFile } from '../platform/regular-file.ts';
 import type { Task } from '../platform/task.ts';
 import { extractVmlinux } from './extract-vmlinux.ts';
-import { inspectVmlinux } from './inspect-vmlinux.ts';
+import { inspectVmlinux, type Vmlinux } from './inspect-vmlinux.ts';
 import { kernelInvalid } from './kernel-invalid.ts';
 import { plainFileName, planModules } from './modules.ts';
 import { writeModulesImage } from './modules-image.ts';
@@ -29,6 +29,8 @@ export const kernelManifestSchema = z.object({
   hasModules: z.boolean(),
   /** File names below initramfs-modules, in load order */
   order: z.array(z.string()),
+  /** Those for a vsock; not there when the kernel has none, or was installed by a banger that did not look for it */
+  vsock: z.array(z.string()).optional(),
 });
 
 export type KernelManifest = z.infer<typeof kernelManifestSchema>;
@@ -49,10 +51,11 @@ export async function installKernel(
   task.step('extract the kernel');
   const vmlinux = join(staged, VMLINUX);
   await extractVmlinux(task, kernelPath, vmlinux);
-  const { release, notBuiltIn } = await inspectVmlinux(task, vmlinux);
-  const order = modulesPath ? await installModules(task, modulesPath, release, staged) : checkBuiltIn(task, notBuiltIn);
+  const inside = await inspectVmlinux(task, vmlinux);
+  const { release } = inside;
+  const early = modulesPath ? await installModules(task, modulesPath, release, staged) : checkBuiltIn(task, inside);
 
-  const manifest: KernelManifest = { v: 1, release, hasModules: modulesPath !== null, order };
+  const manifest: KernelManifest = { v: 1, release, hasModules: modulesPath !== null, ...early };
   const files = kernelFiles(manifest).map((name) => join(staged, name));
   const digest = await digestOfKernel(task, manifest, staged);
   await writeFileDurably(join(staged, 'manifest.json'), JSON.stringify(manifest));
@@ -60,24 +63,26 @@ export async function installKernel(
   return { digest, release, sizeBytes: sizes.reduce((sum, size) => sum + size, 0) };
 }
 
-async function installModules(task: Task, modulesPath: string, release: string, staged: string): Promise<string[]> {
+type EarlyModules = Pick<KernelManifest, 'order' | 'vsock'>;
+
+async function installModules(task: Task, modulesPath: string, release: string, staged: string): Promise<EarlyModules> {
   task.step('choose the modules');
   const work = join(staged, 'work');
   const folder = await copyModules(task, modulesPath, release, work);
-  const { order, missing } = planModules({
+  const { order, vsock, missing } = planModules({
     dep: await readIndex(join(folder, 'modules.dep')),
     builtin: await readIndex(join(folder, 'modules.builtin')),
   });
   if (missing.length > 0) throw lacking(missing, `${basename(modulesPath)} has it neither as a module nor built in`);
   const early = join(staged, EARLY_MODULES);
   await makePrivateFolder(early);
-  for (const path of order) {
+  for (const path of [...order, ...(vsock ?? [])]) {
     await writeFile(join(early, plainFileName(path)), await unpackModule(task, join(folder, path)), { mode: 0o444 });
   }
   task.step('make the modules image');
   await writeModulesImage(task, folder, join(staged, MODULES_IMAGE));
   await removeTree(work);
-  return order.map(plainFileName);
+  return { order: order.map(plainFileName), ...(vsock && { vsock: vsock.map(plainFileName) }) };
 }
 
 /** A copy whose index files (modules.dep and the others) are of this very kernel. */
@@ -110,10 +115,10 @@ async function findModules(modulesPath: string, release: string): Promise<string
   );
 }
 
-function checkBuiltIn(task: Task, notBuiltIn: string[]): string[] {
+function checkBuiltIn(task: Task, { notBuiltIn, hasVsock }: Vmlinux): EarlyModules {
   if (notBuiltIn.length > 0) throw lacking(notBuiltIn, 'it is not built in, and no modules folder was given');
   task.note('No modules folder was given, so the vm has only what is built into this kernel.');
-  return [];
+  return { order: [], ...(hasVsock && { vsock: [] }) };
 }
 
 function lacking(names: string[], why: string) {

@@ -188,6 +188,17 @@ test('what modules.builtin lists need not be a module; the guest gets its module
   assert.match(listed, /^file modules\.dep 0644 0 0$/m);
 });
 
+test('whether a kernel has a vsock is written down, and one that was installed before that was looked for has none', async () => {
+  const { digest } = await importBytes('x', sampleVmlinux());
+  const without = JSON.parse(readFileSync(join(home, 'kernels', folders()[0] as string, 'manifest.json'), 'utf8'));
+  assert.equal('vsock' in without, false);
+  assert.equal((await kernels.bootFiles(task, digest as Digest)).hasVsock, false);
+
+  const drivers = ['virtio-pci', 'virtio_blk', 'virtio_console', 'virtio_net', 'squashfs', 'ext4', 'overlay'];
+  const built = await importBytes('y', sampleVmlinux({ drivers: [...drivers, 'vmw_vsock_virtio_transport'] }));
+  assert.equal((await kernels.bootFiles(task, built.digest as Digest)).hasVsock, true);
+});
+
 test('the initramfs is made once for many machines, and anew when the agent changes', async () => {
   const { digest } = await importBytes('x', sampleVmlinux());
   const bootFiles = () => kernels.bootFiles(task, digest as Digest);

@@ -53,6 +53,8 @@ export type BootFiles = {
   initramfsPath: string;
   /** Null when the kernel has everything built in */
   modulesImagePath: string | null;
+  /** Whether a guest of it can be reached by a vsock */
+  hasVsock: boolean;
   release: string;
 };
 
@@ -94,11 +96,13 @@ export function createKernels({ cacheFolder, catalogFolder, agentPath, proxies =
     if (facts === null || facts.sizeBytes !== (recordedBytes ?? facts.sizeBytes)) {
       throw unusable('KERNEL_DAMAGED', digest, `are not as they were left: ${files}`);
     }
-    const { release, hasModules, order } = facts.manifest;
+    const { release, hasModules, order, vsock } = facts.manifest;
+    const early = { digest, modulesFolder: join(files, EARLY_MODULES), order, vsock: vsock ?? [] };
     return {
       vmlinuxPath: join(files, VMLINUX),
-      initramfsPath: await initramfs.get({ digest, modulesFolder: join(files, EARLY_MODULES), order }),
+      initramfsPath: await initramfs.get(early),
       modulesImagePath: hasModules ? join(files, MODULES_IMAGE) : null,
+      hasVsock: vsock !== undefined,
       release,
     };
   }
@@ -136,7 +140,8 @@ export function readKernelFolder(folder: string) {
     const manifest = kernelManifestSchema.parse(JSON.parse(readSmallFile(join(folder, 'manifest.json'))));
     const digest = digestOfHex(basename(folder));
     const sizes = kernelFiles(manifest).map((name) => sizeOfFile(join(folder, name)));
-    const earlySizes = manifest.order.map((name) => sizeOfFile(join(folder, EARLY_MODULES, plainFileName(name))));
+    const early = [...manifest.order, ...(manifest.vsock ?? [])];
+    const earlySizes = early.map((name) => sizeOfFile(join(folder, EARLY_MODULES, plainFileName(name))));
     if (digest === null || [...sizes, ...earlySizes].includes(0)) return null;
     return { digest, release: manifest.release, sizeBytes: sizes.reduce((sum, size) => sum + size, 0), manifest };
   } catch {

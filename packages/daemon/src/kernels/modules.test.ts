@@ -44,6 +44,21 @@ test('what is neither a module nor built in is named', () => {
   assert.deepEqual(planModules({ dep: '', builtin: '' }).missing.length, 7);
 });
 
+test('a vsock has its modules for itself, after those that it needs and that are loaded anyway', () => {
+  const VSOCK = 'kernel/net/vmw_vsock';
+  const transport = `${VSOCK}/vmw_vsock_virtio_transport.ko.xz`;
+  const common = `${VSOCK}/vmw_vsock_virtio_transport_common.ko.xz`;
+  const needs = [common, `${VSOCK}/vsock.ko.xz`, `${V}/virtio_ring.ko`, `${V}/virtio.ko`];
+  const { order, vsock } = planModules({ dep: `${DEP}${transport}: ${needs.join(' ')}\n`, builtin: '' });
+  assert.deepEqual(vsock, [`${VSOCK}/vsock.ko.xz`, common, transport]);
+  assert.equal(
+    order.some((path) => path.includes('vsock')),
+    false,
+  );
+  assert.deepEqual(planModules({ dep: DEP, builtin: transport }).vsock, []);
+  assert.equal(planModules({ dep: DEP, builtin: '' }).vsock, null);
+});
+
 test('names are compared as the kernel compares them, whatever the compression', () => {
   assert.equal(moduleName('kernel/drivers/char/hw_random/virtio-rng.ko.xz'), 'virtio_rng');
   assert.equal(plainFileName('kernel/drivers/char/hw_random/virtio-rng.ko.xz'), 'virtio-rng.ko');

@@ -14,9 +14,14 @@ export const REQUIRED_MODULES = [
 /** Loaded too where the kernel has them: another transport, early entropy, memory that goes back, what ext4 asks for at mount */
 const WELCOME_MODULES = ['virtio_mmio', 'virtio_rng', 'virtio_balloon', 'crc32c_generic'];
 
+/** The line to the agent where a hypervisor has no virtio-serial; loaded only there */
+export const VSOCK_MODULE = 'vmw_vsock_virtio_transport';
+
 export type ModulePlan = {
   /** Paths below the modules folder, in load order */
   order: string[];
+  /** Those for a vsock, after the others; null when the kernel has none */
+  vsock: string[] | null;
   /** Required, but neither a module nor built in */
   missing: string[];
 };
@@ -28,11 +33,17 @@ export function planModules({ dep, builtin }: { dep: string; builtin: string }):
   const missing: string[] = REQUIRED_MODULES.filter((name) => !available.has(name) && !isBuiltIn.has(name));
   // The checksum first: ext4 needs it when it is mounted, and modules.dep does not say so.
   for (const name of [...WELCOME_MODULES.toReversed(), ...REQUIRED_MODULES]) {
-    const module = available.get(name);
-    if (!module || (name === 'crc32c_generic' && isBuiltIn.has('ext4'))) continue;
-    for (const path of [...module.needs, module.path]) if (!order.includes(path)) order.push(path);
+    if (name === 'crc32c_generic' && isBuiltIn.has('ext4')) continue;
+    order.push(...withNeeds(available.get(name), order));
   }
-  return { order, missing };
+  const transport = available.get(VSOCK_MODULE);
+  const vsock = transport || isBuiltIn.has(VSOCK_MODULE) ? withNeeds(transport, order) : null;
+  return { order, vsock, missing };
+}
+
+/** What has to be loaded for it after those that are there */
+function withNeeds(module: Module | undefined, there: string[]): string[] {
+  return module ? [...module.needs, module.path].filter((path) => !there.includes(path)) : [];
 }
 
 type Module = { path: string; needs: string[] };

@@ -18,9 +18,10 @@ const parts = {
   vm,
   kernel: { vmlinuxPath: '/k/vmlinux', initramfsPath: '/k/initramfs', modulesImagePath: '/k/modules' },
   imagePath: '/i/base',
+  driver: { agentLine: 'virtio-serial', endsBy: 'power-off' },
   folders: { runtime: '/r', console: '/c', hypervisorLog: '/h' },
   unixMs: 1,
-};
+} as const;
 const disk = { drives: [{ path: '/d', readOnly: false }] };
 const network = {
   network: {
@@ -62,6 +63,15 @@ test('a kernel with everything built in has no modules drive, a vm without netwo
   assert.equal(plan.drives.length, 2);
   assert.equal(plan.network, null);
   assert.deepEqual([bootOf(plan).modulesDrive, bootOf(plan).interfaces], [null, []]);
+});
+
+test('the agent is told of a driver that is not as the first one', () => {
+  const words = (driver: Parameters<typeof planBoot>[0]['driver']) => {
+    const { kernelArguments } = planBoot({ ...parts, driver, contributions: [disk] });
+    return kernelArguments.filter((word) => word.startsWith('banger.') && !word.startsWith('banger.boot='));
+  };
+  assert.deepEqual(words(parts.driver), []);
+  assert.deepEqual(words({ agentLine: 'vsock', endsBy: 'reset' }), ['banger.line=vsock', 'banger.end=reset']);
 });
 
 test('the command line stays within what the kernel reads, with the longest name', () => {

@@ -1,20 +1,22 @@
 /** Everything that a launch needs, decided from plain values. */
 import type { BootConfig } from '@banger/contract/guest/messages.ts';
 import type { Contribution } from '../capabilities/capability.ts';
-import type { MachinePlan } from '../hypervisor/hypervisor.ts';
+import { driverWords } from '../hypervisor/driver-words.ts';
+import type { DriverAbilities, MachinePlan } from '../hypervisor/hypervisor.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 
 type BootParts = {
   vm: VmRecord;
   kernel: { vmlinuxPath: string; initramfsPath: string; modulesImagePath: string | null };
   imagePath: string;
+  driver: Pick<DriverAbilities, 'agentLine' | 'endsBy'>;
   contributions: Contribution[];
   folders: { runtime: string; console: string; hypervisorLog: string };
   unixMs: number;
 };
 
 /** Drives in order: the image, what the capabilities bring (the disk first), the kernel's modules. */
-export function planBoot({ vm, kernel, imagePath, contributions, folders, unixMs }: BootParts): MachinePlan {
+export function planBoot({ vm, kernel, imagePath, driver, contributions, folders, unixMs }: BootParts): MachinePlan {
   const drives = [{ path: imagePath, readOnly: true }, ...contributions.flatMap(({ drives }) => drives ?? [])];
   if (kernel.modulesImagePath) drives.push({ path: kernel.modulesImagePath, readOnly: true });
   const link = contributions.find(({ network }) => network !== undefined)?.network;
@@ -35,7 +37,7 @@ export function planBoot({ vm, kernel, imagePath, contributions, folders, unixMs
     memoryBytes: vm.memoryBytes,
     kernelPath: kernel.vmlinuxPath,
     initramfsPath: kernel.initramfsPath,
-    kernelArguments: [...KERNEL_ARGUMENTS, `banger.boot=${encodeBootConfig(boot)}`],
+    kernelArguments: [...KERNEL_ARGUMENTS, ...driverWords(driver), `banger.boot=${encodeBootConfig(boot)}`],
     drives,
     network: link?.machine ?? null,
     consolePath: folders.console,

@@ -44,13 +44,17 @@ export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Pr
       runtimeFolder: folders.runtime,
       kernelPath: kernel.vmlinuxPath,
       initramfsPath: kernel.initramfsPath,
+      hasVsock: kernel.hasVsock,
     });
     undo.add('release its resources', () => releaseRun(parts, starting));
     const contributions = await prepareAll(task, parts, starting, driver);
     const imagePath = parts.images.basePath(starting.imageDigest);
 
     task.step('boot');
-    const plan = planBoot({ vm: starting, kernel, imagePath, contributions, folders, unixMs: parts.now().getTime() });
+    const plan = planBoot({
+      ...{ vm: starting, kernel, imagePath, contributions, folders },
+      ...{ driver: driver.abilities, unixMs: parts.now().getTime() },
+    });
     const consoleFrom = consoleBytes(folders.console);
     const machine = await driver.launch(task, plan);
     undo.add('end the machine', () => machine.kill());

@@ -30,6 +30,7 @@ const INSTALL = 'Install QEMU 7.2 or newer: "sudo apt-get install qemu-system-x8
 const ABILITIES: DriverAbilities = {
   networks: ['stream'], // a tap is the host's, and QEMU has a network of its own
   maxCpus: VM_LIMITS.cpus.max, // a microvm has up to 288, q35 as many and more
+  agentLine: 'virtio-serial',
   endsBy: 'power-off',
   givesBackSpace: true,
   waitsForSpace: true,
@@ -54,7 +55,10 @@ export function createQemuDriver({ qemuPath, startVmm, log, proveKvm }: QemuPart
 
   async function launch(task: Task, plan: MachinePlan): Promise<Machine> {
     const version = await qemuVersion(task);
-    const hasKvm = await proveKvm(task, { driver: 'qemu', version, plan, launch: launchUnder('kvm') });
+    const hasKvm = await proveKvm(task, {
+      ...{ driver: 'qemu', abilities: ABILITIES, version, plan },
+      launch: launchUnder('kvm'),
+    });
     return launchUnder(hasKvm ? 'kvm' : 'tcg')(task, plan);
   }
 
