@@ -7,8 +7,7 @@ use crate::boot_failure::{BootFailure, ToBootFailure};
 use crate::command_line::CommandLine;
 use crate::handshake::{AgentInfo, InitKind};
 use crate::line::Line;
-use crate::serial_line::SerialLine;
-use crate::{clock, disk, identity, image_init, init_ready, kernel_modules, mounts, network, trace};
+use crate::{clock, disk, host_line, identity, image_init, init_ready, kernel_modules, mounts, network, trace};
 
 pub struct Machine {
     pub line: Box<dyn Line>,
@@ -20,7 +19,7 @@ pub struct Machine {
 }
 
 pub fn boot(command_line: &CommandLine) -> Result<Machine, BootFailure> {
-    kernel_modules::load_all()?;
+    kernel_modules::load_all(command_line.line)?;
     trace::mark("modules");
     let config = command_line.boot_config()?;
     clock::catch_up(config.unix_ms);
@@ -54,11 +53,11 @@ pub fn boot(command_line: &CommandLine) -> Result<Machine, BootFailure> {
     }
     let init_notices = image_init.filter(|init| image_init::is_systemd(init)).map(|_| init_ready::listen()).transpose();
     let init_notices = init_notices.or_fail("INIT", "a socket for the init")?;
-    let line = SerialLine::open_when_there(Duration::from_secs(10))?;
+    let line = host_line::open_when_there(Duration::from_secs(10))?;
     let info = AgentInfo::of_this_machine(if image_init.is_some() { InitKind::Image } else { InitKind::Agent });
     trace::mark("booted");
     if command_line.is_traced {
         trace::print();
     }
-    Ok(Machine { line: Box::new(line), info, image_init, init_notices })
+    Ok(Machine { line, info, image_init, init_notices })
 }

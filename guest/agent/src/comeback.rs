@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-use crate::process_list;
+use crate::{machine_end, process_list};
 
 /// What the kernel gives as the program's first argument: the group's path in its hierarchy
 pub const CALLED_BY_KERNEL: &str = "/agent";
@@ -46,6 +46,16 @@ pub fn arrange(id: &str) -> io::Result<()> {
     let joined = join_group();
     unmount(MOUNT_POINT, UnmountFlags::DETACH)?;
     joined
+}
+
+/// For the end of a machine that only a reset ends: systemd runs what is there as its last program.
+pub fn end_after_systemd() -> io::Result<()> {
+    const FOLDER_OF_LAST: &str = "/run/initramfs";
+    fs::create_dir_all(FOLDER_OF_LAST)?;
+    match fs::hard_link(PROGRAM, format!("{FOLDER_OF_LAST}{}", machine_end::CALLED_BY_SYSTEMD)) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The ids of the agents before this one.

@@ -12,7 +12,26 @@ use crate::boot_failure::{BootFailure, ToBootFailure};
 pub struct CommandLine {
     pub is_floor: bool,
     pub is_traced: bool,
+    pub line: LineKind,
+    pub end: EndKind,
     encoded_config: Option<String>,
+}
+
+/// What leads to the host. Not part of the configuration: it has to be known when that is wrong, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum LineKind {
+    #[default]
+    Serial,
+    Vsock,
+}
+
+/// What ends the machine
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum EndKind {
+    #[default]
+    PowerOff,
+    /// A power-off halts it, which is no end
+    Reset,
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -41,12 +60,18 @@ pub struct InterfaceConfig {
 }
 
 impl CommandLine {
+    pub fn of_this_machine() -> Self {
+        Self::parse(&std::fs::read_to_string("/proc/cmdline").unwrap_or_default())
+    }
+
     pub fn parse(text: &str) -> Self {
         let mut line = Self::default();
         for word in text.split_ascii_whitespace() {
             match word.split_once('=') {
                 Some(("banger.boot", config)) => line.encoded_config = Some(config.to_owned()),
                 Some(("banger.mode", mode)) => line.is_floor = mode == "floor",
+                Some(("banger.line", "vsock")) => line.line = LineKind::Vsock,
+                Some(("banger.end", "reset")) => line.end = EndKind::Reset,
                 Some(("banger.trace", value)) => line.is_traced = value == "1",
                 _ => {}
             }
@@ -124,6 +149,14 @@ mod tests {
         let line = CommandLine::parse(&format!("console=ttyS0 quiet banger.boot={} banger.trace=1\n", vector.encoded));
         assert!(line.is_traced && !line.is_floor);
         assert_eq!(line.boot_config().unwrap(), vector.decoded);
+    }
+
+    #[test]
+    fn the_driver_says_what_leads_to_the_host_and_what_ends_the_machine() {
+        let plain = CommandLine::parse("console=ttyS0 banger.mode=floor");
+        assert_eq!((plain.line, plain.end), (LineKind::Serial, EndKind::PowerOff));
+        let words = CommandLine::parse("banger.mode=floor banger.line=vsock banger.end=reset");
+        assert_eq!((words.line, words.end), (LineKind::Vsock, EndKind::Reset));
     }
 
     #[test]

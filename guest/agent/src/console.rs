@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic;
 
-use rustix::system::{RebootCommand, reboot};
+use crate::machine_end;
 
 pub fn say(line: &str) {
     const O_NOCTTY: i32 = rustix::fs::OFlags::NOCTTY.bits() as i32;
@@ -23,26 +23,7 @@ pub fn report_panics() {
     panic::set_hook(Box::new(|panic| {
         say(&format!("panic: {}", panic.to_string().replace('\n', " ")));
         if rustix::process::getpid() == rustix::process::Pid::INIT {
-            reset_machine();
+            machine_end::reset();
         }
     }));
-}
-
-/// Ends the machine; QEMU runs with -no-reboot and Firecracker exits on a reset.
-pub fn reset_machine() -> ! {
-    restart(RebootCommand::Restart)
-}
-
-pub fn power_off() -> ! {
-    restart(RebootCommand::PowerOff)
-}
-
-fn restart(how: RebootCommand) -> ! {
-    rustix::fs::sync();
-    if let Err(error) = reboot(how) {
-        say(&format!("reboot was refused: {error}"));
-    }
-    loop {
-        std::thread::park();
-    }
 }

@@ -5,15 +5,16 @@ use std::time::{Duration, Instant};
 use crate::boot_failure::BootFailure;
 use crate::console;
 use crate::handshake::{Heard, Scanner, fail_line};
+use crate::host_line;
 use crate::line::Line;
-use crate::serial_line::SerialLine;
+use crate::machine_end;
 
 pub fn report_and_reset(failure: &BootFailure) -> ! {
     console::say(&format!("boot failed: {} {}", failure.code, failure.message));
-    if let Ok(line) = SerialLine::open_when_there(Duration::from_secs(2)) {
-        answer_hellos(&line, failure);
+    if let Ok(line) = host_line::open_when_there(Duration::from_secs(2)) {
+        answer_hellos(&*line, failure);
     }
-    console::reset_machine()
+    machine_end::reset()
 }
 
 /// Tells every hello of the failure, until the host has read it and hung up or 2 s have passed.

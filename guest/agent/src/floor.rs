@@ -3,20 +3,22 @@
 
 use std::time::Duration;
 
-use crate::console;
+use crate::command_line::CommandLine;
 use crate::failed_boot;
 use crate::handshake::{AgentInfo, Heard, InitKind, Scanner, ready_line};
+use crate::host_line;
 use crate::kernel_modules;
 use crate::line::Line;
-use crate::serial_line::SerialLine;
+use crate::machine_end;
 
-pub fn run() -> ! {
-    let line = kernel_modules::load_all().and_then(|()| SerialLine::open_when_there(Duration::from_secs(10)));
+pub fn run(command_line: &CommandLine) -> ! {
+    let line =
+        kernel_modules::load_all(command_line.line).and_then(|()| host_line::open_when_there(Duration::from_secs(10)));
     match line {
-        Ok(line) => answer_until_bye(&line),
+        Ok(line) => answer_until_bye(&*line),
         Err(failure) => failed_boot::report_and_reset(&failure),
     }
-    console::reset_machine()
+    machine_end::reset()
 }
 
 fn answer_until_bye(line: &dyn Line) {

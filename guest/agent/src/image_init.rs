@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::{console, init_ready, mounts, sys};
+use crate::{console, init_ready, machine_end, mounts, sys};
 
 const CANDIDATES: [&str; 4] = ["/sbin/init", "/usr/sbin/init", "/lib/systemd/systemd", "/usr/lib/systemd/systemd"];
 
@@ -94,7 +94,7 @@ pub fn become_init(path: &str) -> ! {
     let error =
         Command::new(path).env_clear().env("TERM", "linux").env("NOTIFY_SOCKET", init_ready::NOTIFY_SOCKET).exec();
     console::say(&format!("{path} could not be started: {error}"));
-    console::reset_machine()
+    machine_end::reset()
 }
 
 fn is_executable(path: &str) -> bool {

@@ -8,15 +8,22 @@ use rustix::io::Errno;
 use rustix::system::finit_module;
 
 use crate::boot_failure::{BootFailure, ToBootFailure};
+use crate::command_line::LineKind;
 use crate::mounts;
 
-pub fn load_all() -> Result<(), BootFailure> {
+/// Those of a vsock only where one leads to the host.
+pub fn load_all(line: LineKind) -> Result<(), BootFailure> {
+    load("order")?;
+    if line == LineKind::Vsock { load("order-vsock") } else { Ok(()) }
+}
+
+fn load(order: &str) -> Result<(), BootFailure> {
     const CODE: &str = "MODULE_FAILED";
     const FOLDER: &str = "/modules";
     if !Path::new(FOLDER).exists() {
         return Ok(()); // a kernel with everything built in
     }
-    let order = fs::read_to_string(format!("{FOLDER}/order")).or_fail(CODE, "reading the order of modules")?;
+    let order = fs::read_to_string(format!("{FOLDER}/{order}")).or_fail(CODE, "reading the order of modules")?;
     for name in order.lines().map(str::trim).filter(|name| !name.is_empty()) {
         let file = File::open(format!("{FOLDER}/{name}")).or_fail(CODE, name)?;
         match finit_module(&file, c"", 0) {

@@ -17,6 +17,7 @@ mod floor;
 mod forward;
 mod frames;
 mod handshake;
+mod host_line;
 mod http_answers;
 mod identity;
 mod image_init;
@@ -24,6 +25,7 @@ mod init_ready;
 mod kernel_modules;
 mod line;
 mod line_stream;
+mod machine_end;
 mod machine_environment;
 mod mounts;
 mod network;
@@ -56,6 +58,7 @@ mod test_folder;
 mod trace;
 mod user_session;
 mod users;
+mod vsock;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -66,19 +69,23 @@ use socket_line::SocketLine;
 
 /// What the program does; as PID 1 and as the agent it does not end.
 pub fn run() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some(comeback::CALLED_BY_KERNEL) {
+    let words: Vec<String> = std::env::args().collect();
+    if words.get(1).is_some_and(|word| word == comeback::CALLED_BY_KERNEL) {
         serve::come_back()
     }
     if rustix::process::getpid() != Pid::INIT {
-        return run_on_host();
+        return run_on_host(&words);
     }
     console::report_panics();
+    if words.first().is_some_and(|name| name == machine_end::CALLED_BY_SYSTEMD) {
+        machine_end::end_after_systemd(words.get(1).map_or("", String::as_str))
+    }
     mounts::mount_kernel_filesystems();
     trace::mark("init");
 
-    let command_line = CommandLine::parse(&std::fs::read_to_string("/proc/cmdline").unwrap_or_default());
+    let command_line = CommandLine::of_this_machine();
     if command_line.is_floor {
-        floor::run()
+        floor::run(&command_line)
     }
     match boot::boot(&command_line) {
         Ok(machine) => hand_over(machine),
@@ -87,9 +94,8 @@ pub fn run() -> ExitCode {
 }
 
 /// `--serve <socket>` answers there as in a machine that has booted; each host that connects takes the place of the last.
-fn run_on_host() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let ["--serve", path] = words.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
+fn run_on_host(words: &[String]) -> ExitCode {
+    let [_, "--serve", path] = words.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
         println!("banger-agent {}: the /init of a banger vm", env!("CARGO_PKG_VERSION"));
         return ExitCode::FAILURE;
     };
@@ -133,6 +139,6 @@ fn supervise(machine: boot::Machine, supervisor: fn(i32) -> !) -> ! {
 fn fork_or_reset() -> sys::Fork {
     sys::fork_single_threaded().unwrap_or_else(|error| {
         console::say(&format!("boot failed: FORK_FAILED {error}"));
-        console::reset_machine()
+        machine_end::reset()
     })
 }

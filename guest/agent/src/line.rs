@@ -18,6 +18,8 @@ pub trait Line: Send + Sync {
     fn changes(&self) -> &Changes;
 }
 
+const WATCHED: EventFlags = EventFlags::IN.union(EventFlags::OUT).union(EventFlags::ET);
+
 /// Waiting for a line. Edge-triggered, so that a host that is not there wakes nobody again and again.
 pub struct Changes(OwnedFd);
 
@@ -28,7 +30,12 @@ impl Changes {
 
     /// What is closed is watched no more.
     pub fn watch(&self, file: impl AsFd) -> io::Result<()> {
-        Ok(epoll::add(&self.0, file, EventData::new_u64(0), EventFlags::IN | EventFlags::OUT | EventFlags::ET)?)
+        Ok(epoll::add(&self.0, file, EventData::new_u64(0), WATCHED)?)
+    }
+
+    /// What is ready still is a change once more.
+    pub fn watch_again(&self, file: impl AsFd) -> io::Result<()> {
+        Ok(epoll::modify(&self.0, file, EventData::new_u64(0), WATCHED)?)
     }
 
     pub fn wait(&self, patience: Duration) {

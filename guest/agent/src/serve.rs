@@ -12,15 +12,15 @@ use h2::server;
 
 use crate::agent::{Agent, World};
 use crate::boot::Machine;
+use crate::command_line::{CommandLine, EndKind};
 use crate::handshake::{AgentInfo, Heard, InitKind, Scanner, ready_line};
 use crate::init_ready::{self, InitReady, InitWord};
 use crate::line::Line;
 use crate::line_stream::{Gathered, LineStream, LiveLine};
 use crate::routes;
-use crate::serial_line::SerialLine;
 use crate::sessions::Sessions;
 use crate::socket_line::SocketLine;
-use crate::{clock, comeback, console, process_list, sys};
+use crate::{clock, comeback, console, host_line, process_list, sys};
 
 const AGENT_NICE: i32 = -10;
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
@@ -57,10 +57,10 @@ pub fn come_back() -> ! {
     let init = if says == InitWord::None { InitKind::Agent } else { InitKind::Image };
     // Where the one before it was: with the init's own, and not in the group that limits nobody.
     let _ = std::fs::write("/sys/fs/cgroup/init.scope/cgroup.procs", "0");
-    match SerialLine::open_when_there(COME_BACK_PATIENCE) {
+    match host_line::open_when_there(COME_BACK_PATIENCE) {
         Ok(line) => {
             become_lasting();
-            serve_for_ever(World::Machine, Box::new(line), AgentInfo::of_this_machine(init), says, notices)
+            serve_for_ever(World::Machine, line, AgentInfo::of_this_machine(init), says, notices)
         }
         Err(failure) => {
             console::say(&format!("the agent cannot come back: {} {}", failure.code, failure.message));
@@ -127,6 +127,10 @@ fn leave_word(says: InitWord, life: String) {
     tokio::task::spawn_blocking(move || {
         if let Err(error) = comeback::arrange(&life) {
             console::say(&format!("the agent will not come back when it ends: {error}"));
+        }
+        let is_ended_by_reset = CommandLine::of_this_machine().end == EndKind::Reset;
+        if let Some(error) = is_ended_by_reset.then(comeback::end_after_systemd).and_then(Result::err) {
+            console::say(&format!("the machine will halt and not end when it is powered off: {error}"));
         }
     });
     // One that comes back and finds no word says that it cannot know.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::agent::{Agent, World};
+use crate::command_line::{CommandLine, EndKind};
 use crate::handshake::InitKind;
 use crate::sys;
 
@@ -23,21 +24,18 @@ enum How {
 }
 
 pub async fn run(agent: &Agent, order: Order) {
-    const SYSTEMD_POWER_OFF: i32 = 38; // SIGRTMIN+4
-    const SYSTEMD_RESTART: i32 = 39; // SIGRTMIN+5
     // The answer leaves the machine before the machine goes.
     tokio::time::sleep(Duration::from_millis(20)).await;
     if agent.world == World::Process {
         std::process::exit(0)
     }
     let has_systemd = agent.info.init == InitKind::Image && Path::new("/run/systemd/system").exists();
-    let (program, signal) = match (order.how, has_systemd) {
-        (How::Poweroff, true) => (None, SYSTEMD_POWER_OFF),
-        (How::Reboot, true) => (None, SYSTEMD_RESTART),
-        (How::Poweroff, false) => (Some("/sbin/poweroff"), libc::SIGUSR2),
-        (How::Reboot, false) => (Some("/sbin/reboot"), libc::SIGTERM),
+    let init = match agent.info.init {
+        InitKind::Agent => Init::Supervisor,
+        InitKind::Image if has_systemd => Init::Systemd,
+        InitKind::Image => Init::Other,
     };
-    let program = program.filter(|_| agent.info.init == InitKind::Image);
+    let (program, signal) = request(order.how, init, CommandLine::of_this_machine().end);
     let has_started = program.is_some_and(|program| Command::new(program).spawn().is_ok());
     if !has_started {
         // Our own supervisor listens from the start, and while it waits for a signal its mask looks empty from outside.
@@ -45,6 +43,29 @@ pub async fn run(agent: &Agent, order: Order) {
             wait_until_init_listens(signal).await;
         }
         let _ = sys::send_signal(1, signal);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Init {
+    Systemd,
+    /// Of the image, with programs that ask it
+    Other,
+    Supervisor,
+}
+
+/// The program that asks for it, and the signal where there is none.
+fn request(how: How, init: Init, end: EndKind) -> (Option<&'static str>, i32) {
+    const SYSTEMD_POWER_OFF: i32 = 38; // SIGRTMIN+4
+    const SYSTEMD_RESTART: i32 = 39; // SIGRTMIN+5
+    match (how, init) {
+        (How::Poweroff, Init::Systemd) => (None, SYSTEMD_POWER_OFF),
+        (How::Reboot, Init::Systemd) => (None, SYSTEMD_RESTART),
+        (How::Poweroff, Init::Supervisor) => (None, libc::SIGUSR2),
+        (How::Reboot, Init::Supervisor) => (None, libc::SIGTERM),
+        (How::Poweroff, Init::Other) if end == EndKind::PowerOff => (Some("/sbin/poweroff"), libc::SIGUSR2),
+        // Where only a reset ends the machine, it would halt.
+        (_, Init::Other) => (Some("/sbin/reboot"), libc::SIGTERM),
     }
 }
 
@@ -73,6 +94,16 @@ fn listens_to(status: &str, signal: i32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_init_that_powers_off_by_itself_restarts_where_that_ends_the_machine() {
+        let ask = |init, end| request(How::Poweroff, init, end);
+        assert_eq!(ask(Init::Other, EndKind::PowerOff), (Some("/sbin/poweroff"), libc::SIGUSR2));
+        assert_eq!(ask(Init::Other, EndKind::Reset), (Some("/sbin/reboot"), libc::SIGTERM));
+        for init in [Init::Systemd, Init::Supervisor] {
+            assert_eq!(ask(init, EndKind::Reset), ask(init, EndKind::PowerOff), "systemd's last program is ours");
+        }
+    }
 
     #[test]
     fn an_init_listens_to_what_it_blocks_or_catches() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::mount::{MountFlags, mount_remount};
 use rustix::process::{WaitOptions, wait};
 
-use crate::{comeback, console, process_list, sys};
+use crate::{comeback, console, machine_end, process_list, sys};
 
 /// What the programs `poweroff`, `halt` and `reboot` of busybox and systemd send to PID 1, and what Ctrl-Alt-Del does
 const POWER_OFF: [i32; 3] = [libc::SIGUSR1, libc::SIGUSR2, SYSTEMD_POWER_OFF];
@@ -31,12 +31,12 @@ pub fn run(agent_pid: i32) -> ! {
             Some(signal) if POWER_OFF.contains(&signal) => {
                 stop_everything();
                 console::say("the machine powers off");
-                console::power_off()
+                machine_end::power_off()
             }
             Some(signal) if RESTART.contains(&signal) => {
                 stop_everything();
                 console::say("the machine resets");
-                console::reset_machine()
+                machine_end::reset()
             }
             _ => {}
         }
@@ -58,7 +58,7 @@ fn replace_or_reset(agent_pid: i32) -> bool {
     let Some(end) = reap(agent_pid) else { return false };
     if !comeback::has_come_back() {
         console::say(&format!("the agent ended ({end}), the machine resets"));
-        console::reset_machine();
+        machine_end::reset();
     }
     console::say(&format!("the agent ended ({end}), another one took its place"));
     true

@@ -142,6 +142,51 @@ pub fn watch_descriptor(descriptor: OwnedFd, interest: Interest) -> io::Result<A
     Ok(unsafe { AsyncFd::register_with_interest(descriptor, interest) }?)
 }
 
+/// For connections to a port of this machine.
+pub fn listen_on_vsock(port: u32) -> io::Result<OwnedFd> {
+    const BACKLOG: i32 = 8;
+    let socket = vsock_socket()?;
+    let address = vsock_address(libc::VMADDR_CID_ANY, port);
+    // SAFETY: the kernel reads one sockaddr_vm through the pointer, which outlives the call.
+    check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), VSOCK_ADDRESS_BYTES) })?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+/// Fails at once where nobody listens, and after 2 s where nobody answers.
+pub fn connect_to_vsock_host(port: u32) -> io::Result<OwnedFd> {
+    let socket = vsock_socket()?;
+    let address = vsock_address(libc::VMADDR_CID_HOST, port);
+    // SAFETY: the kernel reads one sockaddr_vm through the pointer, which outlives the call.
+    check(unsafe { libc::connect(socket.as_raw_fd(), (&raw const address).cast(), VSOCK_ADDRESS_BYTES) })?;
+    Ok(socket)
+}
+
+/// The number of the machine at the other end.
+pub fn vsock_peer(connection: &OwnedFd) -> io::Result<u32> {
+    let mut address = vsock_address(libc::VMADDR_CID_ANY, 0);
+    let mut length = VSOCK_ADDRESS_BYTES;
+    // SAFETY: the kernel writes at most `length` bytes into the address; both outlive the call.
+    check(unsafe { libc::getpeername(connection.as_raw_fd(), (&raw mut address).cast(), &raw mut length) })?;
+    let is_vsock = address.svm_family == libc::AF_VSOCK as libc::sa_family_t;
+    if is_vsock { Ok(address.svm_cid) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
+const VSOCK_ADDRESS_BYTES: libc::socklen_t = mem::size_of::<libc::sockaddr_vm>() as libc::socklen_t;
+
+fn vsock_socket() -> io::Result<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+    Ok(socket_with(AddressFamily::VSOCK, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
+}
+
+fn vsock_address(cid: u32, port: u32) -> libc::sockaddr_vm {
+    // SAFETY: all-zero bytes are a valid sockaddr_vm, which consists of plain integers.
+    let mut address: libc::sockaddr_vm = unsafe { mem::zeroed() };
+    address.svm_family = libc::AF_VSOCK as libc::sa_family_t;
+    (address.svm_cid, address.svm_port) = (cid, port);
+    address
+}
+
 fn signal_set(signals: &[i32]) -> libc::sigset_t {
     // SAFETY: an all-zero sigset_t is valid memory, and sigemptyset and sigaddset only write into it.
     unsafe {

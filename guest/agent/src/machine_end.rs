@@ -1,0 +1,95 @@
+//! How the machine ends. QEMU runs with -no-reboot, so that a reset ends it as a power-off does. Where a power-off would only
+//! halt it, a reset stands for both, and the host is told before which of the two is meant.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::net::sockopt::set_socket_linger;
+use rustix::system::{RebootCommand, reboot};
+
+use crate::command_line::{CommandLine, EndKind, LineKind};
+use crate::{console, vsock};
+
+/// How systemd calls what it runs as the last program
+pub const CALLED_BY_SYSTEMD: &str = "/shutdown";
+
+/// An end waits no longer for the host to be told
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Goodbye {
+    PowerOff,
+    Reset,
+}
+
+impl Goodbye {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::PowerOff => "power-off",
+            Self::Reset => "reset",
+        }
+    }
+
+    /// What systemd's word for an end means.
+    fn of_verb(verb: &str) -> Self {
+        if matches!(verb, "poweroff" | "halt") { Self::PowerOff } else { Self::Reset }
+    }
+}
+
+pub fn reset() -> ! {
+    end(Goodbye::Reset, EndKind::Reset)
+}
+
+pub fn power_off() -> ! {
+    end(Goodbye::PowerOff, CommandLine::of_this_machine().end)
+}
+
+/// In the place of systemd, which has stopped everything and left its disks clean. Only where a reset ends the machine.
+pub fn end_after_systemd(verb: &str) -> ! {
+    end(Goodbye::of_verb(verb), EndKind::Reset)
+}
+
+fn end(goodbye: Goodbye, by: EndKind) -> ! {
+    rustix::fs::sync();
+    if CommandLine::of_this_machine().line == LineKind::Vsock {
+        tell_host(goodbye);
+    }
+    let command = match by {
+        EndKind::PowerOff => RebootCommand::PowerOff,
+        EndKind::Reset => RebootCommand::Restart,
+    };
+    if let Err(error) = reboot(command) {
+        console::say(&format!("reboot was refused: {error}"));
+    }
+    loop {
+        thread::park();
+    }
+}
+
+/// A host that is not there, or slow, does not hear it.
+fn tell_host(goodbye: Goodbye) {
+    let (told, is_told) = mpsc::channel();
+    let telling = thread::Builder::new().spawn(move || {
+        if let Ok(host) = vsock::call_for_goodbye() {
+            // Closing then waits until the hypervisor has taken what was written.
+            let _ = set_socket_linger(&host, Some(PATIENCE));
+            let _ = rustix::io::write(&host, format!("{}\n", goodbye.word()).as_bytes());
+        }
+        let _ = told.send(());
+    });
+    if telling.is_ok() {
+        let _ = is_told.recv_timeout(PATIENCE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_systemd_calls_an_end_is_a_power_off_or_a_reset() {
+        assert_eq!(["poweroff", "halt"].map(Goodbye::of_verb), [Goodbye::PowerOff; 2]);
+        assert_eq!(["reboot", "kexec", ""].map(Goodbye::of_verb), [Goodbye::Reset; 3]);
+    }
+}
