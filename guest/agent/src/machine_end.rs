@@ -1,6 +1,8 @@
 //! How the machine ends. QEMU runs with -no-reboot, so that a reset ends it as a power-off does. Where a power-off would only
 //! halt it, a reset stands for both, and the host is told before which of the two is meant.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -53,7 +55,7 @@ pub fn end_after_systemd(verb: &str) -> ! {
 fn end(goodbye: Goodbye, by: EndKind) -> ! {
     rustix::fs::sync();
     if CommandLine::of_this_machine().line == LineKind::Vsock {
-        tell_host(goodbye);
+        tell_host(goodbye, vsock::call_for_goodbye);
     }
     let command = match by {
         EndKind::PowerOff => RebootCommand::PowerOff,
@@ -68,10 +70,10 @@ fn end(goodbye: Goodbye, by: EndKind) -> ! {
 }
 
 /// A host that is not there, or slow, does not hear it.
-fn tell_host(goodbye: Goodbye) {
+fn tell_host(goodbye: Goodbye, call: impl FnOnce() -> io::Result<OwnedFd> + Send + 'static) {
     let (told, is_told) = mpsc::channel();
     let telling = thread::Builder::new().spawn(move || {
-        if let Ok(host) = vsock::call_for_goodbye() {
+        if let Ok(host) = call() {
             // Closing then waits until the hypervisor has taken what was written.
             let _ = set_socket_linger(&host, Some(PATIENCE));
             let _ = rustix::io::write(&host, format!("{}\n", goodbye.word()).as_bytes());
@@ -85,7 +87,28 @@ fn tell_host(goodbye: Goodbye) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+    use std::time::Instant;
+
     use super::*;
+
+    #[test]
+    fn the_host_is_told_in_a_line_and_an_end_waits_for_no_host_that_does_not_answer() {
+        let (mut host, guest) = UnixStream::pair().unwrap();
+        tell_host(Goodbye::PowerOff, || Ok(guest.into()));
+        let mut said = String::new();
+        host.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "power-off\n");
+
+        let (_kept, nobody) = mpsc::channel::<()>();
+        let (began, call) = (Instant::now(), move || {
+            let _ = nobody.recv_timeout(Duration::from_secs(60));
+            Err(io::ErrorKind::TimedOut.into())
+        });
+        tell_host(Goodbye::Reset, call);
+        assert!(began.elapsed() < Duration::from_secs(30));
+    }
 
     #[test]
     fn what_systemd_calls_an_end_is_a_power_off_or_a_reset() {

@@ -64,7 +64,7 @@ fn request(how: How, init: Init, end: EndKind) -> (Option<&'static str>, i32) {
         (How::Poweroff, Init::Supervisor) => (None, libc::SIGUSR2),
         (How::Reboot, Init::Supervisor) => (None, libc::SIGTERM),
         (How::Poweroff, Init::Other) if end == EndKind::PowerOff => (Some("/sbin/poweroff"), libc::SIGUSR2),
-        // Where only a reset ends the machine, it would halt.
+        // Where only a reset ends the machine, a power-off would halt it.
         (_, Init::Other) => (Some("/sbin/reboot"), libc::SIGTERM),
     }
 }
