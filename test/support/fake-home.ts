@@ -15,7 +15,9 @@ export async function createFakeHome(t: TestContext, env: Record<string, string>
   const qemuPath = join(home.folder, 'qemu');
   // What the daemon starts gets nothing of its environment.
   await writeFile(qemuPath, `#!/bin/sh\nBANGER_FAKE_QEMU=${faultsPath} exec ${FAKE_QEMU} "$@"\n`, { mode: 0o700 });
-  Object.assign(home.env, { BANGER_QEMU: qemuPath, BANGER_HYPERVISOR_SEES: `${home.folder}:${CHECKOUT}`, ...env });
+  // Its guest's commands are this host's.
+  const sees = ['/etc', '/tmp', home.folder, CHECKOUT].join(':');
+  Object.assign(home.env, { BANGER_QEMU: qemuPath, BANGER_HYPERVISOR_SEES: sees, ...env });
   servePrograms(t, join(home.folder, 'programs.sock'));
   return {
     ...home,
