@@ -11,11 +11,11 @@
  * console down and nothing else.
  */
 import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
-import { cutToNewest } from '../../platform/cut-file.ts';
-import { isNoSpace } from '../../platform/files.ts';
-import type { Log } from '../../platform/log.ts';
-import type { Task } from '../../platform/task.ts';
-import { connectSocket } from '../../platform/unix-sockets.ts';
+import { cutToNewest } from '../platform/cut-file.ts';
+import { isNoSpace } from '../platform/files.ts';
+import type { Log } from '../platform/log.ts';
+import type { Task } from '../platform/task.ts';
+import { connectSocket } from '../platform/unix-sockets.ts';
 
 /** Above this the file is cut down to its newest half */
 const MAX_CONSOLE_BYTES = 1024 * 1024;

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLog } from '../../platform/log.ts';
-import { Task } from '../../platform/task.ts';
-import { keepConsoleLog } from './console-log.ts';
+import { createLog } from '../platform/log.ts';
+import { Task } from '../platform/task.ts';
+import { keepConsoleLog } from './bounded-log.ts';
 
 const log = createLog(() => {});
 
