@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,7 +10,8 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLog } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
-import { keepConsoleLog } from './bounded-log.ts';
+import { connectSocket, type OnRead } from '../platform/unix-sockets.ts';
+import { keepBoundedLog, openFifo } from './bounded-log.ts';
 
 const log = createLog(() => {});
 
@@ -49,6 +51,23 @@ test('a guest that floods its console byte by byte is read at a pace, up to its 
   assert.match(await readFile(path, 'utf8'), /^x+end$/);
 });
 
+test('what comes by a FIFO is kept to its last byte, and nobody who reads is no end for who writes', async (t) => {
+  const { path } = await consoleOf(t);
+  const fifo = `${path}.fifo`;
+  await once(spawn('mkfifo', [fifo]), 'close');
+  const writing = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
+  const before = await keepBoundedLog({ open: (onRead) => openFifo(fifo, onRead), path, log });
+  writeSync(writing, 'first ');
+  while ((await readFile(path, 'utf8')) !== 'first ') await delay(1);
+  before.stop();
+  writeSync(writing, 'second ');
+  const after = await keepBoundedLog({ open: (onRead) => openFifo(fifo, onRead), path, log });
+  writeSync(writing, 'last');
+  closeSync(writing);
+  await after.ended;
+  assert.equal(await readFile(path, 'utf8'), 'first second last');
+});
+
 async function consoleOf(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'banger-console-'));
   const path = join(folder, 'console.log');
@@ -60,9 +79,10 @@ async function consoleOf(t: TestContext) {
   });
   return {
     path,
-    async keep(bounds?: Parameters<typeof keepConsoleLog>[4]) {
+    async keep(bounds?: { maxBytes?: number; burstReads?: number }) {
       const connected = once(server, 'connection') as Promise<[Socket]>;
-      const { ended, stop } = await keepConsoleLog(Task.background(), join(folder, 'console.sock'), path, log, bounds);
+      const open = (onRead: OnRead) => connectSocket(Task.background(), join(folder, 'console.sock'), onRead);
+      const { ended, stop } = await keepBoundedLog({ open, path, log, ...bounds });
       t.after(stop);
       const [guest] = await connected;
       return { guest, ended };

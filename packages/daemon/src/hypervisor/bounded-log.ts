@@ -1,48 +1,58 @@
 /**
- * Keeps the guest's serial console in a file that cannot grow without end.
+ * Keeps what a guest or its hypervisor writes in a file that cannot grow without end.
  *
- * A guest writes to its console as much as it likes, so QEMU must not write the file by itself: it would go on while no
- * daemon runs, and a limit on the process (RLIMIT_FSIZE) would hit the disk image too. So the console is a socket that
- * the daemon drains. While no daemon runs QEMU drops the output, which costs some lines and never any space; and a
- * machine that ends leaves its last lines in the socket's buffer, where the daemon still finds them.
+ * A guest writes to its console as much as it likes, so the hypervisor must not write the file by itself: it would go on
+ * while no daemon runs, and a limit on the process (RLIMIT_FSIZE) would hit the disk image too. So what is written comes
+ * by a socket or a FIFO that the daemon drains. While no daemon runs the output is dropped, which costs some lines and
+ * never any space; and a machine that ends leaves its last lines in the buffer, where the daemon still finds them.
  *
- * QEMU sends a serial port's bytes one by one, and each costs a read. A guest that writes without end would keep a
- * processor busy with that; so it may do so for a while, as in a boot, and then is read at a pace, which slows its
- * console down and nothing else.
+ * A serial port's bytes come one by one, and each costs a read. A guest that writes without end would keep a processor
+ * busy with that; so it may do so for a while, as in a boot, and then is read at a pace, which slows its console down
+ * and nothing else.
  */
-import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { cutToNewest } from '../platform/cut-file.ts';
 import { isNoSpace } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
-import type { Task } from '../platform/task.ts';
-import { connectSocket } from '../platform/unix-sockets.ts';
+import type { OnRead } from '../platform/unix-sockets.ts';
 
 /** Above this the file is cut down to its newest half */
-const MAX_CONSOLE_BYTES = 1024 * 1024;
+const MAX_LOG_BYTES = 1024 * 1024;
 
 /** More than a boot with all its messages takes */
 const BURST_READS = 50_000;
 /** After the burst, between two reads: the socket's buffer fills meanwhile */
 const PAUSE_MS = 5;
+const READ_BYTES = 64 * 1024;
 
-export type ConsoleLog = {
-  /** Resolves when the console has ended and all of it is in the file */
+export type BoundedLog = {
+  /** Resolves when its writers have ended and all of it is in the file */
   ended: Promise<void>;
   stop(): void;
 };
 
-type Bounds = { maxBytes?: number; burstReads?: number };
+type BoundedLogParts = {
+  /** Where it comes from: gives every read to `onRead`, and pauses on its false */
+  open: (onRead: OnRead) => Promise<Socket> | Socket;
+  path: string;
+  log: Log;
+  /** Is given what was read, which it may keep no longer than the call */
+  onBytes?: (bytes: Buffer) => void;
+  maxBytes?: number;
+  burstReads?: number;
+};
 
-/** Connects to QEMU's end of the console. */
-export async function keepConsoleLog(
-  task: Task,
-  socketPath: string,
-  path: string,
-  log: Log,
-  { maxBytes = MAX_CONSOLE_BYTES, burstReads = BURST_READS }: Bounds = {},
-): Promise<ConsoleLog> {
+export async function keepBoundedLog({
+  open,
+  path,
+  log,
+  onBytes,
+  maxBytes = MAX_LOG_BYTES,
+  burstReads = BURST_READS,
+}: BoundedLogParts): Promise<BoundedLog> {
   let isWarned = false;
-  // On a full disk the console's text is lost, and neither the machine nor its adoption fails for it.
+  // On a full disk the text is lost, and neither the machine nor its adoption fails for it.
   const warn = (fault: unknown) => {
     if (!isWarned) log.warn(`cannot write ${path}${isNoSpace(fault) ? ', the disk is full' : ''}`, fault);
     isWarned = true;
@@ -53,24 +63,27 @@ export async function keepConsoleLog(
 
   const takesMore = createPace(burstReads);
   let timer: NodeJS.Timeout | undefined;
+  let socket: Socket | undefined;
   // Not by 'data' events: a socket that is paused goes on reading, byte by byte, into Node's buffer.
   const onRead = (bytes: Buffer): boolean => {
+    onBytes?.(bytes);
     append(bytes);
     if (takesMore()) return true;
-    timer = setTimeout(() => socket.resume(), PAUSE_MS);
+    timer = setTimeout(() => socket?.resume(), PAUSE_MS);
     return false;
   };
-  const socket = await connectSocket(task, socketPath, onRead).catch((fault) => {
+  try {
+    socket = await open(onRead);
+  } catch (fault) {
     close();
     throw fault;
-  });
+  }
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
   socket.on('error', () => {}); // "close" follows
-  const ended = new Promise<void>((resolve) => {
-    socket.once('close', () => {
-      clearTimeout(timer);
-      close();
-      resolve();
-    });
+  socket.once('close', () => {
+    clearTimeout(timer);
+    close();
+    resolve();
   });
   return { ended, stop: () => socket.destroy() };
 
@@ -84,6 +97,16 @@ export async function keepConsoleLog(
       warn(fault);
     }
   }
+}
+
+/** The reading end of a FIFO that has a writer; it ends when the last one has closed it. */
+export function openFifo(path: string, onRead: OnRead): Socket {
+  const buffer = Buffer.allocUnsafe(READ_BYTES);
+  return new Socket({
+    fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK),
+    ...{ readable: true, writable: false },
+    onread: { buffer, callback: (lengthBytes) => onRead(buffer.subarray(0, lengthBytes)) },
+  });
 }
 
 function openOrWarn(path: string, warn: (fault: unknown) => void): number | null {

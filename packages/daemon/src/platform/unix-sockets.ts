@@ -35,7 +35,7 @@ function watchFor(path: string, isWanted: (file: Stats) => boolean): Watch {
 }
 
 /** Is given what was read, which it may keep no longer than the call; on false nothing is read until `resume()` */
-type OnRead = (bytes: Buffer) => boolean;
+export type OnRead = (bytes: Buffer) => boolean;
 
 const READ_BYTES = 64 * 1024;
 /** Names a file without opening it; Node has no name for it */

@@ -5,8 +5,8 @@ import { checkSocketPath } from '@banger/contract/paths.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Task } from '../../platform/task.ts';
 import { UndoStack } from '../../platform/undo-stack.ts';
-import { watchForSocket } from '../../platform/unix-sockets.ts';
-import { keepConsoleLog } from '../bounded-log.ts';
+import { connectSocket, type OnRead, watchForSocket } from '../../platform/unix-sockets.ts';
+import { keepBoundedLog } from '../bounded-log.ts';
 import type { Accel, MachinePlan } from '../hypervisor.ts';
 import { makeOwnFolder, type StartVmm } from '../shut-in.ts';
 import { MachineEvents, QemuMachine } from './machine.ts';
@@ -45,7 +45,8 @@ export async function launchQemu(
   const limited = task.withSignal(AbortSignal.any([deadline, ended.signal]));
   try {
     await limited.race(qmpSocket.appeared);
-    const console = await keepConsoleLog(limited, sockets.console, plan.consolePath, log);
+    const open = (onRead: OnRead) => connectSocket(limited, sockets.console, onRead);
+    const console = await keepBoundedLog({ open, path: plan.consolePath, log });
     undo.add('let go of the console', console.stop);
     const events = new MachineEvents();
     const qmp = await QmpConnection.connect(limited, sockets.qmp, events.take);

@@ -5,7 +5,7 @@ import { BangerError } from '@banger/contract/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Task } from '../../platform/task.ts';
 import { connectSocket } from '../../platform/unix-sockets.ts';
-import type { ConsoleLog } from '../bounded-log.ts';
+import type { BoundedLog } from '../bounded-log.ts';
 import type { Machine, MachineExit, MachineRef, MachineStall } from '../hypervisor.ts';
 import type { Vmm } from '../shut-in.ts';
 import { AGENT_PORT, machineSockets } from './plan-arguments.ts';
@@ -16,7 +16,7 @@ type MachineParts = {
   ref: MachineRef;
   vmm: Vmm;
   qmp: QmpConnection;
-  console: ConsoleLog;
+  console: BoundedLog;
   events: MachineEvents;
   log: Log;
 };
@@ -42,7 +42,7 @@ export class QemuMachine implements Machine {
   readonly exited: Promise<MachineExit>;
   readonly #vmm: Vmm;
   readonly #qmp: QmpConnection;
-  readonly #console: ConsoleLog;
+  readonly #console: BoundedLog;
   readonly #events: MachineEvents;
   readonly #gone = new AbortController();
   #agentStream: Socket | null = null;

@@ -11,7 +11,8 @@ import type { Log } from '../../platform/log.ts';
 import { isAlive } from '../../platform/processes.ts';
 import { findStarted } from '../../platform/started.ts';
 import type { Task } from '../../platform/task.ts';
-import { keepConsoleLog } from '../bounded-log.ts';
+import { connectSocket, type OnRead } from '../../platform/unix-sockets.ts';
+import { keepBoundedLog } from '../bounded-log.ts';
 import { findProgramObstacle } from '../find-obstacle.ts';
 import type { Accel, Driver, DriverAbilities, Machine, MachinePlan, MachineRef } from '../hypervisor.ts';
 import type { ProveKvm } from '../prove-kvm.ts';
@@ -85,7 +86,8 @@ async function adoptQemu(task: Task, log: Log, ref: MachineRef, consolePath: str
   try {
     const { status } = statusSchema.parse(await qmp.execute(task, 'query-status'));
     if (!LIVING_STATES.includes(status)) throw new Error(`its state is "${status}"`);
-    const console = await keepConsoleLog(task, sockets.console, consolePath, log);
+    const open = (onRead: OnRead) => connectSocket(task, sockets.console, onRead);
+    const console = await keepBoundedLog({ open, path: consolePath, log });
     const machine = new QemuMachine({ ref, vmm: holdVmm(ref), qmp, console, events, log });
     if (status !== 'running') events.onStop(); // it stopped while no daemon listened
     return machine;
