@@ -103,9 +103,11 @@ export async function runProcess(
   }
 }
 
-type StartOptions = {
+/** Its output is appended to a file, or goes to files that are open already. */
+export type ProcessOutputs = { logPath: string } | { stdout: number; stderr: number };
+
+type StartOptions = ProcessOutputs & {
   runFolder: string;
-  logPath: string;
   /** Where it starts; in the folder of its run unless this says otherwise */
   cwd?: string;
   /** What it needs besides PATH and a plain locale */
@@ -124,23 +126,22 @@ export type StartedProcess = {
 
 /**
  * Starts a program in a session of its own, and writes its words down in the folder of its run, where `findStarted` finds
- * them; its output is appended to `logPath`. Throws TOOL_MISSING, TOO_MANY_FILES, HOST_EXHAUSTED, NOT_ENOUGH_MEMORY.
+ * them. Throws TOOL_MISSING, TOO_MANY_FILES, HOST_EXHAUSTED, NOT_ENOUGH_MEMORY.
  */
-export async function startProcess(
-  argv: readonly string[],
-  { runFolder, logPath, cwd = runFolder, env = {}, hasReport = false }: StartOptions,
-): Promise<StartedProcess> {
+export async function startProcess(argv: readonly string[], options: StartOptions): Promise<StartedProcess> {
+  const { runFolder, cwd = runFolder, env = {}, hasReport = false } = options;
   noteStart(runFolder, argv);
-  const log = openSync(logPath, 'a', 0o600);
+  const log = 'logPath' in options ? openSync(options.logPath, 'a', 0o600) : null;
   try {
-    const stdio: SpawnOptions['stdio'] = ['ignore', log, log, ...(hasReport ? (['pipe'] as const) : [])];
+    const output = 'logPath' in options ? [log, log] : [options.stdout, options.stderr];
+    const stdio: SpawnOptions['stdio'] = ['ignore', ...output, ...(hasReport ? (['pipe'] as const) : [])];
     const child = await begin(argv, { cwd, env, detached: true, stdio });
     const exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
     child.unref();
     const ref = readProcessRef(child.pid as number) ?? { pid: child.pid as number, startTicks: -1 };
     return { ref, exited, report: readReport(child.stdio[3]) };
   } finally {
-    closeSync(log);
+    if (log !== null) closeSync(log);
   }
 }
 
