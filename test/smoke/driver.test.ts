@@ -1,14 +1,16 @@
-/** The real QEMU is held to what every driver promises; its guest is the agent that only says hello. */
+/** The real hypervisors are held to what every driver promises; their guest is the agent that only says hello. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { greetAgent } from '../../packages/daemon/src/guest/handshake.ts';
-import { testDriver } from '../../packages/daemon/src/hypervisor/driver-suite.ts';
+import { type DriverHarness, testDriver } from '../../packages/daemon/src/hypervisor/driver-suite.ts';
+import { createFirecrackerDriver } from '../../packages/daemon/src/hypervisor/firecracker/firecracker.ts';
 import type { Machine } from '../../packages/daemon/src/hypervisor/hypervisor.ts';
 import { createQemuDriver } from '../../packages/daemon/src/hypervisor/qemu/qemu.ts';
 import { createShutIn } from '../../packages/daemon/src/hypervisor/shut-in.ts';
 import { createKernels } from '../../packages/daemon/src/kernels/kernels.ts';
+import { findTool } from '../../packages/daemon/src/platform/find-tool.ts';
 import { createLog } from '../../packages/daemon/src/platform/log.ts';
 import { Task } from '../../packages/daemon/src/platform/task.ts';
 import { openStore } from '../../packages/daemon/src/store/store.ts';
@@ -34,24 +36,41 @@ const kernels = createKernels({
 });
 const { vmlinuxPath, initramfsPath } = await kernels.bootFiles(task, kernels.find('debian').digest);
 
-testDriver(`QEMU's driver on ${isKvmProven() ? 'kvm' : 'tcg'}`, {
+const FLOOR = ['console=ttyS0', 'panic=-1', 'banger.mode=floor'];
+const hasKvm = isKvmProven();
+
+testDriver(`QEMU's driver on ${hasKvm ? 'kvm' : 'tcg'}`, {
   driver: createQemuDriver({
     ...{ qemuPath: 'qemu-system-x86_64', startVmm: createShutIn(), log },
-    proveKvm: async () => isKvmProven(),
+    proveKvm: async () => hasKvm,
   }),
-  plan: {
-    kernelPath: vmlinuxPath,
-    initramfsPath,
-    kernelArguments: ['console=ttyS0', 'panic=-1', 'banger.mode=floor'],
-    cpus: 1,
-    memoryBytes: 256 * 2 ** 20,
-  },
-  greet: async (machine) => void (await greet(machine)),
-  endGuest: async (machine) => {
-    (await greet(machine)).write('BANGER-BYE\n');
-    return 'reset';
-  },
+  ...harness(FLOOR),
 });
+
+const firecrackerPath = process.env.BANGER_FIRECRACKER ?? findTool('firecracker');
+const obstacle = firecrackerPath ? 'KVM runs no guests here' : 'there is no Firecracker';
+testDriver(
+  "Firecracker's driver on kvm",
+  {
+    driver: createFirecrackerDriver({
+      ...{ firecrackerPath: firecrackerPath ?? '', linkPath: '', startVmm: createShutIn(), log },
+      proveKvm: async () => true,
+    }),
+    ...harness([...FLOOR, 'banger.line=vsock', 'banger.end=reset']),
+  },
+  { skip: firecrackerPath !== null && hasKvm ? false : obstacle },
+);
+
+function harness(kernelArguments: string[]): Omit<DriverHarness, 'driver'> {
+  return {
+    plan: { kernelPath: vmlinuxPath, initramfsPath, kernelArguments, cpus: 1, memoryBytes: 256 * 2 ** 20 },
+    greet: async (machine) => void (await greet(machine)),
+    endGuest: async (machine) => {
+      (await greet(machine)).write('BANGER-BYE\n');
+      return 'reset';
+    },
+  };
+}
 
 async function greet(machine: Machine) {
   const stream = await machine.openAgentStream(task);

@@ -14,4 +14,30 @@ export const ALLOWED_SKIPS: Record<string, string> = {
   'a patch on a disk that is full, or can only be read, leaves nothing there': 'mount',
   'a state that can only be read is told as that, with what to do': 'mount',
   "the host's passwords for packages are in no image": 'mount',
+  "Firecracker's driver on kvm: a launched machine runs, and its agent answers":
+    'Firecracker, and KVM that runs guests',
+  "Firecracker's driver on kvm: a second agent stream takes the place of the first":
+    'Firecracker, and KVM that runs guests',
+  "Firecracker's driver on kvm: a released machine goes on, and is adopted with all its abilities":
+    'Firecracker, and KVM that runs guests',
+  "Firecracker's driver on kvm: whoever ends what only waits for a machine does not end the machine":
+    'Firecracker, and KVM that runs guests',
+  "Firecracker's driver on kvm: links that a machine puts in the place of its sockets lead nowhere":
+    'Firecracker, and KVM that runs guests',
+  "Firecracker's driver on kvm: a process that is not the machine is not adopted":
+    'Firecracker, and KVM that runs guests',
+  "Firecracker's driver on kvm: a machine that lives and does not answer is silent, and adopted once it does":
+    'Firecracker, and KVM that runs guests',
+  "Firecracker's driver on kvm: a machine that is killed by somebody else is lost":
+    'Firecracker, and KVM that runs guests',
+  "Firecracker's driver on kvm: a guest that ends is told apart from a machine that is killed":
+    'Firecracker, and KVM that runs guests',
+  "Firecracker's driver on kvm: the console is in its file when the machine has ended":
+    'Firecracker, and KVM that runs guests',
+  "Firecracker's driver on kvm: a launch that fails leaves nothing running": 'Firecracker, and KVM that runs guests',
+  "Firecracker's driver on kvm: a launch that is cancelled leaves nothing running":
+    'Firecracker, and KVM that runs guests',
+  "Firecracker's driver on kvm: sockets that an earlier run left are no obstacle":
+    'Firecracker, and KVM that runs guests',
+  "Firecracker's driver on kvm: a socket path that is too long is refused": 'Firecracker, and KVM that runs guests',
 };

@@ -33,6 +33,7 @@ import { announceBases, announceVms } from './events/announce-records.ts';
 import { createEvents } from './events/events.ts';
 import { greetAgent } from './guest/handshake.ts';
 import { createDrivers } from './hypervisor/drivers.ts';
+import { createFirecrackerDriver } from './hypervisor/firecracker/firecracker.ts';
 import { createKvmProof } from './hypervisor/prove-kvm.ts';
 import { createQemuDriver } from './hypervisor/qemu/qemu.ts';
 import { createShutIn } from './hypervisor/shut-in.ts';
@@ -134,7 +135,13 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     return { isPrivateOpen: isPrivateOpen !== false, hostPorts: [...new Set([...(hostPorts ?? []), ...vm.hostPorts])] };
   };
   const startVmm = createShutIn({ alsoSeen: settings.hypervisorSees });
-  const drivers = createDrivers([createQemuDriver({ qemuPath: tools.qemu, startVmm, log, proveKvm })]);
+  const drivers = createDrivers([
+    createFirecrackerDriver({
+      ...{ firecrackerPath: tools.firecracker, linkPath: settings.linkPath },
+      ...{ startVmm, log, proveKvm },
+    }),
+    createQemuDriver({ qemuPath: tools.qemu, startVmm, log, proveKvm }),
+  ]);
   const sshKey = async () => (await config.read()).sshKey;
   const ssh = createSsh({ paths, folders, commandPath: settings.commandPath, sshKey });
   const publish = createPublishCapability({

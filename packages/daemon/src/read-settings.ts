@@ -26,6 +26,7 @@ export function readSettings(env: NodeJS.ProcessEnv, handed: Pick<Settings, 'pro
     catalogFolder: join(CHECKOUT, 'catalog'),
     tools: {
       qemu: env.BANGER_QEMU ?? 'qemu-system-x86_64',
+      firecracker: env.BANGER_FIRECRACKER ?? 'firecracker',
       passt: env.BANGER_PASST ?? 'passt',
       pasta: env.BANGER_PASTA ?? 'pasta',
     },

@@ -10,7 +10,7 @@ export type Settings = {
   agentPath: string;
   linkPath: string;
   catalogFolder: string;
-  tools: { qemu: string; passt: string; pasta: string };
+  tools: { qemu: string; firecracker: string; passt: string; pasta: string };
   /** What a hypervisor of a test's sees of this host, and may change, besides what its machine is made of */
   hypervisorSees: readonly string[];
   /** By what the owner's own git would find its config: HOME, XDG_CONFIG_HOME */

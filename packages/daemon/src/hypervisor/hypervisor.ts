@@ -61,8 +61,15 @@ export const machineRefSchema = z.discriminatedUnion('driver', [
     /** Whether its sockets are in a folder of its own; a banger from before there was one may have started it */
     hasOwnFolder: z.boolean().default(false),
   }),
+  processSchema.extend({
+    driver: z.literal('firecracker'),
+    accel: z.literal('kvm'),
+    /** The id that it gives when it is asked who it is */
+    answersAs: z.string(),
+  }),
 ]) satisfies z.ZodType<{ driver: DriverName }>;
 export type MachineRef = z.infer<typeof machineRefSchema>;
+export type RefOf<Name extends DriverName> = Extract<MachineRef, { driver: Name }>;
 
 /**
  * `guest`: the guest powered itself off, or reset itself, which is the end of a machine too; `host`: it was told to quit

@@ -121,8 +121,9 @@ async function makeRun(t: TestContext) {
   const own = ownFolder(runFolder);
   const isUp = watchForContent(join(own, 'up'));
   t.after(isUp.stop);
-  const plan = { runtimeFolder: runFolder, logPath: join(folder, 'log'), cpus: 1, memoryBytes: 2 ** 28 };
-  return { folder, runFolder, own, plan, logPath: plan.logPath, start, runToEnd, untilUp: () => isUp.appeared };
+  const logPath = join(folder, 'log');
+  const plan = { runtimeFolder: runFolder, outputs: { logPath }, cpus: 1, memoryBytes: 2 ** 28 };
+  return { folder, runFolder, own, plan, logPath, start, runToEnd, untilUp: () => isUp.appeared };
 
   type Given = Omit<Parameters<ReturnType<typeof createShutIn>>[2], keyof typeof plan>;
 

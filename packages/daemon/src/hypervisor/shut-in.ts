@@ -13,7 +13,7 @@ import { makePrivateFolder } from '../platform/files.ts';
 import { requireTool } from '../platform/find-tool.ts';
 import { killProcess, type ProcessRef, readParent, readProcessRef, waitForExit } from '../platform/processes.ts';
 import { removeRun } from '../platform/remove-run.ts';
-import { type StartedProcess, startProcess } from '../platform/run-process.ts';
+import { type ProcessOutputs, type StartedProcess, startProcess } from '../platform/run-process.ts';
 import { type Bounds, HOST_SCOPES, type Scopes } from '../platform/scope.ts';
 import { findStarted, killStarted } from '../platform/started.ts';
 import type { Task } from '../platform/task.ts';
@@ -34,7 +34,7 @@ const LAST_WORDS_MS = 1000;
 
 type VmmPlan = Pick<View, 'readable' | 'writable' | 'devices' | 'ownsNetwork'> & {
   runtimeFolder: string;
-  logPath: string;
+  outputs: ProcessOutputs;
   /** The guest's */
   cpus: number;
   memoryBytes: number;
@@ -77,7 +77,7 @@ type ShutInParts = {
 
 export function createShutIn({ alsoSeen = [], walls = HOST_WALLS, scopes = HOST_SCOPES }: ShutInParts = {}): StartVmm {
   /** In its own folder, which is there. Throws what startProcess throws; nothing of it is left then. */
-  return async function startVmm(task, [tool = '', ...words], { runtimeFolder, logPath, cpus, memoryBytes, ...given }) {
+  return async function startVmm(task, [tool = '', ...words], { runtimeFolder, outputs, cpus, memoryBytes, ...given }) {
     const program = requireTool(tool);
     const own = ownFolder(runtimeFolder);
     const view = {
@@ -88,7 +88,7 @@ export function createShutIn({ alsoSeen = [], walls = HOST_WALLS, scopes = HOST_
     const around = await walls.around(task, view, ['--as-pid-1', '--chdir', own, '--info-fd', '3']);
     const scope = await scopes.around(task, boundsOf(cpus, memoryBytes));
     const started = await startProcess([...scope.words, ...limits(), ...around, program, ...words], {
-      ...{ runFolder: runtimeFolder, logPath, cwd: own, env: scope.env },
+      ...{ ...outputs, runFolder: runtimeFolder, cwd: own, env: scope.env },
       hasReport: around.length > 0,
     });
     if (around.length === 0) return { ...handle(started.ref, null), exited: started.exited };

@@ -62,8 +62,13 @@ export async function killProcess(ref: ProcessRef): Promise<void> {
   await waitForExit(ref, KILL_LIMIT_MS);
 }
 
+/** Whether a signal has stopped it. */
+export function isStopped(ref: ProcessRef): boolean {
+  return isAlive(ref) && readStat(ref.pid)?.state === 'T';
+}
+
 /** False when it no longer runs. */
-function signalProcess(ref: ProcessRef, signal: NodeJS.Signals): boolean {
+export function signalProcess(ref: ProcessRef, signal: NodeJS.Signals): boolean {
   if (!isAlive(ref)) return false;
   try {
     return process.kill(ref.pid, signal);

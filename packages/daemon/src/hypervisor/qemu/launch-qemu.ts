@@ -1,6 +1,4 @@
 /** The story of a start: from a plan to a QEMU that answers on its control socket. */
-import { open, stat } from 'node:fs/promises';
-import { BangerError } from '@banger/contract/errors.ts';
 import { checkSocketPath } from '@banger/contract/paths.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Task } from '../../platform/task.ts';
@@ -8,14 +6,15 @@ import { UndoStack } from '../../platform/undo-stack.ts';
 import { connectSocket, type OnRead, watchForSocket } from '../../platform/unix-sockets.ts';
 import { keepBoundedLog } from '../bounded-log.ts';
 import type { Accel, MachinePlan } from '../hypervisor.ts';
+import { readLogFrom, sizeOfLog } from '../log-tail.ts';
 import { makeOwnFolder, type StartVmm } from '../shut-in.ts';
+import { startFailure } from '../start-failure.ts';
 import { MachineEvents, QemuMachine } from './machine.ts';
 import { machineSockets, planArguments } from './plan-arguments.ts';
 import { QmpConnection } from './qmp.ts';
 
 /** Under load: twenty QEMUs on two cores still answer well within it */
 const START_DEADLINE_MS = 60_000;
-const LOG_TAIL_BYTES = 4096;
 
 export async function launchQemu(
   task: Task,
@@ -27,13 +26,13 @@ export async function launchQemu(
   const sockets = machineSockets({ runtimeFolder, hasOwnFolder: true });
   for (const path of Object.values(sockets)) checkSocketPath(path);
   await makeOwnFolder(runtimeFolder);
-  const logStart = await sizeOf(logPath);
+  const logStart = await sizeOfLog(logPath);
 
   await using undo = new UndoStack(log);
   const qmpSocket = watchForSocket(sockets.qmp);
   using _watch = { [Symbol.dispose]: qmpSocket.stop };
   const vmm = await startVmm(task, [qemuPath, ...planArguments(plan, accel)], {
-    ...{ runtimeFolder, logPath, cpus, memoryBytes },
+    ...{ runtimeFolder, outputs: { logPath }, cpus, memoryBytes },
     ...viewOf(plan, accel),
   });
   undo.add('end QEMU', vmm.kill);
@@ -56,7 +55,8 @@ export async function launchQemu(
   } catch (fault) {
     task.check();
     await vmm.kill();
-    throw startFailure(await readFrom(logPath, logStart), plan, deadline.aborted, fault);
+    const limitMs = deadline.aborted ? START_DEADLINE_MS : null;
+    throw startFailure({ name: 'QEMU', output: await readLogFrom(logPath, logStart), plan, limitMs, cause: fault });
   }
 }
 
@@ -69,42 +69,4 @@ function viewOf({ kernelPath, initramfsPath, drives, network }: MachinePlan, acc
     writable: pathsOf(false),
     devices: accel === 'kvm' ? ['/dev/kvm'] : [],
   };
-}
-
-function startFailure(output: string, plan: MachinePlan, isLate: boolean, cause: unknown): BangerError {
-  const lastLines = output.trim().split('\n').slice(-5).join('\n');
-  if (/Cannot allocate memory|cannot set up guest memory/i.test(output)) {
-    return new BangerError('NOT_ENOUGH_MEMORY', {
-      message: `The host does not have ${Math.ceil(plan.memoryBytes / 2 ** 20)} MiB of memory for this vm.`,
-      hint: 'Stop another vm, or give this one less with "banger vm set --memory".',
-      details: { memoryBytes: plan.memoryBytes },
-      cause,
-    });
-  }
-  const what = isLate ? `did not answer within ${START_DEADLINE_MS / 1000} s` : 'could not start the machine';
-  return new BangerError('HYPERVISOR_FAILED', {
-    message: `QEMU ${what}${lastLines ? `: ${lastLines}` : '.'}`,
-    hint: `What QEMU printed is in ${plan.logPath}.`,
-    cause,
-  });
-}
-
-async function sizeOf(path: string): Promise<number> {
-  try {
-    return (await stat(path)).size;
-  } catch {
-    return 0; // the first run
-  }
-}
-
-async function readFrom(path: string, start: number): Promise<string> {
-  const file = await open(path);
-  try {
-    const { size } = await file.stat();
-    const from = Math.max(start, size - LOG_TAIL_BYTES);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(LOG_TAIL_BYTES), 0, LOG_TAIL_BYTES, from);
-    return buffer.toString('utf8', 0, bytesRead);
-  } finally {
-    await file.close();
-  }
 }

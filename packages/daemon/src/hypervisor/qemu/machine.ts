@@ -6,14 +6,14 @@ import type { Log } from '../../platform/log.ts';
 import type { Task } from '../../platform/task.ts';
 import { connectSocket } from '../../platform/unix-sockets.ts';
 import type { BoundedLog } from '../bounded-log.ts';
-import type { Machine, MachineExit, MachineRef, MachineStall } from '../hypervisor.ts';
+import type { Machine, MachineExit, MachineStall, RefOf } from '../hypervisor.ts';
 import type { Vmm } from '../shut-in.ts';
 import { AGENT_PORT, machineSockets } from './plan-arguments.ts';
 import type { QmpConnection, QmpEvent } from './qmp.ts';
 import { watchForStalls } from './stall-watch.ts';
 
 type MachineParts = {
-  ref: MachineRef;
+  ref: RefOf<'qemu'>;
   vmm: Vmm;
   qmp: QmpConnection;
   console: BoundedLog;
@@ -38,7 +38,7 @@ export class MachineEvents {
 }
 
 export class QemuMachine implements Machine {
-  readonly ref: MachineRef;
+  readonly ref: RefOf<'qemu'>;
   readonly exited: Promise<MachineExit>;
   readonly #vmm: Vmm;
   readonly #qmp: QmpConnection;

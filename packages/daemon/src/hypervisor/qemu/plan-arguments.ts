@@ -1,6 +1,6 @@
 /** Decides what QEMU is told: a finished plan and an accelerator in, arguments out. */
 import type { VmId } from '@banger/contract/names.ts';
-import type { Accel, Drive, MachineNetwork, MachinePlan, MachineRef } from '../hypervisor.ts';
+import type { Accel, Drive, MachineNetwork, MachinePlan, RefOf } from '../hypervisor.ts';
 import { ownFolder } from '../shut-in.ts';
 
 /** The id of the agent's port in QEMU's events */
@@ -38,7 +38,7 @@ export function planArguments(plan: MachinePlan, accel: Accel): string[] {
 export function machineSockets({
   runtimeFolder,
   hasOwnFolder,
-}: Pick<MachineRef, 'runtimeFolder' | 'hasOwnFolder'>): MachineSockets {
+}: Pick<RefOf<'qemu'>, 'runtimeFolder' | 'hasOwnFolder'>): MachineSockets {
   const socket = (name: string) =>
     hasOwnFolder ? `${ownFolder(runtimeFolder)}/${name}` : `${runtimeFolder}/${name}.sock`;
   return { agent: socket('agent'), console: socket('console'), qmp: socket('qmp') };

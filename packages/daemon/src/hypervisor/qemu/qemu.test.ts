@@ -66,6 +66,7 @@ test('a machine of a banger before machines had a folder of their own is adopted
   const { launch, plan, driver } = await makeFaulty(t, {});
   const first = await launch();
   first.release();
+  assert.ok(first.ref.driver === 'qemu');
   const [then, now] = [false, true].map((hasOwnFolder) => machineSockets({ ...first.ref, hasOwnFolder })) as [
     ...[MachineSockets, MachineSockets],
   ];

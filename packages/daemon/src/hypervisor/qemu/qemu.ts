@@ -14,7 +14,7 @@ import type { Task } from '../../platform/task.ts';
 import { connectSocket, type OnRead } from '../../platform/unix-sockets.ts';
 import { keepBoundedLog } from '../bounded-log.ts';
 import { findProgramObstacle } from '../find-obstacle.ts';
-import type { Accel, Driver, DriverAbilities, Machine, MachinePlan, MachineRef } from '../hypervisor.ts';
+import type { Accel, Driver, DriverAbilities, Machine, MachinePlan, MachineRef, RefOf } from '../hypervisor.ts';
 import type { ProveKvm } from '../prove-kvm.ts';
 import { holdVmm, type StartVmm } from '../shut-in.ts';
 import { launchQemu } from './launch-qemu.ts';
@@ -68,6 +68,7 @@ export function createQemuDriver({ qemuPath, startVmm, log, proveKvm }: QemuPart
   }
 
   async function adopt(task: Task, ref: MachineRef, consolePath: string): Promise<Machine | 'silent' | null> {
+    if (ref.driver !== 'qemu') return null;
     if (!isAlive(ref) || !findStarted(ref.runtimeFolder).some(({ pid }) => pid === ref.pid)) return null;
     try {
       return await adoptQemu(task, log, ref, consolePath);
@@ -79,7 +80,7 @@ export function createQemuDriver({ qemuPath, startVmm, log, proveKvm }: QemuPart
   }
 }
 
-async function adoptQemu(task: Task, log: Log, ref: MachineRef, consolePath: string): Promise<QemuMachine> {
+async function adoptQemu(task: Task, log: Log, ref: RefOf<'qemu'>, consolePath: string): Promise<QemuMachine> {
   const sockets = machineSockets(ref);
   const events = new MachineEvents();
   const qmp = await QmpConnection.connect(task, sockets.qmp, events.take);

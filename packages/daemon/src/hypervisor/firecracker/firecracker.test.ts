@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { encodeFrame, FRAME } from '@banger/contract/guest/frames.ts';
+import { VSOCK_PORTS } from '@banger/contract/guest/vsock.ts';
+import type { VmId } from '@banger/contract/names.ts';
+import { type FakeFaults, writeFakeFaults } from '../../../../../test/support/fake-faults.ts';
+import { connectGuest } from '../../guest/guest.ts';
+import { createLog } from '../../platform/log.ts';
+import { findByArgument, isStopped } from '../../platform/processes.ts';
+import { Task } from '../../platform/task.ts';
+import { testDriver } from '../driver-suite.ts';
+import type { Driver, Machine, MachinePlan, Trial } from '../hypervisor.ts';
+import { createShutIn } from '../shut-in.ts';
+import { createFirecrackerDriver } from './firecracker.ts';
+import { machineFiles } from './plan-config.ts';
+
+const checkout = fileURLToPath(new URL('../../../../..', import.meta.url));
+const fakeFirecracker = join(checkout, 'test/support/fake-firecracker');
+const task = Task.background();
+const log = createLog(() => {});
+const PARTS = { log, linkPath: '/nonexistent/banger-link', proveKvm: async () => true };
+const FAKE_PLAN = {
+  ...{ kernelPath: fakeFirecracker, initramfsPath: fakeFirecracker, kernelArguments: [] },
+  ...{ cpus: 1, memoryBytes: 2 ** 28 },
+};
+
+testDriver("Firecracker's driver on the fake", {
+  driver: createFirecrackerDriver({
+    ...PARTS,
+    firecrackerPath: fakeFirecracker,
+    startVmm: createShutIn({ alsoSeen: [checkout] }),
+  }),
+  plan: FAKE_PLAN,
+  greet: async (machine) => void (await greet(machine)),
+  endGuest: async (machine) => {
+    await (await greet(machine)).shutdown(task, 'poweroff');
+    return 'power-off';
+  },
+});
+
+async function greet(machine: Machine) {
+  return connectGuest(task, await machine.openAgentStream(task));
+}
+
+test('what Firecracker says when it cannot start reaches the user, and nothing is left', async (t) => {
+  const { launch, plan } = await makeFaulty(t, { fault: 'exit-at-start' });
+  await assert.rejects(launch(), { code: 'HYPERVISOR_FAILED', message: /machine: this machine was told to fail$/ });
+  assert.deepEqual(findByArgument(plan.runtimeFolder), []);
+});
+
+test('memory that the host does not have is told as that', async (t) => {
+  const { launch } = await makeFaulty(t, { fault: 'no-memory' });
+  await assert.rejects(launch(), { code: 'NOT_ENOUGH_MEMORY', message: /256 MiB/ });
+});
+
+test('what keeps Firecracker from running vms here is told: its program, its version, KVM', async (t) => {
+  const whyOf = async (driver: Driver, given: Trial | null = null) => (await driver.findObstacle(task, given))?.why;
+  const missing = createFirecrackerDriver({ ...PARTS, firecrackerPath: '/nonexistent', startVmm: createShutIn() });
+  assert.match((await whyOf(missing)) ?? '', /is not installed$/);
+  const old = await makeFaulty(t, { fault: 'old-version' });
+  assert.match((await whyOf(old.driver)) ?? '', /1\.13\.1 is installed/);
+  const without = await makeFaulty(t, {}, { kvmDevice: '/nonexistent/kvm', proveKvm: async () => false });
+  assert.match((await whyOf(without.driver)) ?? '', /KVM runs no guests/);
+  assert.match((await whyOf(without.driver, without.plan)) ?? '', /KVM runs no guests/);
+  const good = await makeFaulty(t, {}, { kvmDevice: fakeFirecracker });
+  assert.deepEqual([await whyOf(good.driver), await whyOf(good.driver, good.plan)], [undefined, undefined]);
+});
+
+test('a machine whose kernel panics has ended by a reset, with the panic in its console', async (t) => {
+  const { launch, plan } = await makeFaulty(t, { fault: 'panic', afterMs: 20 });
+  const machine = await launch();
+  assert.deepEqual(await machine.exited, { by: 'guest', how: 'reset', detail: 'guest reset' });
+  assert.match(await readFile(plan.consolePath, 'utf8'), /Kernel panic/);
+});
+
+test('a machine waits before the disk of the host is full, is taken over as it waits, and goes on by itself', async (t) => {
+  let freeBytes = 2 ** 40;
+  const room = {
+    measure: async () => ({ freeBytes, growthBytes: 2 ** 33 }),
+    looksMs: { most: 10, least: 10, stopped: 10 },
+  };
+  const { driver, launch, plan } = await makeFaulty(t, {}, { room });
+  const disk = join(plan.runtimeFolder, 'disk');
+  await writeFile(disk, '');
+  plan.drives.push({ path: disk, readOnly: false });
+  const first = await launch();
+  await greet(first);
+  freeBytes = 0;
+  assert.equal(await stallOf(first), 'disk-full');
+  while (!isStopped(first.ref)) await delay(1); // a signal takes its time
+  first.release();
+
+  const second = await driver.adopt(task, first.ref, plan.consolePath);
+  assert.ok(second && second !== 'silent');
+  assert.equal(second.stall, 'disk-full');
+  freeBytes = 2 ** 40;
+  assert.equal(await stallOf(second), null);
+  while (isStopped(second.ref)) await delay(1);
+  await greet(second);
+  freeBytes = 0;
+  assert.equal(await stallOf(second), 'disk-full');
+  await second.kill();
+});
+
+test('how a guest ends is known too to a daemon that did not start it', async (t) => {
+  const { driver, launch, plan } = await makeFaulty(t, {});
+  const first = await launch();
+  await greet(first);
+  first.release();
+  const second = await driver.adopt(task, first.ref, plan.consolePath);
+  assert.ok(second && second !== 'silent');
+  await (await greet(second)).shutdown(task, 'poweroff');
+  assert.deepEqual(await second.exited, { by: 'guest', how: 'power-off', detail: 'guest power-off' });
+});
+
+test('an agent that ends lets go of its line, and the next one is connected to', async (t) => {
+  const { launch } = await makeFaulty(t, { fault: 'agent-restarts' });
+  const machine = await launch();
+  const guest = await greet(machine);
+  const { promise: isBack, resolve } = Promise.withResolvers<void>();
+  machine.onAgentPort((isOpen) => {
+    if (isOpen) resolve();
+  });
+  const command = await guest.exec(task, {
+    argv: ['cat'],
+    user: null,
+    cwd: null,
+    env: {},
+    tty: null,
+    stdin: true,
+    keep: false,
+  });
+  command.on('error', () => {}).write(encodeFrame(FRAME.STDIN, 'x'));
+  await isBack;
+  assert.equal(guest.isClosed, true);
+  assert.notEqual(await greet(machine), guest);
+  await machine.kill();
+});
+
+test('who connects after the agent of the boot is not believed to be the agent', async (t) => {
+  const { launch, plan } = await makeFaulty(t, {});
+  const machine = await launch();
+  await greet(machine);
+  const impostor = connect(machineFiles(plan.runtimeFolder).guestPort(VSOCK_PORTS.call)).on('error', () => {});
+  await once(impostor.resume(), 'close');
+  const { version } = (await greet(machine)).info;
+  assert.equal(version, '0.0.0-fake');
+  await machine.kill();
+});
+
+test('a socket that is not what it was keeps nobody waiting for the end of its machine', async (t) => {
+  const { launch, plan } = await makeFaulty(t, {});
+  const machine = await launch();
+  const files = machineFiles(plan.runtimeFolder);
+  await rename(files.vsock, files.guestPort(VSOCK_PORTS.goodbye)); // nobody listens there once the machine has ended
+  await machine.kill();
+  assert.equal((await machine.exited).by, 'host');
+});
+
+/** What it waits for, after the next change. */
+function stallOf(machine: Machine) {
+  const before = machine.stall;
+  return new Promise((resolve) => machine.onStall((stall) => stall !== before && resolve(stall)));
+}
+
+async function makeFaulty(
+  t: TestContext,
+  faults: Partial<FakeFaults>,
+  parts: Partial<Parameters<typeof createFirecrackerDriver>[0]> = {},
+) {
+  const folder = await mkdtemp(join(tmpdir(), 'banger-firecracker-'));
+  t.after(async () => {
+    for (const { pid } of findByArgument(folder)) process.kill(pid, 'SIGKILL');
+    await rm(folder, { recursive: true, force: true });
+  });
+  const faultsPath = join(folder, 'faults.json');
+  writeFakeFaults(faultsPath, faults);
+  const firecrackerPath = join(folder, 'firecracker');
+  const script = `#!/bin/sh\nBANGER_FAKE_FIRECRACKER=${faultsPath} exec ${fakeFirecracker} "$@"\n`;
+  await writeFile(firecrackerPath, script, { mode: 0o700 });
+  const driver = createFirecrackerDriver({
+    ...{ ...PARTS, firecrackerPath, startVmm: createShutIn({ alsoSeen: [checkout, folder] }) },
+    ...parts,
+  });
+  const plan: MachinePlan = {
+    ...FAKE_PLAN,
+    ...{ vmId: '0123456789ab' as VmId, runtimeFolder: folder, drives: [], network: null },
+    ...{ consolePath: join(folder, 'console.txt'), logPath: join(folder, 'log.txt') },
+  };
+  return { driver, plan, launch: () => driver.launch(task, plan) };
+}
