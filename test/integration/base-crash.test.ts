@@ -15,6 +15,7 @@ import { sampleTar } from '../../packages/daemon/src/images/sample-tar.ts';
 import { isWholeKernel } from '../../packages/daemon/src/kernels/kernels.ts';
 import { sampleVmlinux } from '../../packages/daemon/src/kernels/sample-kernel.ts';
 import { Task } from '../../packages/daemon/src/platform/task.ts';
+import { locateProgram } from '../../packages/daemon/src/releases/pulled.ts';
 import { sampleProgram } from '../../packages/daemon/src/releases/sample-release.ts';
 import { openBases } from '../support/import-base.ts';
 
@@ -113,7 +114,7 @@ test('a pull of a hypervisor that is killed leaves the old program or the new on
     const bases = openBases(home);
     try {
       await bases.releases.sweep();
-      const path = (await bases.releases.programPath('firecracker')) as string;
+      const path = await locateProgram(join(home, 'hypervisors'), 'firecracker');
       const when = `killed at touch ${touch}`;
       assert.equal(readdirSync(join(home, 'hypervisors')).length, 1, when);
       assert.ok(

@@ -53,7 +53,7 @@ testDriver(
   "Firecracker's driver on kvm",
   {
     driver: createFirecrackerDriver({
-      ...{ firecrackerPath: firecrackerPath ?? '', linkPath: '', startVmm: createShutIn(), log },
+      ...{ findProgram: async () => firecrackerPath ?? '', linkPath: '', startVmm: createShutIn(), log },
       proveKvm: async () => true,
     }),
     ...harness([...FLOOR, 'banger.line=vsock', 'banger.end=reset']),

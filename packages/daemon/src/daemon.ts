@@ -50,6 +50,7 @@ import { Task } from './platform/task.ts';
 import { together } from './platform/together.ts';
 import { sweepRecovery } from './recover/recover.ts';
 import { findUnrecorded, unrecordedUsersOf } from './recover/unrecorded.ts';
+import { locateProgram, pulledPrograms } from './releases/pulled.ts';
 import { createReleases } from './releases/releases.ts';
 import { networkTools, type Settings } from './settings.ts';
 import { createSsh } from './ssh/ssh.ts';
@@ -114,7 +115,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     usedBy: usedBy('kernelDigest'),
   });
   const releases = createReleases({
-    folder: join(paths.data, 'hypervisors'),
+    folder: pulledPrograms(paths),
     catalogFolder: settings.catalogFolder,
     fetching: { hostRoot: settings.hostRoot, proxies: settings.proxies },
     readAddress: async () => (await config.read()).releases,
@@ -137,8 +138,8 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const startVmm = createShutIn({ alsoSeen: settings.hypervisorSees });
   const drivers = createDrivers([
     createFirecrackerDriver({
-      ...{ firecrackerPath: tools.firecracker, linkPath: settings.linkPath },
-      ...{ startVmm, log, proveKvm },
+      findProgram: () => locateProgram(pulledPrograms(paths), tools.firecracker),
+      ...{ linkPath: settings.linkPath, startVmm, log, proveKvm },
     }),
     createQemuDriver({ qemuPath: tools.qemu, startVmm, log, proveKvm }),
   ]);

@@ -4,11 +4,11 @@ import { runProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
 
 /** `parse` gets what the program says of itself. Throws TOOL_MISSING, and what `parse` throws. */
-export function createProgramVersion(path: string, parse: (output: string) => string) {
+export function createProgramVersion(parse: (output: string) => string) {
   let known: { fileMark: string; version: string } | null = null;
 
-  return async function programVersion(task: Task): Promise<string> {
-    const fileMark = await markOf(path);
+  return async function programVersion(task: Task, path: string): Promise<string> {
+    const fileMark = `${path} ${await markOf(path)}`;
     if (known?.fileMark === fileMark) return known.version;
     const { stdout } = await runProcess(task, [path, '--version']);
     const version = parse(stdout);

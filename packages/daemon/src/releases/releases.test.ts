@@ -12,6 +12,7 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { Digest } from '@banger/contract/digest.ts';
 import { createLog } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
+import { locateProgram } from './pulled.ts';
 import { createReleases, type Releases } from './releases.ts';
 import { PROGRAM_ENTRY, sampleArchive, sampleProgram } from './sample-release.ts';
 
@@ -68,12 +69,13 @@ test('a release is fetched, checked and kept once, from where the config says or
   answers['/releases/download/v1.16.1/firecracker-v1.16.1-x86_64.tgz'] = redirect('/elsewhere?key=1');
   answers['/elsewhere?key=1'] = send(archive);
   assert.deepEqual((await releases.list())[0]?.pulled, null);
-  assert.equal(await releases.programPath('firecracker'), null);
+  assert.equal(await located(), 'firecracker', "the host's own");
 
   const { pulled } = await releases.pull(task, 'firecracker', { from: base, digest: digestOf(archive) });
   assert.deepEqual([pulled?.version, pulled?.digest], ['1.16.1', digestOf(sampleProgram())]);
-  const path = (await releases.programPath('firecracker')) as string;
+  const path = await located();
   assert.equal(execFileSync(path, { encoding: 'utf8' }), 'Firecracker v1.16.1\n');
+  assert.equal(await locateProgram(join(home, 'hypervisors'), '/opt/firecracker'), '/opt/firecracker');
   assert.equal(asked.length, 2);
 
   const notes: string[] = [];
@@ -92,7 +94,7 @@ test('a program that was changed by hand is made anew by the next pull', async (
   answers[PATH] = send(archive);
   const options = { from: `${base.replace(/releases$/, '')}${PATH.slice(1)}`, digest: digestOf(archive) };
   await releases.pull(task, 'firecracker', options);
-  const path = (await releases.programPath('firecracker')) as string;
+  const path = await located();
   rmSync(path);
   writeFileSync(path, 'another');
   await releases.pull(task, 'firecracker', options);
@@ -283,6 +285,11 @@ function create({ hostRoot = shared, proxies = {}, ...own }: Partial<Own> = {}):
     log: createLog(() => {}),
     now: () => new Date(),
   });
+}
+
+/** Which program a vm would get */
+function located(): Promise<string> {
+  return locateProgram(join(home, 'hypervisors'), 'firecracker');
 }
 
 type Own = {

@@ -10,13 +10,12 @@ import { chmod, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Hypervisor } from '@banger/contract/api/hypervisors.ts';
-import { type Digest, digestOfHex } from '@banger/contract/digest.ts';
+import type { Digest } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
-import { z } from 'zod';
 import { createDigestFolders } from '../bases/digest-folders.ts';
 import { runConfined } from '../platform/confine.ts';
-import { digestFile, readSmallFile, sizeOfFile } from '../platform/files.ts';
+import { digestFile, sizeOfFile } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { createOneAtATime } from '../platform/one-at-a-time.ts';
 import { openRegularFile } from '../platform/regular-file.ts';
@@ -24,6 +23,7 @@ import { ProcessFailure } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
 import { type ReleaseEntry, readReleaseCatalog } from './catalog.ts';
 import { type FetchParts, fetchFile } from './fetch-file.ts';
+import { findPulled, isWholeProgram, MANIFEST } from './pulled.ts';
 import { parseReleases } from './release-address.ts';
 import { releaseInvalid } from './release-invalid.ts';
 import { unpackProgram } from './unpack-program.ts';
@@ -32,15 +32,6 @@ import { unpackProgram } from './unpack-program.ts';
 const NEEDED_BYTES = 64 * 2 ** 20;
 const VERSION_LIMIT_MS = 30_000;
 const VERSION_LIMITS = { cpuSeconds: 10, memoryBytes: 2 ** 30, outputBytes: 64 * 1024, processes: 16 };
-
-const manifestSchema = z.object({
-  v: z.literal(1),
-  name: z.string(),
-  version: z.string(),
-  createdAt: z.iso.datetime(),
-});
-
-type Pulled = Omit<z.infer<typeof manifestSchema>, 'v'> & { digest: Digest; path: string; sizeBytes: number };
 
 type ReleasesParts = {
   /** `<folder>/<digest of the program>/` */
@@ -59,17 +50,12 @@ export type Releases = ReturnType<typeof createReleases>;
 
 export function createReleases({ folder, catalogFolder, fetching, readAddress, log, now }: ReleasesParts) {
   const catalog = readReleaseCatalog(join(catalogFolder, 'hypervisors.json'));
-  const folders = createDigestFolders({ folder, isWhole, log });
+  const folders = createDigestFolders({ folder, isWhole: isWholeProgram, log });
   const oneAtATime = createOneAtATime();
-  return { list, pull, programPath, sweep };
+  return { list, pull, sweep };
 
   async function list(): Promise<Hypervisor[]> {
     return Promise.all(catalog.map(show));
-  }
-
-  /** The program that was pulled under this name; null when none was. */
-  async function programPath(name: string): Promise<string | null> {
-    return (await findPulled(name))[0]?.path ?? null;
   }
 
   /**
@@ -79,8 +65,8 @@ export function createReleases({ folder, catalogFolder, fetching, readAddress, l
   async function pull(task: Task, name: string, options: PullOptions = {}): Promise<Hypervisor> {
     const entry = find(name);
     return oneAtATime.run(task, name, async () => {
-      const [here] = await findPulled(name);
-      const isHere = here?.version === entry.version && (await isWhole(task, folders.pathOf(here.digest)));
+      const [here] = await findPulled(folder, name);
+      const isHere = here?.version === entry.version && (await isWholeProgram(task, folders.pathOf(here.digest)));
       if (isHere && !options.force) {
         task.note(`${name} ${entry.version} is here already; --force fetches it anew.`);
       } else {
@@ -111,7 +97,7 @@ export function createReleases({ folder, catalogFolder, fetching, readAddress, l
     await chmod(path, 0o700);
     await checkVersion(task, entry, path);
     const { name, version } = entry;
-    await writeFile(join(staged, 'manifest.json'), JSON.stringify({ v: 1, name, version, createdAt: now() }));
+    await writeFile(join(staged, MANIFEST), JSON.stringify({ v: 1, name, version, createdAt: now() }));
     const own = await digestFile(task, path);
     task.check();
     await folders.place(task, staged, own, () => {});
@@ -139,21 +125,12 @@ export function createReleases({ folder, catalogFolder, fetching, readAddress, l
   }
 
   async function discardOlder(name: string): Promise<void> {
-    const [, ...older] = await findPulled(name);
+    const [, ...older] = await findPulled(folder, name);
     for (const { digest } of older) await folders.discard(digest, 'a newer one took the place of');
   }
 
-  /** The newest first. */
-  async function findPulled(name: string): Promise<Pulled[]> {
-    const all = (await folders.list()).map((digest) => readPulled(folders.pathOf(digest)));
-    return all
-      .filter((pulled) => pulled?.name === name)
-      .map((pulled) => pulled as Pulled)
-      .sort((one, other) => other.createdAt.localeCompare(one.createdAt));
-  }
-
   async function show({ name, version, description }: ReleaseEntry): Promise<Hypervisor> {
-    const [pulled = null] = await findPulled(name);
+    const [pulled = null] = await findPulled(folder, name);
     return { name, version, description, pulled };
   }
 
@@ -166,23 +143,6 @@ export function createReleases({ folder, catalogFolder, fetching, readAddress, l
       details: { hypervisor: name.slice(0, 80) },
     });
   }
-}
-
-/** What a folder says of itself; null unless its program is there. */
-function readPulled(folder: string): Pulled | null {
-  try {
-    const { v: _, ...facts } = manifestSchema.parse(JSON.parse(readSmallFile(join(folder, 'manifest.json'))));
-    const path = join(folder, basename(facts.name));
-    const digest = digestOfHex(basename(folder));
-    return digest && { ...facts, digest, path, sizeBytes: sizeOfFile(path) };
-  } catch {
-    return null; // damaged by hand; a pull makes it anew
-  }
-}
-
-async function isWhole(task: Task, folder: string): Promise<boolean> {
-  const pulled = readPulled(folder);
-  return pulled !== null && (await digestFile(task, pulled.path)) === pulled.digest;
 }
 
 /** A copy, so that what is checked is what is kept. In a folder it is what has one of these names. */

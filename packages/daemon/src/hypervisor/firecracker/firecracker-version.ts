@@ -5,9 +5,9 @@ import { createProgramVersion } from '../program-version.ts';
 /** The first that gives back memory which the guest has freed */
 const OLDEST = { major: 1, minor: 14 };
 
-/** Throws TOOL_MISSING, and what `parseFirecrackerVersion` throws. */
-export function createFirecrackerVersion(firecrackerPath: string) {
-  return createProgramVersion(firecrackerPath, parseFirecrackerVersion);
+/** Asked about a path it throws TOOL_MISSING, and what `parseFirecrackerVersion` throws. */
+export function createFirecrackerVersion() {
+  return createProgramVersion(parseFirecrackerVersion);
 }
 
 /** Gives "1.16.1"; throws TOOL_TOO_OLD, or HYPERVISOR_FAILED when the program is not Firecracker. */

@@ -34,7 +34,7 @@ const FAKE_PLAN = {
 testDriver("Firecracker's driver on the fake", {
   driver: createFirecrackerDriver({
     ...PARTS,
-    firecrackerPath: fakeFirecracker,
+    findProgram: async () => fakeFirecracker,
     startVmm: createShutIn({ alsoSeen: [checkout] }),
   }),
   plan: FAKE_PLAN,
@@ -62,7 +62,11 @@ test('memory that the host does not have is told as that', async (t) => {
 
 test('what keeps Firecracker from running vms here is told: its program, its version, KVM', async (t) => {
   const whyOf = async (driver: Driver, given: Trial | null = null) => (await driver.findObstacle(task, given))?.why;
-  const missing = createFirecrackerDriver({ ...PARTS, firecrackerPath: '/nonexistent', startVmm: createShutIn() });
+  const missing = createFirecrackerDriver({
+    ...PARTS,
+    findProgram: async () => '/nonexistent',
+    startVmm: createShutIn(),
+  });
   assert.match((await whyOf(missing)) ?? '', /is not installed$/);
   const old = await makeFaulty(t, { fault: 'old-version' });
   assert.match((await whyOf(old.driver)) ?? '', /1\.13\.1 is installed/);
@@ -186,7 +190,7 @@ async function makeFaulty(
   const script = `#!/bin/sh\nBANGER_FAKE_FIRECRACKER=${faultsPath} exec ${fakeFirecracker} "$@"\n`;
   await writeFile(firecrackerPath, script, { mode: 0o700 });
   const driver = createFirecrackerDriver({
-    ...{ ...PARTS, firecrackerPath, startVmm: createShutIn({ alsoSeen: [checkout, folder] }) },
+    ...{ ...PARTS, findProgram: async () => firecrackerPath, startVmm: createShutIn({ alsoSeen: [checkout, folder] }) },
     ...parts,
   });
   const plan: MachinePlan = {

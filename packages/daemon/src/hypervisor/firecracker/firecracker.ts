@@ -54,7 +54,8 @@ const NO_KVM = {
 const ASK_AGAIN_MS = 500;
 
 type FirecrackerParts = {
-  firecrackerPath: string;
+  /** Where its program is now: another one may have been pulled */
+  findProgram: () => Promise<string>;
   /** What makes a tap of a stream */
   linkPath: string;
   startVmm: StartVmm;
@@ -65,15 +66,16 @@ type FirecrackerParts = {
 };
 
 export function createFirecrackerDriver(parts: FirecrackerParts): Driver {
-  const { firecrackerPath, log, proveKvm, room = HOST_ROOM, kvmDevice = '/dev/kvm' } = parts;
-  const firecrackerVersion = createFirecrackerVersion(firecrackerPath);
+  const { findProgram, log, proveKvm, room = HOST_ROOM, kvmDevice = '/dev/kvm' } = parts;
+  const firecrackerVersion = createFirecrackerVersion();
   return { name: 'firecracker', abilities: ABILITIES, findObstacle, launch, adopt };
 
   async function findObstacle(task: Task, trial: Trial | null): Promise<Obstacle | null> {
-    const obstacle = await findProgramObstacle(() => firecrackerVersion(task), INSTALL);
+    const program = await findProgram();
+    const obstacle = await findProgramObstacle(() => firecrackerVersion(task, program), INSTALL);
     if (obstacle) return obstacle;
     if (trial === null) return canOpen(kvmDevice) ? null : NO_KVM;
-    const version = await firecrackerVersion(task);
+    const version = await firecrackerVersion(task, program);
     const hasKvm = await proveKvm(task, {
       ...{ driver: 'firecracker', abilities: ABILITIES, version },
       ...{ plan: trial, launch },
@@ -81,8 +83,8 @@ export function createFirecrackerDriver(parts: FirecrackerParts): Driver {
     return hasKvm ? null : NO_KVM;
   }
 
-  function launch(task: Task, plan: MachinePlan): Promise<Machine> {
-    return launchFirecracker(task, { ...parts, room }, plan);
+  async function launch(task: Task, plan: MachinePlan): Promise<Machine> {
+    return launchFirecracker(task, { ...parts, room, firecrackerPath: await findProgram() }, plan);
   }
 
   async function adopt(task: Task, ref: MachineRef, consolePath: string): Promise<Machine | 'silent' | null> {

@@ -1,5 +1,6 @@
 /** Which QEMU this is, and whether it is new enough. */
 import { BangerError } from '@banger/contract/errors.ts';
+import type { Task } from '../../platform/task.ts';
 import { createProgramVersion } from '../program-version.ts';
 
 /** The first with a stream network device, which passt needs */
@@ -7,7 +8,8 @@ const OLDEST = { major: 7, minor: 2 };
 
 /** Throws TOOL_MISSING, and what `parseQemuVersion` throws. */
 export function createQemuVersion(qemuPath: string) {
-  return createProgramVersion(qemuPath, parseQemuVersion);
+  const programVersion = createProgramVersion(parseQemuVersion);
+  return (task: Task) => programVersion(task, qemuPath);
 }
 
 /** Gives "7.2.22"; throws TOOL_TOO_OLD, or HYPERVISOR_FAILED when the program is not QEMU. */
