@@ -1,10 +1,12 @@
 /** The doctor: what it says about this host, and that it changes nothing. */
 import assert from 'node:assert/strict';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import type { TimedCheck } from '@banger/contract/api/doctor.ts';
+import type { Hypervisor } from '@banger/contract/api/hypervisors.ts';
+import { sampleProgram } from '../../packages/daemon/src/releases/sample-release.ts';
 import { createFakeHome } from '../support/fake-home.ts';
 
 type Report = { passed: number; warned: number; failed: number; checks: TimedCheck[] };
@@ -36,6 +38,35 @@ test('the doctor needs no daemon, starts none, writes nothing, and takes less th
   assert.deepEqual(await files(), before);
   assert.equal((await home.run(['daemon', 'status'])).code, 69);
   t.diagnostic(`it took ${Math.round(tookMs)} ms`);
+});
+
+test('a hypervisor that was pulled is what the doctor finds', async (t) => {
+  const home = await createFakeHome(t);
+  const release = join(home.folder, 'firecracker');
+  await writeFile(release, sampleProgram());
+  const { pulled } = await home.json<Hypervisor>(['hypervisor', 'pull', 'firecracker', '--from', release]);
+  assert.equal(pulled?.version, '1.16.1');
+  assert.deepEqual(
+    (await home.json<{ hypervisors: Hypervisor[] }>(['hypervisor', 'ls'])).hypervisors[0]?.pulled,
+    pulled,
+  );
+  const { of } = await examine(home);
+  assert.equal(of('firecracker').status, 'pass');
+  assert.match(
+    of('firecracker').text,
+    /^Firecracker 1\.16\.1 at .*\/firecracker, with seccomp filters.*; after a pause/,
+  );
+  assert.match(of('driver').text, /^new vms get (firecracker \(auto\) if|qemu \(auto\): KVM)/);
+  assert.match((await home.run(['system', 'df'])).stdout, /^hypervisor +firecracker /m);
+  const refused = await home.run([
+    'hypervisor',
+    'pull',
+    'firecracker',
+    '--force',
+    '--from',
+    'https://releases.example',
+  ]);
+  assert.match(refused.stderr, /HYPERVISOR_UNVERIFIED/);
 });
 
 test('a host on which nothing works is told so, each time with what fixes it', async (t) => {

@@ -7,14 +7,16 @@ import { join } from 'node:path';
 import type { Check } from '@banger/contract/api/doctor.ts';
 import { toBangerError } from '@banger/contract/errors.ts';
 import { createConfig } from '../config/config.ts';
-import { kvmVerdictPath } from '../hypervisor/prove-kvm.ts';
 import type { Host } from '../platform/host.ts';
+import { pulledPrograms } from '../releases/pulled.ts';
 import type { Settings } from '../settings.ts';
 import { checkCatalogs } from './catalog-checks.ts';
 import { fail } from './check.ts';
 import { checkConfig } from './config-checks.ts';
+import { findDriver, judgeDriver } from './driver-check.ts';
+import { findFirecracker, judgeFirecracker } from './firecracker-check.ts';
 import { checkArchitecture } from './host-checks.ts';
-import { checkKvm } from './kvm-check.ts';
+import { findKvm, judgeKvm, readTrial } from './kvm-check.ts';
 import { checkLeftovers } from './leftovers-check.ts';
 import { checkNetwork } from './network-check.ts';
 import { checkQemu } from './qemu-check.ts';
@@ -29,19 +31,31 @@ export type DoctorParts = { settings: Settings; readHost: () => Host };
 
 export async function* examineHost({ settings, readHost }: DoctorParts): AsyncGenerator<Check> {
   const { paths, tools, home } = settings;
+  const config = createConfig({ folder: paths.config, home });
   const qemu = checkQemu(tools.qemu);
+  const firecracker = findFirecracker({ tool: tools.firecracker, folder: pulledPrograms(paths) });
+  const trial = firecracker.then(({ answer }) =>
+    readTrial(paths.cache, 'firecracker', 'version' in answer ? answer.version : null),
+  );
+  const kvm = (async () => findKvm([await readTrial(paths.cache, 'qemu', (await qemu).version), await trial]))();
+  const wanted = config.read().then(
+    ({ vmDefaults }) => vmDefaults.driver ?? 'auto',
+    () => null, // told by its own check
+  );
   const state = readState(join(paths.state, 'state.sqlite'));
   const checks: [string, () => Check[] | Promise<Check[]>][] = [
     ['architecture', () => [checkArchitecture()]],
     ['qemu', async () => [(await qemu).check]],
-    ['kvm', async () => checkKvm({ verdictPath: kvmVerdictPath(paths.cache, 'qemu'), version: (await qemu).version })],
+    ['firecracker', async () => [judgeFirecracker(await firecracker, (await kvm).device === 'usable')]],
+    ['kvm', async () => [judgeKvm(await kvm)]],
+    ['driver', async () => [judgeDriver(findDriver(await gatherDriver()))]],
     ['tools', () => checkTools(tools)],
     ['walls', checkWalls],
     ['network', () => checkNetwork(settings)],
     ['storage', () => checkStorage(paths)],
     ['state', () => [state.check]],
     ['images', () => checkCatalogs({ settings, state })],
-    ['config', () => checkConfig(createConfig({ folder: paths.config, home }), readHost())],
+    ['config', () => checkConfig(config, readHost())],
     ['ssh', () => checkSsh(home)],
     ['leftovers', () => checkLeftovers(paths, state)],
     ['unrecorded', () => checkUnrecorded(paths, state)],
@@ -53,4 +67,9 @@ export async function* examineHost({ settings, readHost }: DoctorParts): AsyncGe
       .catch((thrown) => [fail(name, `it cannot be checked: ${toBangerError(thrown).message.replace(/\.$/, '')}`)]),
   );
   for (const finding of findings) yield* await finding;
+
+  async function gatherDriver() {
+    const { device } = await kvm;
+    return { wanted: await wanted, firecracker: await firecracker, trial: await trial, device };
+  }
 }

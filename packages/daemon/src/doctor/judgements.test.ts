@@ -7,6 +7,8 @@ import { judgeClock } from './boot-canary.ts';
 import { checkCatalogs } from './catalog-checks.ts';
 import { pass } from './check.ts';
 import { checkDefaults } from './config-checks.ts';
+import { findDriver, judgeDriver } from './driver-check.ts';
+import { type Firecracker, judgeFirecracker } from './firecracker-check.ts';
 import { judgeKvm } from './kvm-check.ts';
 import { findUrls } from './outside.ts';
 import { judgeReflink, judgeSpace } from './storage-checks.ts';
@@ -58,6 +60,48 @@ test('too little space fails, little warns', () => {
     [0.1, 1, 100].map((gib) => judgeSpace(gib * GIB, '/data').status),
     ['fail', 'warn', 'pass'],
   );
+});
+
+test('Firecracker passes with filters of its own, and else it is told what fixes it', () => {
+  const usual: Firecracker = {
+    ...{ path: '/p', answer: { version: '1.16.1' }, hasFilters: true, bugs: ['it is slow on Mondays'] },
+  };
+  const judge = (facts: Partial<Firecracker>) => judgeFirecracker({ ...usual, ...facts }, true);
+  assert.deepEqual(judge({}).status, 'pass');
+  assert.match(judge({}).text, /^Firecracker 1\.16\.1 at \/p, with seccomp filters of its own; it is slow on Mondays$/);
+  const pull = 'banger hypervisor pull firecracker';
+  for (const [facts, text, fix] of [
+    [{ path: null }, /not here, so vms are run by QEMU/, pull],
+    [{ answer: { fault: 'it says nothing' } }, /it says nothing/, `${pull} --force`],
+    [{ hasFilters: false }, /brings no seccomp filters/, pull],
+    [{ hasFilters: null }, /not known/, null],
+  ] as const) {
+    const check = judge(facts);
+    assert.deepEqual([check.status, check.fix], ['warn', fix]);
+    assert.match(check.text, text);
+  }
+  assert.equal(judgeFirecracker({ ...usual, path: null }, false).status, 'pass', 'nobody would gain by it');
+});
+
+test('it is told which driver a new vm gets, and why', () => {
+  const here = { path: '/p', answer: { version: '1.16.1' }, hasFilters: true, bugs: [] };
+  const usual: Parameters<typeof findDriver>[0] = { wanted: 'auto', firecracker: here, trial: true, device: 'usable' };
+  const told = (facts: Partial<typeof usual>) => {
+    const { status, text, fix } = judgeDriver(findDriver({ ...usual, ...facts }));
+    return `${status}: ${text}; ${fix}`;
+  };
+  const absent = { ...here, path: null };
+  const old = { ...here, answer: { fault: 'it is too old' } };
+  assert.match(told({}), /^pass: new vms get firecracker \(auto\): it ran a guest/);
+  assert.match(told({ trial: null }), /^pass: .* firecracker \(auto\) if the first guest .*, else qemu/);
+  assert.match(told({ firecracker: absent }), /^pass: new vms get qemu \(auto\): Firecracker is not here/);
+  assert.match(told({ firecracker: old }), /^pass: new vms get qemu \(auto\): it is too old/);
+  assert.match(told({ device: 'forbidden' }), /^pass: new vms get qemu \(auto\): KVM cannot be used/);
+  assert.match(told({ trial: false }), /^pass: new vms get qemu \(auto\): KVM did not run/);
+  assert.match(told({ wanted: 'qemu' }), /^pass: new vms get qemu, as the config says/);
+  assert.match(told({ wanted: 'firecracker' }), /^pass: new vms get firecracker \(as the config says\)/);
+  assert.match(told({ wanted: 'firecracker', firecracker: absent }), /^fail: .*runs none.*; banger hypervisor pull/);
+  assert.match(told({ wanted: null }), /^warn: .*cannot be read/);
 });
 
 test('whether copies are free is told by the filesystem', () => {

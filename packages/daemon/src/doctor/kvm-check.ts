@@ -2,7 +2,8 @@
 import { constants } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import type { Check } from '@banger/contract/api/doctor.ts';
-import { readKvmVerdict } from '../hypervisor/prove-kvm.ts';
+import type { DriverName } from '@banger/contract/api/vms.ts';
+import { kvmVerdictPath, readKvmVerdict } from '../hypervisor/prove-kvm.ts';
 import { readBootId } from '../platform/host.ts';
 import { pass, warn } from './check.ts';
 
@@ -10,21 +11,27 @@ export type KvmFacts = {
   device: 'usable' | 'forbidden' | 'absent';
   /** What the processor offers */
   extension: 'vmx' | 'svm' | null;
-  /** Whether a guest ran on it since the host booted, with this QEMU; null when none was tried */
+  /** Whether a guest ran on it since the host booted, with one of the drivers as they are; null when none was tried */
   works: boolean | null;
 };
 
-type KvmParts = { verdictPath: string; version: string | null; device?: string };
+/** `version` is that of the driver's program now; null where it has none. Null when no guest was tried since this boot. */
+export async function readTrial(
+  cacheFolder: string,
+  driver: DriverName,
+  version: string | null,
+): Promise<boolean | null> {
+  const verdict = await readKvmVerdict(kvmVerdictPath(cacheFolder, driver));
+  return verdict?.bootId === readBootId() && verdict.version === version ? verdict.works : null;
+}
 
-export async function checkKvm({ verdictPath, version, device = '/dev/kvm' }: KvmParts): Promise<Check[]> {
-  const verdict = await readKvmVerdict(verdictPath);
-  const holds = verdict?.bootId === readBootId() && verdict.version === version;
-  const found = {
+/** `trials` is what each driver has found out. */
+export async function findKvm(trials: readonly (boolean | null)[], device = '/dev/kvm'): Promise<KvmFacts> {
+  return {
     device: await tryDevice(device),
     extension: await readExtension(),
-    works: holds ? verdict.works : null,
+    works: trials.includes(true) || (trials.includes(false) ? false : null),
   };
-  return [judgeKvm(found)];
 }
 
 export function judgeKvm({ device, extension, works }: KvmFacts): Check {

@@ -15,10 +15,14 @@ export async function checkQemu(qemuPath: string): Promise<{ check: Check; versi
     const version = await createQemuVersion(qemuPath)(task);
     return { check: pass('qemu', `QEMU ${version}`), version };
   } catch (thrown) {
-    const reason =
-      thrown instanceof BangerError && thrown.code === 'TIMED_OUT'
-        ? `${qemuPath} did not say its version within ${ANSWER_LIMIT_MS / 1000} s.`
-        : (thrown as Error).message;
-    return { check: fail('qemu', reason.replace(/\.$/, ''), INSTALL), version: null };
+    return { check: fail('qemu', whyNoVersion(thrown, qemuPath, ANSWER_LIMIT_MS), INSTALL), version: null };
   }
+}
+
+/** In words, without a full stop */
+export function whyNoVersion(thrown: unknown, path: string, limitMs: number): string {
+  const isLate = thrown instanceof BangerError && thrown.code === 'TIMED_OUT';
+  return isLate
+    ? `${path} did not say its version within ${limitMs / 1000} s`
+    : (thrown as Error).message.replace(/\.$/, '');
 }
