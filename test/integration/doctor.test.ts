@@ -41,7 +41,7 @@ test('the doctor needs no daemon, starts none, writes nothing, and takes less th
 });
 
 test('a hypervisor that was pulled is what the doctor finds', async (t) => {
-  const home = await createFakeHome(t);
+  const home = await createFakeHome(t, { BANGER_FIRECRACKER: 'firecracker' });
   const release = join(home.folder, 'firecracker');
   await writeFile(release, sampleProgram());
   const { pulled } = await home.json<Hypervisor>(['hypervisor', 'pull', 'firecracker', '--from', release]);

@@ -17,7 +17,11 @@ export async function createFakeHome(t: TestContext, env: Record<string, string>
   await writeFile(qemuPath, `#!/bin/sh\nBANGER_FAKE_QEMU=${faultsPath} exec ${FAKE_QEMU} "$@"\n`, { mode: 0o700 });
   // Its guest's commands are this host's.
   const sees = ['/etc', '/tmp', home.folder, CHECKOUT].join(':');
-  Object.assign(home.env, { BANGER_QEMU: qemuPath, BANGER_HYPERVISOR_SEES: sees, ...env });
+  Object.assign(home.env, {
+    ...{ BANGER_QEMU: qemuPath, BANGER_HYPERVISOR_SEES: sees },
+    BANGER_FIRECRACKER: 'no-firecracker', // where a real one is installed too, auto would take that
+    ...env,
+  });
   servePrograms(t, join(home.folder, 'programs.sock'));
   return {
     ...home,
