@@ -5,12 +5,14 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::ioctl::{IntegerSetter, Ioctl, Opcode, Updater, ioctl};
+use rustix::process::getuid;
 
 use crate::program::because;
 
 const TUN: &str = "/dev/net/tun";
 const ATTACH: Opcode = 0x4004_54ca;
 const KEEP: Opcode = 0x4004_54cb;
+const OWN: Opcode = 0x4004_54cc;
 const TAP: u16 = 0x2;
 /// Frames alone, with nothing of the kernel's before them
 const PLAIN: u16 = 0x1000;
@@ -28,10 +30,9 @@ struct Request {
 /// A device that is there for whoever opens it next, and stays as long as its namespace.
 pub fn make_for_virtio(name: &str) -> Result<(), String> {
     let device = attach(name, TAP | PLAIN | VIRTIO)?;
-    #[allow(unsafe_code)]
-    // SAFETY: the kernel takes the number for a switch, and no pointer.
-    let keep = unsafe { IntegerSetter::<KEEP>::new_usize(1) };
-    change(&device, keep).map_err(because(name))
+    // What belongs to nobody is opened by everybody on some kernels, and on others by who has power over the network.
+    set::<OWN>(&device, getuid().as_raw() as usize).map_err(because(name))?;
+    set::<KEEP>(&device, 1).map_err(because(name))
 }
 
 /// A device of ours, which does nothing for a sender: its frames are whole ones, each with its checksum. Never waits.
@@ -51,6 +52,13 @@ fn attach(name: &str, flags: u16) -> Result<OwnedFd, String> {
     let attaching = unsafe { Updater::<ATTACH, Request>::new(&mut request) };
     change(&device, attaching).map_err(because(name))?;
     Ok(device)
+}
+
+fn set<const WHAT: Opcode>(device: &OwnedFd, number: usize) -> Result<(), Errno> {
+    #[allow(unsafe_code)]
+    // SAFETY: the kernel takes the number for a switch or a user, and no pointer.
+    let setting = unsafe { IntegerSetter::<WHAT>::new_usize(number) };
+    change(device, setting)
 }
 
 fn change<Change: Ioctl<Output = ()>>(device: &OwnedFd, how: Change) -> Result<(), Errno> {
