@@ -11,11 +11,18 @@ import { readFileSync, realpathSync } from 'node:fs';
 import { z } from 'zod';
 import { makePrivateFolder } from '../platform/files.ts';
 import { requireTool } from '../platform/find-tool.ts';
-import { killProcess, type ProcessRef, readParent, readProcessRef, waitForExit } from '../platform/processes.ts';
+import {
+  killProcess,
+  killTree,
+  type ProcessRef,
+  readParent,
+  readProcessRef,
+  waitForExit,
+} from '../platform/processes.ts';
 import { removeRun } from '../platform/remove-run.ts';
 import { type ProcessOutputs, type StartedProcess, startProcess } from '../platform/run-process.ts';
 import { type Bounds, HOST_SCOPES, type Scopes } from '../platform/scope.ts';
-import { findStarted, killStarted } from '../platform/started.ts';
+import { findStarted } from '../platform/started.ts';
 import type { Task } from '../platform/task.ts';
 import { HOST_WALLS, isInHostView, type View, type Walls } from '../platform/walls.ts';
 
@@ -93,11 +100,11 @@ export function createShutIn({ alsoSeen = [], walls = HOST_WALLS, scopes = HOST_
     });
     if (around.length === 0) return { ...handle(started.ref, null), exited: started.exited };
     const ref = await readChild(task, started).catch(async (fault) => {
-      await killStarted(runtimeFolder, own);
+      await killTree(started.ref); // not by their words, which one that just becomes another program has none of
       throw fault;
     });
     if (ref === null) {
-      await killStarted(runtimeFolder, own);
+      await killTree(started.ref);
       return { ...handle(started.ref, null), exited: started.exited };
     }
     const exited = started.exited.then(async (end) => {

@@ -42,13 +42,16 @@ export function listProcesses(isWanted: (process: { argv: string[] }) => boolean
 
 /** The living processes of a group, which has the number of its first process. */
 export function listGroup(group: number): ProcessRef[] {
-  const pids = readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry))
-    .map(Number);
-  return pids
-    .filter((pid) => readStat(pid)?.group === group)
-    .map(readProcessRef)
-    .filter((ref) => ref !== null);
+  return listByStat((stat) => stat.group === group);
+}
+
+function listByStat(isWanted: (stat: Stat) => boolean): ProcessRef[] {
+  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
+  return pids.flatMap((entry) => {
+    const pid = Number(entry);
+    const stat = readStat(pid);
+    return stat && !hasEnded(stat) && isWanted(stat) ? [{ pid, startTicks: stat.startTicks }] : [];
+  });
 }
 
 /** Those of which an argument contains `text`: for tests, which know that nobody else names their folders. */
@@ -60,6 +63,17 @@ export function findByArgument(text: string): ProcessRef[] {
 export async function killProcess(ref: ProcessRef): Promise<void> {
   signalProcess(ref, 'SIGKILL');
   await waitForExit(ref, KILL_LIMIT_MS);
+}
+
+/**
+ * Ends a process and all that it has started, and that these have started in turn, in whatever group or session. Throws
+ * PROCESS_STUCK.
+ */
+export async function killTree(ref: ProcessRef): Promise<void> {
+  signalProcess(ref, 'SIGSTOP'); // from here on it starts nothing
+  const children = listByStat(({ parent }) => parent === ref.pid);
+  await Promise.all(children.map(killTree));
+  await killProcess(ref);
 }
 
 /** Whether a signal has stopped it. */
