@@ -1,6 +1,6 @@
 /** A home whose hypervisor is the fake one: the real command and the real daemon, and faults on demand. */
 import { writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { TestContext } from 'node:test';
@@ -32,11 +32,13 @@ export async function createFakeHome(t: TestContext, env: Record<string, string>
 
 /** The fake guest's programs are the test's, which the fake hypervisor, without a network, reaches by this. */
 function servePrograms(t: TestContext, path: string): void {
+  const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (guest) => {
-    guest.on('error', () => {});
+    sockets.add(guest.on('error', () => {}));
     guest.once('data', (line) => {
       guest.pause();
       const program = connect({ host: 'localhost', port: Number(line), allowHalfOpen: true });
+      sockets.add(program);
       program.once('error', () => guest.end());
       program.once('connect', () => {
         guest.write('!');
@@ -44,5 +46,8 @@ function servePrograms(t: TestContext, path: string): void {
       });
     });
   }).listen(path);
-  t.after(() => server.close());
+  t.after(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy(); // a guest that was killed ends its side, and waits for the other
+  });
 }
