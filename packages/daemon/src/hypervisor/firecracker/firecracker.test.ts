@@ -111,6 +111,7 @@ test('a machine waits before the disk of the host is full, is taken over as it w
   freeBytes = 0;
   assert.equal(await stallOf(second), 'disk-full');
   await second.kill();
+  await assert.rejects(launch(), { code: 'DISK_FULL' }); // it would be stopped before it says anything
 });
 
 test('how a guest ends is known too to a daemon that did not start it', async (t) => {

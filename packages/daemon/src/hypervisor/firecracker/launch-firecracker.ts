@@ -19,7 +19,7 @@ import { GuestSockets } from './guest-sockets.ts';
 import { FirecrackerMachine } from './machine.ts';
 import { keepOutputs, makeFifos } from './outputs.ts';
 import { machineFiles, planArguments, planConfig, TAP_OF_STREAM } from './plan-config.ts';
-import type { RoomSource } from './space-watch.ts';
+import { checkRoom, type RoomSource } from './space-watch.ts';
 
 const START_DEADLINE_MS = 60_000;
 
@@ -35,6 +35,8 @@ export async function launchFirecracker(
   for (const path of [files.api, ...[VSOCK_PORTS.call, VSOCK_PORTS.goodbye].map(files.guestPort)])
     checkSocketPath(path);
   const config = planConfig(plan);
+  const disks = plan.drives.filter(({ readOnly }) => !readOnly).map(({ path }) => path);
+  await checkRoom(disks, room);
   await prepareFolder(runtimeFolder, config);
   const logStart = await sizeOfLog(logPath);
 
@@ -63,7 +65,6 @@ export async function launchFirecracker(
     await askFirecracker(limited, files.api);
     undo.keep();
     const ref = { ...vmm.ref, ...({ driver: 'firecracker', accel: 'kvm' } as const), runtimeFolder, answersAs: vmId };
-    const disks = plan.drives.filter(({ readOnly }) => !readOnly).map(({ path }) => path);
     return new FirecrackerMachine({
       ...{ ref, vmm, api, sockets, outputs, disks, room, log },
       ...{ ending: vmm.exited, stall: null },

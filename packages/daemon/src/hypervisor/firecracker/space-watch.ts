@@ -6,7 +6,9 @@
  * still room for what it may write before the next look.
  */
 import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { diskFull } from '../../platform/disk-full.ts';
 import { freeBytes } from '../../platform/files.ts';
 import type { Log } from '../../platform/log.ts';
 import type { MachineStall } from '../hypervisor.ts';
@@ -70,6 +72,15 @@ export function watchSpace(parts: SpaceParts): { end: () => void } {
     if (isStopped) stop();
     else goOn();
     onChange(isStopped ? 'disk-full' : null);
+  }
+}
+
+/** Throws DISK_FULL where a machine would be stopped at once. */
+export async function checkRoom(disks: readonly string[], { measure }: RoomSource): Promise<void> {
+  for (const disk of disks) {
+    const room = await measure(disk);
+    const spare = spareBytes(room);
+    if (spare < 0) throw diskFull(dirname(disk), room.freeBytes - spare, room.freeBytes);
   }
 }
 
