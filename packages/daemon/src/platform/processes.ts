@@ -70,7 +70,8 @@ export async function killProcess(ref: ProcessRef): Promise<void> {
  * PROCESS_STUCK.
  */
 export async function killTree(ref: ProcessRef): Promise<void> {
-  signalProcess(ref, 'SIGSTOP'); // from here on it starts nothing
+  signalProcess(ref, 'SIGSTOP');
+  await waitUntil(ref, () => isStopped(ref), KILL_LIMIT_MS); // not before what it was just starting is there
   const children = listByStat(({ parent }) => parent === ref.pid);
   await Promise.all(children.map(killTree));
   await killProcess(ref);
@@ -92,10 +93,14 @@ export function signalProcess(ref: ProcessRef, signal: NodeJS.Signals): boolean 
   }
 }
 
+export function waitForExit(ref: ProcessRef, limitMs = Number.POSITIVE_INFINITY): Promise<void> {
+  return waitUntil(ref, () => false, limitMs);
+}
+
 // A process that is not our child gives no event when it ends (Node has no pidfd), so this looks again.
-export async function waitForExit(ref: ProcessRef, limitMs = Number.POSITIVE_INFINITY): Promise<void> {
+async function waitUntil(ref: ProcessRef, isReached: () => boolean, limitMs: number): Promise<void> {
   const deadlineMs = performance.now() + limitMs;
-  for (let pauseMs = 1; isAlive(ref); pauseMs = Math.min(pauseMs * 2, 50)) {
+  for (let pauseMs = 1; isAlive(ref) && !isReached(); pauseMs = Math.min(pauseMs * 2, 50)) {
     if (performance.now() > deadlineMs) throw stuck(ref, limitMs);
     await delay(pauseMs);
   }
