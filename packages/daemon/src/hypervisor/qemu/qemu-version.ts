@@ -1,10 +1,13 @@
 /** Which QEMU this is, and whether it is new enough. */
-import { BangerError } from '@banger/contract/errors.ts';
 import type { Task } from '../../platform/task.ts';
-import { createProgramVersion } from '../program-version.ts';
+import { createProgramVersion, type KnownProgram, parseVersion } from '../program-version.ts';
 
-/** The first with a stream network device, which passt needs */
-const OLDEST = { major: 7, minor: 2 };
+const QEMU: KnownProgram = {
+  name: 'QEMU',
+  pattern: /^QEMU emulator version ((\d+)\.(\d+)(?:\.\d+)?)/,
+  oldest: { major: 7, minor: 2 }, // the first with a stream network device, which passt needs
+  hint: 'Debian 12 and newer have it: install the package "qemu-system-x86".',
+};
 
 /** Throws TOOL_MISSING, and what `parseQemuVersion` throws. */
 export function createQemuVersion(qemuPath: string) {
@@ -14,16 +17,5 @@ export function createQemuVersion(qemuPath: string) {
 
 /** Gives "7.2.22"; throws TOOL_TOO_OLD, or HYPERVISOR_FAILED when the program is not QEMU. */
 export function parseQemuVersion(output: string): string {
-  const match = /^QEMU emulator version ((\d+)\.(\d+)(?:\.\d+)?)/.exec(output);
-  if (!match) {
-    const message = `The QEMU program answered "${output.slice(0, 80).trim()}" when it was asked for its version.`;
-    throw new BangerError('HYPERVISOR_FAILED', { message });
-  }
-  const [version, major, minor] = [match[1] as string, Number(match[2]), Number(match[3])];
-  if (major > OLDEST.major || (major === OLDEST.major && minor >= OLDEST.minor)) return version;
-  throw new BangerError('TOOL_TOO_OLD', {
-    message: `QEMU ${version} is installed; banger needs ${OLDEST.major}.${OLDEST.minor} or newer.`,
-    hint: 'Debian 12 and newer have it: install the package "qemu-system-x86".',
-    details: { version },
-  });
+  return parseVersion(QEMU, output);
 }
