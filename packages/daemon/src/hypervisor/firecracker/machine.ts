@@ -2,12 +2,12 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { BangerError } from '@banger/contract/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import { signalProcess } from '../../platform/processes.ts';
 import type { Task } from '../../platform/task.ts';
 import { watchForContent } from '../../platform/unix-sockets.ts';
 import type { Machine, MachineExit, MachineRef, MachineStall } from '../hypervisor.ts';
+import { connectWhileItRuns } from '../machine-stream.ts';
 import type { Vmm } from '../shut-in.ts';
 import { describeExit, type Ending } from './describe-exit.ts';
 import type { GuestSockets } from './guest-sockets.ts';
@@ -78,14 +78,8 @@ export class FirecrackerMachine implements Machine {
     if (existsSync(machineFiles(this.ref.runtimeFolder).networkEnded)) listener();
   }
 
-  async openAgentStream(task: Task): Promise<Duplex> {
-    try {
-      return await this.#parts.sockets.openStream(task.withSignal(this.#gone.signal));
-    } catch (cause) {
-      task.check();
-      if (!this.#gone.signal.aborted) throw cause;
-      throw new BangerError('VM_LOST', { message: 'The machine has ended.', cause });
-    }
+  openAgentStream(task: Task): Promise<Duplex> {
+    return connectWhileItRuns(task, this.#gone.signal, (limited) => this.#parts.sockets.openStream(limited));
   }
 
   async kill(): Promise<void> {

@@ -1,12 +1,12 @@
 /** A running QEMU, whether this daemon started it or an earlier one did. */
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { BangerError } from '@banger/contract/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Task } from '../../platform/task.ts';
 import { connectSocket } from '../../platform/unix-sockets.ts';
 import type { BoundedLog } from '../bounded-log.ts';
 import type { Machine, MachineExit, MachineStall, RefOf } from '../hypervisor.ts';
+import { connectWhileItRuns } from '../machine-stream.ts';
 import type { Vmm } from '../shut-in.ts';
 import { AGENT_PORT, machineSockets } from './plan-arguments.ts';
 import type { QmpConnection, QmpEvent } from './qmp.ts';
@@ -92,14 +92,9 @@ export class QemuMachine implements Machine {
   }
 
   // The socket of a QEMU that has ended refuses every connection, as one does that nobody listens on yet.
-  async #connect(task: Task): Promise<Socket> {
-    try {
-      return await connectSocket(task.withSignal(this.#gone.signal), machineSockets(this.ref).agent);
-    } catch (cause) {
-      task.check();
-      if (!this.#gone.signal.aborted) throw cause;
-      throw new BangerError('VM_LOST', { message: 'The machine has ended.', cause });
-    }
+  #connect(task: Task): Promise<Socket> {
+    const { agent } = machineSockets(this.ref);
+    return connectWhileItRuns(task, this.#gone.signal, (limited) => connectSocket(limited, agent));
   }
 
   async kill(): Promise<void> {
