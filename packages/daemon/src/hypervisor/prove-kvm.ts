@@ -137,7 +137,8 @@ function probePlan({ vmId, runtimeFolder, kernelPath, initramfsPath }: Trial, ab
   };
 }
 
-async function canOpen(device: string): Promise<boolean> {
+/** Whether this user gets at it; whether guests run on it is another question. */
+export async function canOpen(device: string): Promise<boolean> {
   try {
     await (await open(device, 'r+')).close();
     return true;

@@ -31,9 +31,8 @@ export function readParent(pid: number): number | null {
 /** The living processes of this user, other than this one, of which `isWanted`. */
 export function listProcesses(isWanted: (process: { argv: string[] }) => boolean): ProcessRef[] {
   const found: ProcessRef[] = [];
-  for (const entry of readdirSync('/proc')) {
-    const pid = Number(entry);
-    if (!/^\d+$/.test(entry) || pid === process.pid || !isWanted({ argv: readArguments(pid) })) continue;
+  for (const pid of listPids()) {
+    if (pid === process.pid || !isWanted({ argv: readArguments(pid) })) continue;
     const ref = readProcessRef(pid);
     if (ref && readUid(pid) === process.getuid?.()) found.push(ref);
   }
@@ -46,12 +45,16 @@ export function listGroup(group: number): ProcessRef[] {
 }
 
 function listByStat(isWanted: (stat: Stat) => boolean): ProcessRef[] {
-  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
-  return pids.flatMap((entry) => {
-    const pid = Number(entry);
+  return listPids().flatMap((pid) => {
     const stat = readStat(pid);
     return stat && !hasEnded(stat) && isWanted(stat) ? [{ pid, startTicks: stat.startTicks }] : [];
   });
+}
+
+function listPids(): number[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number);
 }
 
 /** Those of which an argument contains `text`: for tests, which know that nobody else names their folders. */

@@ -4,7 +4,7 @@
  * Everything it leaves on the host is one process with the vm's runtime folder in its arguments, and what is in that
  * folder. It needs KVM.
  */
-import { accessSync, constants, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { readSmallFile } from '../../platform/files.ts';
@@ -24,7 +24,7 @@ import type {
   RefOf,
   Trial,
 } from '../hypervisor.ts';
-import type { ProveKvm } from '../prove-kvm.ts';
+import { canOpen, type ProveKvm } from '../prove-kvm.ts';
 import { holdVmm, type StartVmm } from '../shut-in.ts';
 import { askFirecracker, holdFirecracker } from './api.ts';
 import { createFirecrackerVersion } from './firecracker-version.ts';
@@ -74,7 +74,7 @@ export function createFirecrackerDriver(parts: FirecrackerParts): Driver {
     const program = await findProgram();
     const obstacle = await findProgramObstacle(() => firecrackerVersion(task, program), INSTALL);
     if (obstacle) return obstacle;
-    if (trial === null) return canOpen(kvmDevice) ? null : NO_KVM;
+    if (trial === null) return (await canOpen(kvmDevice)) ? null : NO_KVM;
     const version = await firecrackerVersion(task, program);
     const hasKvm = await proveKvm(task, {
       ...{ driver: 'firecracker', abilities: ABILITIES, version },
@@ -146,13 +146,4 @@ const disksSchema = z.object({ drives: z.array(z.object({ path_on_host: z.string
 function readDisks(configPath: string): string[] {
   const { drives } = disksSchema.parse(JSON.parse(readSmallFile(configPath)));
   return drives.filter((drive) => !drive.is_read_only).map((drive) => drive.path_on_host);
-}
-
-function canOpen(device: string): boolean {
-  try {
-    accessSync(device, constants.R_OK | constants.W_OK);
-    return true;
-  } catch {
-    return false; // no such device, or not for this user
-  }
 }
