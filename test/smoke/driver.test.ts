@@ -10,11 +10,11 @@ import type { Machine } from '../../packages/daemon/src/hypervisor/hypervisor.ts
 import { createQemuDriver } from '../../packages/daemon/src/hypervisor/qemu/qemu.ts';
 import { createShutIn } from '../../packages/daemon/src/hypervisor/shut-in.ts';
 import { createKernels } from '../../packages/daemon/src/kernels/kernels.ts';
-import { findTool } from '../../packages/daemon/src/platform/find-tool.ts';
 import { createLog } from '../../packages/daemon/src/platform/log.ts';
 import { Task } from '../../packages/daemon/src/platform/task.ts';
 import { openStore } from '../../packages/daemon/src/store/store.ts';
 import { AGENT, CHECKOUT, PREPARED } from '../support/banger-home.ts';
+import { FIRECRACKER } from '../support/find-firecracker.ts';
 
 const task = Task.background();
 const log = createLog(() => {});
@@ -47,18 +47,17 @@ testDriver(`QEMU's driver on ${hasKvm ? 'kvm' : 'tcg'}`, {
   ...harness(FLOOR),
 });
 
-const firecrackerPath = process.env.BANGER_FIRECRACKER ?? findTool('firecracker');
-const obstacle = firecrackerPath ? 'KVM runs no guests here' : 'there is no Firecracker';
+const obstacle = FIRECRACKER ? 'KVM runs no guests here' : 'there is no Firecracker';
 testDriver(
   "Firecracker's driver on kvm",
   {
     driver: createFirecrackerDriver({
-      ...{ findProgram: async () => firecrackerPath ?? '', linkPath: '', startVmm: createShutIn(), log },
+      ...{ findProgram: async () => FIRECRACKER ?? '', linkPath: '', startVmm: createShutIn(), log },
       proveKvm: async () => true,
     }),
     ...harness([...FLOOR, 'banger.line=vsock', 'banger.end=reset']),
   },
-  { skip: firecrackerPath !== null && hasKvm ? false : obstacle },
+  { skip: FIRECRACKER !== null && hasKvm ? false : obstacle },
 );
 
 function harness(kernelArguments: string[]): Omit<DriverHarness, 'driver'> {
