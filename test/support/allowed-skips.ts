@@ -14,6 +14,7 @@ export const ALLOWED_SKIPS: Record<string, string> = {
   'a patch on a disk that is full, or can only be read, leaves nothing there': 'mount',
   'a state that can only be read is told as that, with what to do': 'mount',
   "the host's passwords for packages are in no image": 'mount',
+  'on Firecracker': 'Firecracker',
   "Firecracker's driver on kvm: a launched machine runs, and its agent answers":
     'Firecracker, and KVM that runs guests',
   "Firecracker's driver on kvm: a second agent stream takes the place of the first":

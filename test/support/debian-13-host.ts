@@ -5,12 +5,14 @@
 import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import type { Vm } from '@banger/contract/api/vms.ts';
 import { kvmVerdictPath, readKvmVerdict } from '../../packages/daemon/src/hypervisor/prove-kvm.ts';
 import { CHECKOUT, createHome, type Output, PREPARED } from './banger-home.ts';
+import { FIRECRACKER } from './find-firecracker.ts';
+import type { Inside } from './look-inside.ts';
 
 /** Made by scripts/setup-host-test */
 const PREPARED_HOST = join(CHECKOUT, 'build/host-test');
@@ -30,7 +32,7 @@ export const ROOT: User = {
 export const MIA: User = { name: 'mia', id: 1000, home: '/home/mia', path: '/usr/local/bin:/usr/bin:/bin' };
 
 const NEEDED_TO_RUN = [
-  ...['bin', 'catalog', 'packages', 'package.json', 'node_modules/node/bin', 'build/test-data'],
+  ...['bin', 'catalog', 'packages', 'package.json', 'node_modules/node/bin', 'build/test-data', 'test'],
   'guest/agent/target/x86_64-unknown-linux-gnu/release/banger-agent',
   'host/link/target/x86_64-unknown-linux-gnu/release/banger-link',
 ];
@@ -56,17 +58,35 @@ export async function createDebian13Host(t: TestContext, user: User) {
   // The device's owner and mode come from udev.
   await asRoot(['udevadm', 'wait', '--timeout=300', '/dev/kvm']);
 
-  const paths = { runtime: `${data}/state/banger/run`, data: `${data}/data/banger` };
-  return { asRoot, user: { name: user.name, paths, banger, json, untilVm } };
+  const paths = { runtime: `${data}/state/banger/run`, data: `${data}/data/banger`, state: `${data}/state/banger` };
+  const { name, home: homeFolder } = user;
+  return { asRoot, assertShutIn, user: { name, home: homeFolder, paths, banger, json, shell, untilVm } };
 
   /** Runs a program in there to its end, and throws with its words unless it succeeds. */
   async function asRoot(argv: string[]): Promise<string> {
     return succeeded(argv, await home.run(inside(argv)));
   }
 
+  /** See look-inside.ts; for a process and files in there */
+  async function assertShutIn(pid: number, inside: Inside): Promise<void> {
+    const script = `import('${checkout}/test/support/look-inside.ts').then(({ assertShutIn }) => assertShutIn(${pid}, ${JSON.stringify(inside)}))`;
+    await asRoot([`${checkout}/node_modules/node/bin/node`, '--eval', script]);
+  }
+
   /** Runs the command as the user in there to its end, whatever that is. */
   function banger(args: string[]): Promise<Output> {
     return home.run(command(args));
+  }
+
+  /** Runs a script as the user in there, with "banger" and "node" as commands, and throws unless it succeeds. */
+  async function shell(script: string): Promise<string> {
+    const argv = as([
+      ...environment(`${checkout}/bin:${checkout}/node_modules/node/bin:${user.path}`),
+      'sh',
+      '-c',
+      script,
+    ]);
+    return succeeded([script], await home.run(argv));
   }
 
   async function json<Answer>(args: string[]): Promise<Answer> {
@@ -81,10 +101,15 @@ export async function createDebian13Host(t: TestContext, user: User) {
   }
 
   function command(args: string[]): string[] {
+    return as([...environment(user.path), `${checkout}/bin/banger`, ...args]);
+  }
+
+  function environment(path: string): string[] {
     const folders = ['state', 'data', 'cache'].map((name) => `XDG_${name.toUpperCase()}_HOME=${data}/${name}`);
     const limit = `BANGER_BOOT_TIMEOUT_MS=${BOOT_LIMIT_MS}`;
-    const environment = [limit, `HOME=${user.home}`, `PATH=${user.path}`, 'LANG=C.UTF-8', ...folders];
-    return as(['env', '-i', `--chdir=${user.home}`, ...environment, `${checkout}/bin/banger`, ...args]);
+    const firecracker = FIRECRACKER ? [`BANGER_FIRECRACKER=${checkout}/${basename(FIRECRACKER)}`] : [];
+    const own = [`HOME=${user.home}`, `PATH=${path}`, 'LANG=C.UTF-8'];
+    return ['env', '-i', `--chdir=${user.home}`, limit, ...own, ...firecracker, ...folders];
   }
 
   function as(argv: string[]): string[] {
@@ -121,7 +146,13 @@ async function makeQemu(folder: string, user: User): Promise<string> {
 /** Packs what banger needs to run as the drive of a host, in which all of it belongs to the user. */
 async function packCheckout(path: string, { id }: User): Promise<void> {
   const tar = ['tar', '-c', '-C', CHECKOUT, `--owner=:${id}`, `--group=:${id}`];
-  const files = [...NOT_NEEDED_TO_RUN.map((name) => `--exclude=${name}`), ...NEEDED_TO_RUN, ...npmPackages()];
+  const firecracker = FIRECRACKER ? ['-C', dirname(FIRECRACKER), basename(FIRECRACKER)] : [];
+  const files = [
+    ...NOT_NEEDED_TO_RUN.map((name) => `--exclude=${name}`),
+    ...NEEDED_TO_RUN,
+    ...npmPackages(),
+    ...firecracker,
+  ];
   const pack = 'path=$1 id=$2; shift 2; "$@" | tar2sqfs --quiet --compressor lz4 --defaults "uid=$id,gid=$id" "$path"';
   await promisify(execFile)('bash', ['-o', 'pipefail', '-c', pack, 'bash', path, String(id), ...tar, ...files]);
 }
