@@ -15,15 +15,19 @@ export type BenchHome = Home & {
 };
 
 /** A QEMU whose guest prints how long each step of its boot took, and has a second port */
-export const INSTRUMENTED_QEMU = { BANGER_QEMU: join(import.meta.dirname, 'instrumented-qemu') };
+export const INSTRUMENTED_QEMU = {
+  env: { BANGER_QEMU: join(import.meta.dirname, 'instrumented-qemu') },
+  config: '[vm_defaults]\ndriver = "qemu"\n',
+};
 
 export async function withHome<Result>(
-  { env = {} }: { env?: Record<string, string> },
+  { env = {}, config = '' }: { env?: Record<string, string>; config?: string },
   measure: (home: BenchHome) => Promise<Result>,
 ): Promise<Result> {
   await using end = new AsyncDisposableStack();
   const owner = { name: 'bench', after: (dispose: () => Promise<void>) => end.defer(dispose) };
   const home = await createHome(owner, { env });
+  await home.writeConfig(config);
   // The daemon and its machines would outlive a bench that is interrupted.
   const onSignal = () => void end.disposeAsync().finally(() => process.exit(130));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -1,69 +1,117 @@
 /**
  * The floor: how fast a machine can be that does nothing but say hello.
  *
- * The same QEMU, kernel, initramfs and machine options as a vm's, from the same plan; the agent in `banger.mode=floor`
- * loads its modules and answers. Without drives and network, so that what they cost counts as banger's own.
+ * The same hypervisor, kernel, initramfs and machine options as a vm's, from the same plan; the agent in
+ * `banger.mode=floor` loads its modules and answers. Without drives, network and walls, so that what they cost counts as
+ * banger's own.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Vm } from '@banger/contract/api/vms.ts';
+import type { Duplex } from 'node:stream';
+import type { DriverName, Vm } from '@banger/contract/api/vms.ts';
 import { greetAgent } from '../../packages/daemon/src/guest/handshake.ts';
-import type { Accel, MachinePlan } from '../../packages/daemon/src/hypervisor/hypervisor.ts';
-import { machineSockets, planArguments } from '../../packages/daemon/src/hypervisor/qemu/plan-arguments.ts';
+import { GuestSockets } from '../../packages/daemon/src/hypervisor/firecracker/guest-sockets.ts';
+import * as firecracker from '../../packages/daemon/src/hypervisor/firecracker/plan-config.ts';
+import type { Accel, DriverAbilities, MachinePlan } from '../../packages/daemon/src/hypervisor/hypervisor.ts';
+import * as qemu from '../../packages/daemon/src/hypervisor/qemu/plan-arguments.ts';
 import { ownFolder } from '../../packages/daemon/src/hypervisor/shut-in.ts';
 import { makePrivateFolder } from '../../packages/daemon/src/platform/files.ts';
 import { Task } from '../../packages/daemon/src/platform/task.ts';
 import { connectSocket, watchForSocket } from '../../packages/daemon/src/platform/unix-sockets.ts';
 import type { VmRecord } from '../../packages/daemon/src/store/records/vms.ts';
 import { planBoot } from '../../packages/daemon/src/vms/plan-boot.ts';
+import { FIRECRACKER } from '../support/find-firecracker.ts';
 import type { BenchHome } from './bench-home.ts';
 
 const HELLO_TIMEOUT_MS = 60_000;
 
+/** What is prepared before the clock runs, and then from the spawn to the agent's stream */
+type Floor = {
+  driver: Pick<DriverAbilities, 'agentLine' | 'endsBy'>;
+  prepare(plan: MachinePlan): Promise<{ argv: string[]; openStream: (task: Task) => Promise<Duplex>; close(): void }>;
+};
+
+const FLOORS: Record<DriverName, (accel: Accel) => Floor> = { qemu: floorOfQemu, firecracker: floorOfFirecracker };
+
 /** From the spawn to the line with which the guest says that it is ready. */
-export async function bootFloor({ folder, paths, usual }: BenchHome): Promise<number> {
+export async function bootFloor({ folder, paths, usual }: BenchHome, name: DriverName): Promise<number> {
   const runtimeFolder = join(folder, 'floor');
   await rm(runtimeFolder, { recursive: true, force: true });
   await makePrivateFolder(ownFolder(runtimeFolder));
-  const plan = planFloor(usual, runtimeFolder, {
+  const { driver, prepare } = FLOORS[name](accelOf(usual));
+  const plan = planFloor(usual, driver, runtimeFolder, {
     vmlinuxPath: onlyFile(join(paths.data, 'kernels/*/vmlinux')),
     initramfsPath: onlyFile(join(paths.cache, 'initramfs/*.cpio')),
   });
-  const sockets = machineSockets({ runtimeFolder, hasOwnFolder: true });
+  const { argv, openStream, close } = await prepare(plan);
+  const [program = '', ...args] = argv;
   const task = Task.background().withSignal(AbortSignal.timeout(HELLO_TIMEOUT_MS));
-  const agentSocket = watchForSocket(sockets.agent);
 
   const beganMs = performance.now();
-  const qemu = spawn('qemu-system-x86_64', planArguments(plan, accelOf(usual)), {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  const ended = once(qemu, 'exit');
+  const vmm = spawn(program, args, { cwd: ownFolder(runtimeFolder), stdio: 'ignore' });
   try {
-    await task.race(agentSocket.appeared);
-    const stream = await connectSocket(task, sockets.agent);
+    const stream = await openStream(task);
     await greetAgent(task, stream);
-    const tookMs = performance.now() - beganMs;
-    stream.destroy();
-    return tookMs;
+    return performance.now() - beganMs;
   } finally {
-    agentSocket.stop();
-    qemu.kill('SIGKILL');
-    await ended;
+    close();
+    await end(vmm);
   }
+}
+
+function floorOfQemu(accel: Accel): Floor {
+  return {
+    driver: { agentLine: 'virtio-serial', endsBy: 'power-off' },
+    async prepare(plan) {
+      const { agent } = qemu.machineSockets({ runtimeFolder: plan.runtimeFolder, hasOwnFolder: true });
+      const { appeared, stop } = watchForSocket(agent);
+      let stream: Duplex | undefined;
+      const openStream = async (task: Task) => {
+        await task.race(appeared);
+        stream = await connectSocket(task, agent);
+        return stream;
+      };
+      const close = () => {
+        stop();
+        stream?.destroy();
+      };
+      return { argv: ['qemu-system-x86_64', ...qemu.planArguments(plan, accel)], openStream, close };
+    },
+  };
+}
+
+function floorOfFirecracker(): Floor {
+  return {
+    driver: { agentLine: 'vsock', endsBy: 'reset' },
+    async prepare(plan) {
+      const files = firecracker.machineFiles(plan.runtimeFolder);
+      await writeFile(files.config, JSON.stringify(firecracker.planConfig(plan)));
+      const sockets = await GuestSockets.listen(files, { isBooting: true });
+      const argv = [FIRECRACKER ?? 'firecracker', ...firecracker.planArguments(plan)];
+      return { argv, openStream: (task) => sockets.openStream(task), close: () => sockets.close() };
+    },
+  };
+}
+
+async function end(vmm: ChildProcess): Promise<void> {
+  if (vmm.exitCode !== null || vmm.signalCode !== null) return;
+  const ended = once(vmm, 'exit');
+  vmm.kill('SIGKILL');
+  await ended;
 }
 
 type KernelFiles = { vmlinuxPath: string; initramfsPath: string };
 
-function planFloor(vm: Vm, runtimeFolder: string, kernel: KernelFiles): MachinePlan {
+function planFloor(vm: Vm, driver: Floor['driver'], runtimeFolder: string, kernel: KernelFiles): MachinePlan {
   const plan = planBoot({
     // As the API shows it, a vm has all that the plan takes from its record but the words for the agent.
     vm: vm as unknown as VmRecord,
     kernel: { ...kernel, modulesImagePath: null },
     imagePath: '',
-    driver: { agentLine: 'virtio-serial', endsBy: 'power-off' },
+    driver,
     contributions: [],
     folders: { runtime: runtimeFolder, console: '', hypervisorLog: '' },
     unixMs: 0,

@@ -19,7 +19,7 @@ export const title = 'where the time of `vm run --rm -- true` goes';
 const PINGS = 30;
 
 export async function measure({ rounds = 6, say }: Bench): Promise<{ rows: Row[]; notes: string[] }> {
-  return withHome({ env: INSTRUMENTED_QEMU }, async (home) => {
+  return withHome(INSTRUMENTED_QEMU, async (home) => {
     const steps = new Map<string, number[]>();
     const add = (what: string, ms: number) => steps.set(what, [...(steps.get(what) ?? []), ms]);
     for (let round = 1; round <= rounds; round++) {

@@ -23,7 +23,7 @@ const PIECE_BYTES = 64 * 1024;
 
 export async function measure({ rounds = 3, say }: Bench): Promise<{ rows: Row[]; notes: string[] }> {
   const bytes = randomBytes(SIZE_BYTES);
-  return withHome({ env: INSTRUMENTED_QEMU }, async (home) => {
+  return withHome(INSTRUMENTED_QEMU, async (home) => {
     await home.startCalmVm(VM);
     const { exec, bare } = await interleave(
       rounds,
