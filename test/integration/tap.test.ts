@@ -115,7 +115,8 @@ test('neither the hypervisor nor what carries its frames has any power', async (
 
 test('a passt that ends is told by a file and leaves no process, and the machine goes on', async (t) => {
   // Perl, which fake-vmm is written in, would leave a zombie by itself.
-  const { connection, hypervisor, endedPath } = await start(t, '/usr/bin/sleep', 'infinity');
+  const { connection, hypervisor, untilItRuns, endedPath } = await start(t, '/usr/bin/sleep', 'infinity');
+  await untilItRuns();
   const ended = watchForContent(endedPath);
   (await connection).destroy();
   await ended.appeared;
@@ -184,16 +185,20 @@ async function start(t: TestContext, program: string, word: string) {
     await until(() => findByArgument(folder).length === 0);
   });
   const MAX_WORDS = 4; // what is around them has more, and ends with the same ones
-  const find = (...last: string[]) => {
-    const [found] = listProcesses(
+  const findAll = (...last: string[]) =>
+    listProcesses(
       ({ argv }) => argv.length <= MAX_WORDS && last.every((each, at) => argv.at(at - last.length) === each),
     );
+  const find = (...last: string[]) => {
+    const [found] = findAll(...last);
     assert.ok(found);
     return found;
   };
   return {
     ...{ folder, child, connection, endedPath: plan.endedPath },
     ...{ relay: () => find(plan.device, plan.endedPath), hypervisor: () => find(link, word) },
+    /** The relay connects before what is around it becomes the hypervisor. */
+    untilItRuns: () => until(() => findAll(link, word).length > 0),
   };
 }
 
