@@ -32,7 +32,7 @@ host-test:
 	@scripts/setup for-tests
 	@scripts/setup-test-data
 	@scripts/setup-host-test
-	@$(NODE) scripts/test.ts host
+	@BANGER_HOST_TEST=whole $(NODE) scripts/test.ts host
 
 bench: setup
 	@scripts/setup-test-data

@@ -15,11 +15,13 @@ export type Inside = {
   writable: readonly string[];
   /** Whether it filters its own calls; one that does not is a fake */
   hasFilter: boolean;
+  /** The names of the processes that it sees beside itself */
+  beside?: readonly string[];
 };
 
 const APART = ['mnt', 'net', 'pid', 'ipc', 'uts', 'cgroup'];
 
-export function assertShutIn(pid: number, { hidden, readable, writable, hasFilter }: Inside): void {
+export function assertShutIn(pid: number, { hidden, readable, writable, hasFilter, beside = [] }: Inside): void {
   const isInside = (path: string) => existsSync(`/proc/${pid}/root${path}`);
   for (const path of [...hidden, ...readable, ...writable]) assert.ok(existsSync(path), `${path} is not on this host`);
   assert.deepEqual(hidden.filter(isInside), [], 'it finds what is hidden');
@@ -45,8 +47,9 @@ export function assertShutIn(pid: number, { hidden, readable, writable, hasFilte
 
   const shared = APART.filter((name) => namespaceOf(pid, name) === namespaceOf(process.pid, name));
   assert.deepEqual(shared, [], 'the namespaces that it shares with the host');
-  const processes = readdirSync(`/proc/${pid}/root/proc`).filter((name) => /^\d+$/.test(name));
-  assert.deepEqual(processes, ['1'], 'the processes that it sees');
+  const others = readdirSync(`/proc/${pid}/root/proc`).filter((name) => /^\d+$/.test(name) && name !== '1');
+  const names = others.map((other) => readFileSync(`/proc/${pid}/root/proc/${other}/comm`, 'utf8').trim());
+  assert.deepEqual(names, beside, 'the processes that it sees');
 }
 
 function readMounts(pid: number) {
