@@ -156,7 +156,13 @@ async function useForADay(t: TestContext, host: Debian13Host, driver: DriverName
     const diskOf = ({ id }: Vm) => `${user.paths.data}/vms/${id}/disk.ext4`;
     const run = `${user.paths.runtime}/vms/${web.id}`;
     const inside = {
-      hidden: [key, diskOf(other), `${user.paths.runtime}/daemon.sock`, user.paths.state, `${run}/machine.json`],
+      hidden: [
+        key,
+        diskOf(other),
+        `${user.paths.runtime}/daemon.sock`,
+        `${user.paths.state}/state.sqlite`,
+        `${run}/machine.json`,
+      ],
       readable: ['/usr', `${run}/network.sock`],
       writable: [diskOf(web), `${run}/vmm`],
       hasFilter: true,
