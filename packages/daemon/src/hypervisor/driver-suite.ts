@@ -175,7 +175,7 @@ export function testDriver(name: string, harness: DriverHarness, options: { skip
 async function makePlan(t: TestContext, { plan }: DriverHarness): Promise<MachinePlan> {
   const runtimeFolder = await mkdtemp(join(tmpdir(), 'banger-driver-'));
   t.after(async () => {
-    for (const { pid } of findByArgument(runtimeFolder)) process.kill(pid, 'SIGKILL');
+    for (const found of findByArgument(runtimeFolder)) await killProcess(found);
     await rm(runtimeFolder, { recursive: true, force: true });
   });
   return {

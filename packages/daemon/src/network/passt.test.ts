@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { findByArgument } from '../platform/processes.ts';
+import { findByArgument, killProcess } from '../platform/processes.ts';
 import { Task } from '../platform/task.ts';
 import { connectSocket } from '../platform/unix-sockets.ts';
 import { networkCommand } from './network-command.ts';
@@ -152,7 +152,7 @@ async function runtimeFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'banger-passt-'));
   await writeFile(host(folder).routesPath, DEFAULT_ROUTE);
   t.after(async () => {
-    for (const { pid } of findByArgument(folder)) process.kill(pid, 'SIGKILL');
+    for (const found of findByArgument(folder)) await killProcess(found);
     await rm(folder, { recursive: true, force: true });
   });
   return folder;

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { findByArgument, killProcess, readProcessRef, waitForExit } from './processes.ts';
 import { startProcess } from './run-process.ts';
@@ -42,12 +43,15 @@ test('a stranger who looks at a run’s files, and one of another user with the 
   const folder = makeFolder(t);
   const log = join(folder, 'passt.log');
   writeFileSync(log, '');
-  const words = ['-e', 'setInterval(() => {}, 1e6)', '--', '--log', log, '--runas', '0'];
+  const words = ['-e', 'console.log("up"); setInterval(() => {}, 1e6)', '--', '--log', log, '--runas', '0'];
   const { ref } = await startProcess([process.execPath, ...words], { runFolder: folder, logPath: log });
   t.after(() => killProcess(ref));
   const strangers = [await start(t, 'tail', ['-f', log])];
-  if (process.getuid?.() === 0)
-    strangers.push(await start(t, 'setpriv', ['--reuid', '65534', process.execPath, ...words]));
+  if (process.getuid?.() === 0) {
+    const other = await start(t, 'setpriv', ['--reuid', '65534', process.execPath, ...words]);
+    await once(other.stdout as Readable, 'data'); // before that it is still this user's
+    strangers.push(other);
+  }
   assert.equal(findByArgument(log).length >= 2, true);
   assert.deepEqual(findStarted(folder), [ref]);
   assert.deepEqual([findStarted(folder, log), findStarted(folder, folder)], [[ref], []]);
@@ -82,7 +86,7 @@ function makeFolder(t: TestContext): string {
 }
 
 async function start(t: TestContext, program: string, words: string[]): Promise<ChildProcess> {
-  const child = spawn(program, words, { stdio: 'ignore' });
+  const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'ignore'] });
   t.after(() => child.kill('SIGKILL'));
   await once(child, 'spawn');
   return child;

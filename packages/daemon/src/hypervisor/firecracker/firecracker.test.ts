@@ -13,7 +13,7 @@ import type { VmId } from '@banger/contract/names.ts';
 import { type FakeFaults, writeFakeFaults } from '../../../../../test/support/fake-faults.ts';
 import { connectGuest } from '../../guest/guest.ts';
 import { createLog } from '../../platform/log.ts';
-import { findByArgument, isStopped } from '../../platform/processes.ts';
+import { findByArgument, isStopped, killProcess } from '../../platform/processes.ts';
 import { Task } from '../../platform/task.ts';
 import { testDriver } from '../driver-suite.ts';
 import type { Driver, Machine, MachinePlan, Trial } from '../hypervisor.ts';
@@ -182,7 +182,7 @@ async function makeFaulty(
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'banger-firecracker-'));
   t.after(async () => {
-    for (const { pid } of findByArgument(folder)) process.kill(pid, 'SIGKILL');
+    for (const found of findByArgument(folder)) await killProcess(found);
     await rm(folder, { recursive: true, force: true });
   });
   const faultsPath = join(folder, 'faults.json');

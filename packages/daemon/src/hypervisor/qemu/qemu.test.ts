@@ -8,7 +8,7 @@ import type { VmId } from '@banger/contract/names.ts';
 import { type FakeFaults, writeFakeFaults } from '../../../../../test/support/fake-faults.ts';
 import { connectGuest } from '../../guest/guest.ts';
 import { createLog } from '../../platform/log.ts';
-import { findByArgument } from '../../platform/processes.ts';
+import { findByArgument, killProcess } from '../../platform/processes.ts';
 import { Task } from '../../platform/task.ts';
 import { testDriver } from '../driver-suite.ts';
 import { type Machine, type MachinePlan, machineRefSchema } from '../hypervisor.ts';
@@ -82,7 +82,7 @@ test('a machine of a banger before machines had a folder of their own is adopted
 async function makeFaulty(t: TestContext, faults: Partial<FakeFaults>) {
   const folder = await mkdtemp(join(tmpdir(), 'banger-qemu-'));
   t.after(async () => {
-    for (const { pid } of findByArgument(folder)) process.kill(pid, 'SIGKILL');
+    for (const found of findByArgument(folder)) await killProcess(found);
     await rm(folder, { recursive: true, force: true });
   });
   const faultsPath = join(folder, 'faults.json');
