@@ -9,6 +9,7 @@ import { existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import { VSOCK_PORTS } from '../../packages/contract/src/guest/vsock.ts';
 import { readFakeFaults } from './fake-faults.ts';
 import { checkConfig, type FakeConfig } from './fake-firecracker-config.ts';
@@ -36,11 +37,13 @@ async function main(): Promise<void> {
   if (faults.fault === 'exit-at-start') fail('this machine was told to fail');
   if (faults.fault === 'no-memory') fail('Cannot create the memory: Cannot allocate memory (os error 12)');
   const { uds_path: path } = config.vsock;
-  const toGuest = await listenForHost(path);
+  const processor = faults.fault === 'halts' ? await startProcessor() : null;
+  const toGuest = await listenForHost(path, () => processor?.wake());
   state = 'Running';
   say('Successfully started microvm that was configured from one single json');
 
   if (faults.fault !== 'silent') writeSync(1, `banger fake machine ${args.id}\n`);
+  if (faults.fault === 'halts') writeSync(1, '[  100.000000] reboot: Power down\r\n'); // of an earlier run
   if (faults.fault === 'panic') {
     writeSync(1, '[    1.000000] Kernel panic - not syncing: told to\n[    1.000001] ---[ end Kernel panic ]---\n');
     await wasAsked.promise; // a guest takes longer to panic than its host to ask
@@ -74,11 +77,25 @@ async function main(): Promise<void> {
 
   /** A guest tells in which way it ends, and resets itself in any case. */
   async function sayGoodbye(reason: string): Promise<void> {
+    if (faults.fault === 'halts') {
+      toGuest.hasHalted = true;
+      writeSync(1, '[  200.000000] reboot: System halted\r\n');
+      return;
+    }
     const line = connect(`${path}_${VSOCK_PORTS.goodbye}`).on('error', () => {});
     line.end(reason === 'guest-shutdown' ? 'power-off\n' : 'reset\n');
     await once(line, 'close');
     reset();
   }
+}
+
+/** A thread by the name that Firecracker gives a processor of its guest: asleep, unless the guest is given something to do. */
+async function startProcessor() {
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  const sleep = "const { workerData } = require('node:worker_threads'); for (;;) Atomics.wait(workerData, 0, 0);";
+  const thread = new Worker(sleep, { eval: true, name: 'fc_vcpu 0', workerData: cell });
+  await once(thread, 'online');
+  return { wake: () => Atomics.notify(cell, 0) };
 }
 
 function reset(): never {
@@ -88,10 +105,11 @@ function reset(): never {
 }
 
 /** Connections of the host's: each says which port of the guest it is for, in one write. */
-async function listenForHost(path: string) {
+async function listenForHost(path: string, onCall: () => void) {
   const streams = new Set<Socket>();
   const guest = {
     isAgentThere: true,
+    hasHalted: false,
     serve: (socket: Socket): unknown => socket.destroy(),
     take(socket: Socket): void {
       streams.add(socket);
@@ -105,9 +123,15 @@ async function listenForHost(path: string) {
     socket.once('data', (bytes: Buffer) => {
       socket.pause();
       const line = /^connect (\d+)\n/i.exec(bytes.toString('latin1'));
-      if (Number(line?.[1]) !== VSOCK_PORTS.agent || !guest.isAgentThere) return void socket.destroy();
+      if (!line) return void socket.destroy();
+      if (guest.hasHalted) return; // nobody answers
+      onCall();
+      if (Number(line[1]) !== VSOCK_PORTS.agent || !guest.isAgentThere) {
+        say(`the guest refuses a connection to port ${line[1]}`);
+        return void socket.destroy();
+      }
       socket.write(`OK ${2 ** 30}\n`);
-      socket.unshift(bytes.subarray((line?.[0] ?? '').length));
+      socket.unshift(bytes.subarray(line[0].length));
       guest.take(socket);
       socket.resume();
     });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeExit } from './describe-exit.ts';
 
-const NONE = { process: null, log: null, goodbye: null, isKilled: false };
+const NONE = { process: null, log: null, goodbye: null, isKilled: false, hasHalted: false };
 const ended = (code: number | null, signal: NodeJS.Signals | null = null) => ({ code, signal });
 
 test('a machine that ends with code 0 was reset by its guest, unless that said that it powers off', () => {
@@ -14,6 +14,11 @@ test('a machine that ends with code 0 was reset by its guest, unless that said t
 
 test('one that was killed was so by the host, whatever else is known', () => {
   assert.deepEqual(describeExit({ ...NONE, process: ended(0), goodbye: 'power-off', isKilled: true }).by, 'host');
+});
+
+test('one that was ended since its guest had halted was powered off by that', () => {
+  const exit = { by: 'guest', how: 'power-off', detail: 'guest halted' };
+  assert.deepEqual(describeExit({ ...NONE, process: ended(137), hasHalted: true }), exit);
 });
 
 test('any other code is a loss, and is told in words', () => {

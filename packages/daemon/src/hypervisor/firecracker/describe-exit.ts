@@ -15,6 +15,8 @@ type End = {
   log: Ending | null;
   goodbye: Goodbye | null;
   isKilled: boolean;
+  /** It was ended since its guest had halted */
+  hasHalted: boolean;
 };
 
 const CODES: Record<number, string> = {
@@ -33,8 +35,9 @@ const CODES: Record<number, string> = {
 };
 
 /** A guest cannot power a machine off: it says that it will, and resets. One that only resets, after a panic, says nothing. */
-export function describeExit({ process, log, goodbye, isKilled }: End): MachineExit {
+export function describeExit({ process, log, goodbye, isKilled, hasHalted }: End): MachineExit {
   if (isKilled) return { by: 'host', detail: 'killed' };
+  if (hasHalted) return { by: 'guest', how: 'power-off', detail: 'guest halted' };
   const end = process ?? log;
   if (end?.code === 0 || (end === null && goodbye))
     return { by: 'guest', how: goodbye ?? 'reset', detail: `guest ${goodbye ?? 'reset'}` };

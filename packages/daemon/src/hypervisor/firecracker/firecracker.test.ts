@@ -125,6 +125,25 @@ test('how a guest ends is known too to a daemon that did not start it', async (t
   assert.deepEqual(await second.exited, { by: 'guest', how: 'power-off', detail: 'guest power-off' });
 });
 
+test('a guest that halts has powered its machine off, and one that shows an old log of it goes on', async (t) => {
+  const looks = { count: 3, pauseMs: 20, stillMs: 100 };
+  const { driver, launch, plan } = await makeFaulty(t, { fault: 'halts' }, { looks });
+  const first = await launch();
+  const refused = async () =>
+    (await readFile(plan.logPath, 'utf8')).split('refuses a connection to port 1022').length - 1;
+  while ((await refused()) < looks.count) await delay(10);
+  await (await greet(first)).shutdown(task, 'poweroff');
+  assert.deepEqual(await first.exited, { by: 'guest', how: 'power-off', detail: 'guest halted' });
+  assert.deepEqual(findByArgument(plan.runtimeFolder), []);
+
+  const second = await launch();
+  await (await greet(second)).shutdown(task, 'poweroff');
+  second.release(); // the daemon ends before it can tell
+  const third = await driver.adopt(task, second.ref, plan.consolePath);
+  assert.ok(third && third !== 'silent');
+  assert.deepEqual(await third.exited, { by: 'guest', how: 'power-off', detail: 'guest halted' });
+});
+
 test('an agent that ends lets go of its line, and the next one is connected to', async (t) => {
   const { launch } = await makeFaulty(t, { fault: 'agent-restarts' });
   const machine = await launch();

@@ -29,6 +29,7 @@ import { holdVmm, type StartVmm } from '../shut-in.ts';
 import { askFirecracker, holdFirecracker } from './api.ts';
 import { createFirecrackerVersion } from './firecracker-version.ts';
 import { GuestSockets } from './guest-sockets.ts';
+import type { HaltLooks } from './halt-watch.ts';
 import { launchFirecracker } from './launch-firecracker.ts';
 import { FirecrackerMachine } from './machine.ts';
 import { keepOutputs } from './outputs.ts';
@@ -62,11 +63,12 @@ type FirecrackerParts = {
   log: Log;
   proveKvm: ProveKvm;
   room?: RoomSource;
+  looks?: HaltLooks;
   kvmDevice?: string;
 };
 
 export function createFirecrackerDriver(parts: FirecrackerParts): Driver {
-  const { findProgram, log, proveKvm, room = HOST_ROOM, kvmDevice = '/dev/kvm' } = parts;
+  const { findProgram, log, proveKvm, room = HOST_ROOM, looks, kvmDevice = '/dev/kvm' } = parts;
   const firecrackerVersion = createFirecrackerVersion();
   return { name: 'firecracker', abilities: ABILITIES, findObstacle, launch, adopt };
 
@@ -84,7 +86,7 @@ export function createFirecrackerDriver(parts: FirecrackerParts): Driver {
   }
 
   async function launch(task: Task, plan: MachinePlan): Promise<Machine> {
-    return launchFirecracker(task, { ...parts, room, firecrackerPath: await findProgram() }, plan);
+    return launchFirecracker(task, { ...parts, room, looks, firecrackerPath: await findProgram() }, plan);
   }
 
   async function adopt(task: Task, ref: MachineRef, consolePath: string): Promise<Machine | 'silent' | null> {
@@ -93,7 +95,7 @@ export function createFirecrackerDriver(parts: FirecrackerParts): Driver {
     // One that was stopped for want of space answers once it goes on, which it does when it is looked after again.
     const isStalled = existsSync(machineFiles(ref.runtimeFolder).stalled) && isStopped(ref);
     const answer = isStalled ? 'ours' : await askUntilAnswered(task, ref, log);
-    return answer === 'ours' ? takeOver(task, ref, { isStalled, consolePath, room, log }) : answer;
+    return answer === 'ours' ? takeOver(task, ref, { isStalled, consolePath, room, looks, log }) : answer;
   }
 }
 
@@ -113,12 +115,12 @@ async function askUntilAnswered(task: Task, ref: RefOf<'firecracker'>, log: Log)
   return null;
 }
 
-type Adoption = { isStalled: boolean; consolePath: string; room: RoomSource; log: Log };
+type Adoption = { isStalled: boolean; consolePath: string; room: RoomSource; looks: HaltLooks | undefined; log: Log };
 
 async function takeOver(
   task: Task,
   ref: RefOf<'firecracker'>,
-  { isStalled, consolePath, room, log }: Adoption,
+  { isStalled, consolePath, room, looks, log }: Adoption,
 ): Promise<Machine | null> {
   const files = machineFiles(ref.runtimeFolder);
   await using undo = new UndoStack(log);
@@ -131,7 +133,7 @@ async function takeOver(
     const disks = readDisks(files.config);
     undo.keep();
     return new FirecrackerMachine({
-      ...{ ref, vmm: holdVmm(ref), api, sockets, outputs, disks, room, log },
+      ...{ ref, vmm: holdVmm(ref), api, sockets, outputs, disks, room, looks, log },
       ...{ ending: null, stall: isStalled ? 'disk-full' : null },
     });
   } catch (fault) {

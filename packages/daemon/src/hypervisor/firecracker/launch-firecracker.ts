@@ -16,6 +16,7 @@ import { startFailure } from '../start-failure.ts';
 import { askFirecracker, holdFirecracker } from './api.ts';
 import { describeEnding } from './describe-exit.ts';
 import { GuestSockets } from './guest-sockets.ts';
+import type { HaltLooks } from './halt-watch.ts';
 import { FirecrackerMachine } from './machine.ts';
 import { keepOutputs, makeFifos } from './outputs.ts';
 import { machineFiles, planArguments, planConfig, TAP_OF_STREAM } from './plan-config.ts';
@@ -23,11 +24,18 @@ import { checkRoom, type RoomSource } from './space-watch.ts';
 
 const START_DEADLINE_MS = 60_000;
 
-type LaunchParts = { firecrackerPath: string; linkPath: string; startVmm: StartVmm; log: Log; room: RoomSource };
+type LaunchParts = {
+  firecrackerPath: string;
+  linkPath: string;
+  startVmm: StartVmm;
+  log: Log;
+  room: RoomSource;
+  looks: HaltLooks | undefined;
+};
 
 export async function launchFirecracker(
   task: Task,
-  { firecrackerPath, linkPath, startVmm, log, room }: LaunchParts,
+  { firecrackerPath, linkPath, startVmm, log, room, looks }: LaunchParts,
   plan: MachinePlan,
 ): Promise<FirecrackerMachine> {
   const { vmId, runtimeFolder, logPath, cpus, memoryBytes } = plan;
@@ -66,7 +74,7 @@ export async function launchFirecracker(
     undo.keep();
     const ref = { ...vmm.ref, ...({ driver: 'firecracker', accel: 'kvm' } as const), runtimeFolder, answersAs: vmId };
     return new FirecrackerMachine({
-      ...{ ref, vmm, api, sockets, outputs, disks, room, log },
+      ...{ ref, vmm, api, sockets, outputs, disks, room, looks, log },
       ...{ ending: vmm.exited, stall: null },
     });
   } catch (fault) {

@@ -11,6 +11,7 @@ import { connectWhileItRuns } from '../machine-stream.ts';
 import type { Vmm } from '../shut-in.ts';
 import { describeExit, type Ending } from './describe-exit.ts';
 import type { GuestSockets } from './guest-sockets.ts';
+import { type HaltLooks, watchForHalt } from './halt-watch.ts';
 import type { Outputs } from './outputs.ts';
 import { machineFiles } from './plan-config.ts';
 import { type RoomSource, watchSpace } from './space-watch.ts';
@@ -27,6 +28,7 @@ type MachineParts = {
   /** The files that the guest writes to */
   disks: readonly string[];
   room: RoomSource;
+  looks: HaltLooks | undefined;
   stall: MachineStall | null;
   log: Log;
 };
@@ -37,6 +39,8 @@ export class FirecrackerMachine implements Machine {
   readonly #parts: MachineParts;
   readonly #gone = new AbortController();
   readonly #space: { end: () => void };
+  readonly #halt: ReturnType<typeof watchForHalt>;
+  #hasHalted = false;
   #isReleased = false;
   #isKilled = false;
   stall: MachineStall | null;
@@ -56,6 +60,11 @@ export class FirecrackerMachine implements Machine {
         this.stall = stall;
         this.#onStall(stall);
       },
+    });
+    this.#halt = watchForHalt({
+      ...{ pid: parts.ref.pid, vsockPath: machineFiles(parts.ref.runtimeFolder).vsock },
+      ...{ words: parts.outputs.console, isAdopted: parts.ending === null, looks: parts.looks },
+      onHalt: () => this.#endHalted(),
     });
     this.#network = watchForContent(machineFiles(parts.ref.runtimeFolder).networkEnded);
     void this.#network.appeared.then(() => this.#onNetworkEnd()).catch(() => {}); // it can no longer be watched
@@ -91,6 +100,7 @@ export class FirecrackerMachine implements Machine {
   release(): void {
     this.#isReleased = true;
     this.#space.end();
+    this.#halt.end();
     this.#network.stop();
     this.#parts.sockets.close();
     this.#parts.outputs.stop();
@@ -112,12 +122,21 @@ export class FirecrackerMachine implements Machine {
   #goOn(): void {
     signalProcess(this.ref, 'SIGCONT');
     rmSync(machineFiles(this.ref.runtimeFolder).stalled, { force: true });
+    this.#halt.look();
+  }
+
+  #endHalted(): void {
+    this.#hasHalted = true;
+    this.#parts.vmm
+      .kill()
+      .catch((fault) => this.#parts.log.warn('a machine whose guest has halted does not end', fault));
   }
 
   async #watchForExit(): Promise<MachineExit> {
     const { vmm, api, sockets, outputs, ending } = this.#parts;
     if (!api.destroyed) await new Promise((resolve) => api.once('close', resolve));
     this.#gone.abort();
+    this.#halt.end();
     if (this.#isReleased) return new Promise(() => {});
     await vmm.untilGone();
     this.#space.end();
@@ -126,6 +145,9 @@ export class FirecrackerMachine implements Machine {
     sockets.close();
     const { words } = outputs;
     const process = (await ending) ?? null;
-    return describeExit({ process, log: words.ending, goodbye: sockets.goodbye, isKilled: this.#isKilled });
+    return describeExit({
+      ...{ process, log: words.ending, goodbye: sockets.goodbye },
+      ...{ isKilled: this.#isKilled, hasHalted: this.#hasHalted },
+    });
   }
 }

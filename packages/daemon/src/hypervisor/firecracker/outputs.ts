@@ -10,6 +10,7 @@ import type { Log } from '../../platform/log.ts';
 import { runProcess } from '../../platform/run-process.ts';
 import type { Task } from '../../platform/task.ts';
 import { keepBoundedLog, openFifo } from '../bounded-log.ts';
+import { ConsoleWords } from './console-words.ts';
 import { LogWords } from './log-words.ts';
 import type { machineFiles } from './plan-config.ts';
 
@@ -17,6 +18,7 @@ type Files = ReturnType<typeof machineFiles>;
 
 export type Outputs = {
   words: LogWords;
+  console: ConsoleWords;
   /** Resolves when the guest has written to its console */
   spoken: Promise<void>;
   /** Resolves when the process has ended and all of it is in the files */
@@ -44,16 +46,20 @@ export async function makeFifos(task: Task, files: Files, logPath: string): Prom
 
 export async function keepOutputs(files: Files, consolePath: string, log: Log): Promise<Outputs> {
   const words = new LogWords();
+  const consoleWords = new ConsoleWords();
   const { promise: spoken, resolve } = Promise.withResolvers<void>();
   const keep = (fifo: string, path: string, onBytes: (bytes: Buffer) => void) =>
     keepBoundedLog({ open: (onRead) => openFifo(fifo, onRead), path, log, onBytes });
-  const console = await keep(files.consoleFifo, consolePath, () => resolve());
+  const console = await keep(files.consoleFifo, consolePath, (bytes) => {
+    resolve();
+    consoleWords.push(bytes);
+  });
   const own = await keep(files.logFifo, files.logLink, words.push).catch((fault) => {
     console.stop();
     throw fault;
   });
   return {
-    ...{ words, spoken },
+    ...{ words, console: consoleWords, spoken },
     ended: Promise.all([console.ended, own.ended]),
     stop() {
       console.stop();
