@@ -11,13 +11,16 @@ use rustix::net::sockopt::set_socket_linger;
 use rustix::system::{RebootCommand, reboot};
 
 use crate::command_line::{CommandLine, EndKind, LineKind};
-use crate::{console, vsock};
+use crate::{console, mounts, vsock};
 
 /// How systemd calls what it runs as the last program
 pub const CALLED_BY_SYSTEMD: &str = "/shutdown";
 
 /// An end waits no longer for the host to be told
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Nor for the disk: what has been synced is safe in its journal
+const DISK_PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Goodbye {
@@ -47,8 +50,16 @@ pub fn power_off() -> ! {
     end(Goodbye::PowerOff, CommandLine::of_this_machine().end)
 }
 
-/// In the place of systemd, which has stopped everything and left its disks clean. Only where a reset ends the machine.
+/// In the place of systemd, which has stopped everything and unmounted what it sees. Only where a reset ends the machine.
 pub fn end_after_systemd(verb: &str) -> ! {
+    rustix::fs::sync();
+    wait_for(DISK_PATIENCE, || {
+        let settled =
+            CommandLine::of_this_machine().boot_config().and_then(|config| mounts::settle_disk(&config.disk_drive));
+        if let Err(failure) = settled {
+            console::say(&format!("the disk is left as after a power cut: {} {}", failure.code, failure.message));
+        }
+    });
     end(Goodbye::of_verb(verb), EndKind::Reset)
 }
 
@@ -71,17 +82,24 @@ fn end(goodbye: Goodbye, by: EndKind) -> ! {
 
 /// A host that is not there, or slow, does not hear it.
 fn tell_host(goodbye: Goodbye, call: impl FnOnce() -> io::Result<OwnedFd> + Send + 'static) {
-    let (told, is_told) = mpsc::channel();
-    let telling = thread::Builder::new().spawn(move || {
+    wait_for(PATIENCE, move || {
         if let Ok(host) = call() {
             // Closing then waits until the hypervisor has taken what was written.
             let _ = set_socket_linger(&host, Some(PATIENCE));
             let _ = rustix::io::write(&host, format!("{}\n", goodbye.word()).as_bytes());
         }
-        let _ = told.send(());
     });
-    if telling.is_ok() {
-        let _ = is_told.recv_timeout(PATIENCE);
+}
+
+/// What is not done by then goes on alone.
+fn wait_for(patience: Duration, work: impl FnOnce() + Send + 'static) {
+    let (done, is_done) = mpsc::channel();
+    let working = thread::Builder::new().spawn(move || {
+        work();
+        let _ = done.send(());
+    });
+    if working.is_ok() {
+        let _ = is_done.recv_timeout(patience);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::thread;
@@ -16,6 +16,7 @@ use rustix::mount::{
 };
 
 use crate::boot_failure::{BootFailure, ToBootFailure};
+use crate::sys;
 
 pub const IMAGE: &str = "/banger/image";
 const LAYERS: &str = "/banger/layers";
@@ -128,6 +129,16 @@ pub fn mount_disk(drive: &str) -> Result<(), BootFailure> {
     make_folder(DISK)?;
     // What is deleted is given back to the host at once: the disk's file there is sparse, and would only ever grow.
     mount(&device, DISK, "ext4", MountFlags::NOATIME, c"errors=remount-ro,discard").or_fail("DISK_UNREADABLE", &device)
+}
+
+/// For the last moment of a machine: the disk below the overlay, which nobody could unmount, is as after an unmount, with
+/// nothing in its journal. Whoever still writes to it waits from then on.
+pub fn settle_disk(drive: &str) -> Result<(), BootFailure> {
+    const FOLDER: &str = "/disk";
+    const CODE: &str = "DISK_UNREADABLE";
+    make_folder(FOLDER)?;
+    mount(format!("/dev/{drive}"), FOLDER, "ext4", MountFlags::NOATIME, c"").or_fail(CODE, FOLDER)?;
+    fs::File::open(FOLDER).and_then(|folder| sys::freeze(folder.as_fd())).or_fail(CODE, "freezing it")
 }
 
 /// The modules of this kernel, for `modprobe` in the machine.
