@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Image } from '@banger/contract/api/images.ts';
 import type { StopResult, Vm } from '@banger/contract/api/vms.ts';
+import { giveBack } from '../../packages/daemon/src/capabilities/give-back.ts';
+import { Task } from '../../packages/daemon/src/platform/task.ts';
 import { createHome } from '../support/banger-home.ts';
 import { sampleEntry, writeBusyboxTarball } from '../support/busybox-image.ts';
 import { findPackageSource } from '../support/package-source.ts';
@@ -76,6 +78,8 @@ test('an image that has no init', async (t) => {
       'tiny',
     ]);
     assert.equal(results[0]?.result.how, 'shut-down');
+    const disk = join(home.paths.data, 'vms', (await show()).id, 'disk.ext4');
+    assert.deepEqual(Object.keys(await giveBack(Task.background(), disk)), ['bytes'], 'it was unmounted');
     // There is no init to wait for
     await home.json(['vm', 'start', '--wait', 'system', 'tiny']);
     await home.json(['vm', 'restart', '--timeout', '10', '--wait', 'system', 'tiny']);

@@ -46,10 +46,17 @@ const db = {
 const image = { name: 'debian', digest, description: 'Debian 13', source: 'catalog', sizeBytes: 2e8, createdAt };
 const notPulled = { digest: null, sizeBytes: null, createdAt: null, usedBy: [], isDefault: false };
 const uses = [
-  { kind: 'vm', name: 'web', bytes: 5e7, usedBy: ['web'], describes: null },
-  { kind: 'image', name: 'debian', bytes: 2e8, usedBy: ['db', 'web'], describes: null },
-  { kind: 'cache', name: 'initramfs', bytes: 8e6, usedBy: [], describes: null },
-  { kind: 'unrecorded', name: 'vms/0123456789ab', bytes: 4e6, usedBy: [], describes: 'the vm old' },
+  { kind: 'vm', name: 'web', bytes: 5e7, usedBy: ['web'], describes: null, comesBackBytes: 3e7 },
+  { kind: 'image', name: 'debian', bytes: 2e8, usedBy: ['db', 'web'], describes: null, comesBackBytes: null },
+  { kind: 'cache', name: 'initramfs', bytes: 8e6, usedBy: [], describes: null, comesBackBytes: null },
+  {
+    kind: 'unrecorded',
+    name: 'vms/0123456789ab',
+    bytes: 4e6,
+    usedBy: [],
+    describes: 'the vm old',
+    comesBackBytes: null,
+  },
 ];
 const session = { user: 'root', tty: false, attached: false, startedUnixMs: Date.parse(createdAt), exit: null };
 

@@ -150,8 +150,9 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     use: ({ id }) => vms.use(id),
     log,
   });
+  const disk = createDiskCapability({ folders, log });
   const capabilities = [
-    createDiskCapability({ folders }),
+    disk,
     createNetworkCapability({ folders, userNetwork, readReach }),
     createFileSyncCapability({ home: settings.home, readWanted: async () => (await config.read()).fileSync, now }),
     createHostSettingsCapability({
@@ -207,7 +208,12 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   });
   const isMaking = () =>
     operations.list().some(({ kind, state }) => state === 'running' && /^vm\.create|\.(pull|import)$/.test(kind));
-  const diskSpace = createDiskSpace({ paths, known, unrecorded, images, kernels, releases, isMaking });
+  const keepsDeleted = ({ state }: VmRecord) =>
+    state.is === 'stopped' || (state.is === 'running' && !drivers.of(state.machine).abilities.givesBackSpace);
+  const diskSpace = createDiskSpace({
+    ...{ paths, known, unrecorded, images, kernels, releases, isMaking },
+    estimateComingBack: (task) => disk.estimate(task, store.vms.list().filter(keepsDeleted)),
+  });
 
   await vms.reconcile();
   await manifests.refresh(store.vms.list());
@@ -260,7 +266,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     await operations.cancelAll(AbortSignal.timeout(CANCEL_TIMEOUT_MS));
     await vms.removeEphemeral();
     publish.releaseAll();
-    vms.releaseAll();
+    await vms.releaseAll();
     server.closeAllConnections();
     store.close();
     lock[Symbol.dispose]();

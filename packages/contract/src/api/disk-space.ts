@@ -12,6 +12,8 @@ const diskUse = z.object({
   usedBy: z.array(z.string()),
   /** What an unrecorded folder says that it is, as "the vm web"; else null */
   describes: z.string().nullable(),
+  /** About how much of it a vm has deleted, and gives back when it next shuts down; null where that is little or unknown */
+  comesBackBytes: z.number().nullable(),
 });
 
 export const diskSpaceSchema = z.object({

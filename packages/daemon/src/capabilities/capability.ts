@@ -32,6 +32,11 @@ export type Capability = {
   hasEnded?(vm: VmRecord): boolean;
   /** Finishes inside the guest, once its agent answers and before the vm counts as running */
   finish?(task: Task, vm: VmRecord, guest: Guest): Promise<void>;
+  /**
+   * After a run by a driver with these abilities, while the vm is stopped and nobody waits. It may take long, is cancelled as
+   * soon as anybody wants the vm, and has let go of everything when it ends.
+   */
+  tidy?(task: Task, vm: VmRecord, ran: DriverAbilities): Promise<void>;
   /** At the daemon's start, once its vms are as they should be: clears what was cut off, and what belongs to no vm */
   sweep?(known: ReadonlySet<VmId>): Promise<void>;
   /** Follows a change of cpus, memory or disk size of a stopped vm; `vm` is the new record */

@@ -6,11 +6,14 @@ import { access, constants, lstat, truncate, writeFile } from 'node:fs/promises'
 import { BangerError } from '@banger/contract/errors.ts';
 import type { VmId } from '@banger/contract/names.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
+import type { DriverAbilities } from '../hypervisor/hypervisor.ts';
 import { runConfined } from '../platform/confine.ts';
 import { freeBytes, isNoSpace, makePrivateFolder, removeTree } from '../platform/files.ts';
+import type { Log } from '../platform/log.ts';
 import type { Task } from '../platform/task.ts';
 import type { VmFolders } from '../store/vm-folders.ts';
 import type { Capability } from './capability.ts';
+import { endGivingBack, estimateGiveBack, giveBack } from './give-back.ts';
 
 /** Below this much free space no new disk is made: the guest would meet a full disk within its first minutes */
 const MIN_FREE_BYTES = 256 * 1024 * 1024;
@@ -25,8 +28,12 @@ const MKFS_OPTIONS =
 
 type VmDisk = { id: VmId; name: string; diskBytes: number };
 
-export function createDiskCapability({ folders }: { folders: VmFolders }): Capability {
-  return { name: 'disk', create, remove, prepare, resize };
+export function createDiskCapability({ folders, log }: { folders: VmFolders; log: Log }) {
+  /** Those that something which gives back space may be at */
+  const atWork = new Set<string>();
+  return { name: 'disk', create, remove, prepare, tidy, sweep, resize, estimate } satisfies Capability & {
+    estimate: unknown;
+  };
 
   async function create(task: Task, { id, diskBytes }: { id: VmId; diskBytes: number }): Promise<void> {
     const { data, disk } = folders.of(id);
@@ -54,12 +61,48 @@ export function createDiskCapability({ folders }: { folders: VmFolders }): Capab
   async function prepare(_task: Task, vm: VmDisk) {
     const { disk } = folders.of(vm.id);
     await sizeOf(disk, vm);
+    await endWork([disk]);
     return { drives: [{ path: disk, readOnly: false }] };
+  }
+
+  async function tidy(task: Task, vm: VmDisk, { givesBackSpace }: DriverAbilities): Promise<void> {
+    if (givesBackSpace) return;
+    const { disk } = folders.of(vm.id);
+    await sizeOf(disk, vm);
+    atWork.add(disk);
+    try {
+      const given = await giveBack(task, disk);
+      if ('obstacle' in given) log.info(`vm ${vm.name}: its disk keeps what was deleted, since ${given.obstacle}`);
+      else if (given.bytes > 0) log.info(`vm ${vm.name}: its disk gave back ${formatSize(given.bytes)}`);
+    } finally {
+      await endWork([disk]);
+    }
+  }
+
+  /** About what the next shutdown gives back of what was deleted, in bytes by name, where it is worth telling. */
+  async function estimate(task: Task, vms: readonly VmDisk[]): Promise<Map<string, number>> {
+    const nameOf = new Map(vms.map(({ id, name }) => [folders.of(id).disk, name]));
+    const estimates = await estimateGiveBack(task, [...nameOf.keys()]);
+    return new Map([...estimates].map(([disk, bytes]) => [nameOf.get(disk) as string, bytes]));
+  }
+
+  async function sweep(known: ReadonlySet<VmId>): Promise<void> {
+    const disks = [...known].map((id) => folders.of(id).disk);
+    for (const disk of disks) atWork.add(disk); // what a daemon that was killed has begun
+    await endWork(disks);
+  }
+
+  /** Nothing costs a start time but what may really be there. Throws PROCESS_STUCK. */
+  async function endWork(disks: readonly string[]): Promise<void> {
+    const left = new Set(disks.filter((disk) => atWork.has(disk)));
+    if (left.size > 0) await endGivingBack(left);
+    for (const disk of left) atWork.delete(disk);
   }
 
   async function resize(_task: Task, { id, diskBytes }: VmDisk, before: VmDisk): Promise<void> {
     const { disk } = folders.of(id);
     const size = await sizeOf(disk, before);
+    await endWork([disk]);
     if (diskBytes < size) {
       throw new BangerError('DISK_SHRINK', {
         message: `The disk has ${formatSize(size)}; it cannot shrink to ${formatSize(diskBytes)}.`,

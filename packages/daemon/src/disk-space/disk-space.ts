@@ -24,6 +24,9 @@ import type { VmRecord } from '../store/records/vms.ts';
 import { allocatedBytesOf } from './measure.ts';
 import { type Found, isPrunable } from './prunable.ts';
 
+/** What nobody could look at by then is not told */
+const ESTIMATE_LIMIT_MS = 5000;
+
 type Base = { name: string; digest: Digest | null; source: 'catalog' | 'import'; usedBy: string[] };
 type Store = { list(): Base[] | Promise<Base[]>; remove(task: Task, name: string): Promise<void> };
 
@@ -34,17 +37,22 @@ type Parts = {
   images: Store;
   kernels: Store;
   releases: { list(): Promise<Hypervisor[]> };
+  /** About what vms give back when they next shut down, in bytes by name, where it is worth telling */
+  estimateComingBack: (task: Task) => Promise<ReadonlyMap<string, number>>;
   /** Whether a vm, an image or a kernel is being made right now */
   isMaking: () => boolean;
 };
 
 export type DiskSpaceDoor = ReturnType<typeof createDiskSpace>;
 
-export function createDiskSpace({ paths, known, unrecorded, images, kernels, releases, isMaking }: Parts) {
+export function createDiskSpace(parts: Parts) {
+  const { paths, known, unrecorded, images, kernels, releases, estimateComingBack, isMaking } = parts;
   return { show, prune };
 
   async function show(): Promise<DiskSpace> {
-    const uses = (await findAll()).map(toUse);
+    const limited = Task.background().withSignal(AbortSignal.timeout(ESTIMATE_LIMIT_MS));
+    const comesBack = await estimateComingBack(limited).catch(() => new Map<string, number>());
+    const uses = (await findAll()).map((found) => toUse(found, found.kind === 'vm' ? comesBack.get(found.name) : null));
     const totalBytes = uses.reduce((sum, { bytes }) => sum + bytes, 0);
     return { uses, totalBytes, freeBytes: await freeBytes(paths.data) };
   }
@@ -190,6 +198,6 @@ export function createDiskSpace({ paths, known, unrecorded, images, kernels, rel
   }
 }
 
-function toUse({ kind, name, bytes, usedBy, describes = null }: Found): DiskUse {
-  return { kind, name, bytes, usedBy, describes };
+function toUse({ kind, name, bytes, usedBy, describes = null }: Found, comesBackBytes: number | null = null): DiskUse {
+  return { kind, name, bytes, usedBy, describes, comesBackBytes };
 }

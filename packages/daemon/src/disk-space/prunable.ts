@@ -1,7 +1,7 @@
 /** What may go, as a decision over what was found. */
 import type { DiskUse } from '@banger/contract/api/disk-space.ts';
 
-export type Found = Omit<DiskUse, 'describes'> & {
+export type Found = Omit<DiskUse, 'describes' | 'comesBackBytes'> & {
   path: string;
   source?: 'catalog' | 'import';
   describes?: string | null;

@@ -9,6 +9,7 @@ export function checkTools(tools: Settings['tools']): Check[] {
     checkTool(tools.passt, 'passt', 'the network of vms'),
     checkTool(tools.pasta, 'passt', 'keeps the network of vms away from this host'),
     checkTool('mkfs.ext4', 'e2fsprogs', 'makes their disks'),
+    checkTool('dumpe2fs', 'e2fsprogs', 'tells what of a disk is free again'),
   ];
 
   function checkTool(tool: string, debianPackage: string, purpose: string): Check {

@@ -46,7 +46,9 @@ export async function finishStop(
   parts.running.remove(vm.id);
   await releaseRun(parts, vm);
   await removeRun(parts.folders.of(vm.id).runtime);
-  return moveVm(parts, vm, { is: 'stopped', why, at: parts.now().toISOString() }, fault);
+  const stopped = moveVm(parts, vm, { is: 'stopped', why, at: parts.now().toISOString() }, fault);
+  if ('machine' in vm.state) parts.tidying.begin(stopped, vm.state.machine);
+  return stopped;
 }
 
 /** Whether the machine ended by itself in time. */

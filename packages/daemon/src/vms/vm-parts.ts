@@ -12,11 +12,13 @@ import { killStarted } from '../platform/started.ts';
 import type { VmFault, VmRecord, VmRecordState, VmRecords } from '../store/records/vms.ts';
 import type { VmFolders } from '../store/vm-folders.ts';
 import type { RunningVms } from './running-vms.ts';
+import type { Tidying } from './tidying.ts';
 import { assertMove } from './vm-states.ts';
 
 export type VmParts = {
   records: VmRecords;
   running: RunningVms;
+  tidying: Tidying;
   folders: VmFolders;
   /** In the order in which they are made; undone in reverse */
   capabilities: readonly Capability[];

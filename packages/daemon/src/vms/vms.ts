@@ -25,16 +25,18 @@ import { setVm } from './set-vm.ts';
 import { showVm } from './show-vm.ts';
 import { startVm } from './start-vm.ts';
 import { stopVm } from './stop-vm.ts';
+import { createTidying } from './tidying.ts';
 import type { VmParts } from './vm-parts.ts';
 import { expectState } from './vm-states.ts';
 import { createWatch } from './watch-machine.ts';
 
 export type Vms = ReturnType<typeof createVms>;
 
-export function createVms(given: Omit<VmParts, 'running'>) {
-  const parts: VmParts = { ...given, running: createRunningVms() };
-  const { records, running, folders, log } = parts;
+export function createVms(given: Omit<VmParts, 'running' | 'tidying'>) {
   const oneAtATime = createOneAtATime();
+  const tidying = createTidying({ ...given, oneAtATime });
+  const parts: VmParts = { ...given, running: createRunningVms(), tidying };
+  const { records, running, folders, log } = parts;
   /** Aborted when the daemon ends: what it does by itself is undone */
   const ending = new AbortController();
   const activity = createActivity(parts);
@@ -85,11 +87,13 @@ export function createVms(given: Omit<VmParts, 'running'>) {
       await reconcile(parts, { adopted: watching.watch, silent: (vm) => void awaitAnswer(vm) });
       idleStop.begin();
       clockKeeper.begin();
+      tidying.open();
     },
-    releaseAll: () => {
+    releaseAll: async () => {
       idleStop.end();
       clockKeeper.end();
       ending.abort();
+      await tidying.end();
       running.releaseAll();
     },
   };
@@ -202,7 +206,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
     const { id } = find(nameOrId);
     const machine = running.find(id)?.machine;
     if (machine) await task.race(machine.exited);
-    await queue(task, id, async () => {}); // what is queued writes the record first
+    if (!tidying.isUnderWay(id)) await queue(task, id, async () => {}); // what is queued writes the record first
     return show(id);
   }
 
@@ -213,6 +217,7 @@ export function createVms(given: Omit<VmParts, 'running'>) {
 
   /** The record is read when the turn comes: the one before may have changed or removed it. */
   function queue<Value>(task: Task, id: VmRecord['id'], work: (vm: VmRecord) => Promise<Value>): Promise<Value> {
+    tidying.interrupt(id);
     return oneAtATime.run(task, id, () => work(find(id)));
   }
 

@@ -19,6 +19,13 @@ export const run: Run<'system df'> = async (cli) => {
   ]);
   cli.print(renderTable(['KIND', 'NAME', 'ON HOST', 'NEEDED BY'], rows));
   cli.print(`\n${formatSize(space.totalBytes)} taken, ${formatSize(space.freeBytes)} free\n`);
+  for (const { name, comesBackBytes } of space.uses) {
+    if (comesBackBytes !== null) {
+      cli.note(
+        `About ${formatSize(comesBackBytes)} of "${name}" was deleted in there, and comes back when the vm next shuts down.`,
+      );
+    }
+  }
   if (space.uses.some(({ kind }) => kind === 'unrecorded')) cli.note(UNRECORDED);
   return 0;
 };
