@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { BangerError, toBangerError } from '@banger/contract/errors.ts';
 import type { Contribution } from '../capabilities/capability.ts';
 import { connectGuest, type Guest } from '../guest/guest.ts';
-import type { Driver, Machine } from '../hypervisor/hypervisor.ts';
+import type { Driver, Machine, MachineExit } from '../hypervisor/hypervisor.ts';
 import { makePrivateFolder } from '../platform/files.ts';
 import { removeRun } from '../platform/remove-run.ts';
 import type { Task } from '../platform/task.ts';
@@ -102,9 +102,7 @@ async function greet(task: Task, parts: VmParts, vm: VmRecord, { machine, consol
   const { promise: ended, reject } = Promise.withResolvers<never>();
   const deadline = AbortSignal.timeout(parts.bootTimeoutMs);
   ended.catch(() => {}); // it may lose the race
-  void machine.exited.then(({ detail }) => {
-    reject(new BangerError('VM_BOOT_FAILED', { message: `"${vm.name}" ended while it booted: ${detail}.` }));
-  });
+  void machine.exited.then((exit) => reject(endedAtBoot(vm, exit)));
   try {
     const limited = task.withSignal(deadline);
     const hello = machine.openAgentStream(limited).then((stream) => connectGuest(limited, stream));
@@ -113,10 +111,15 @@ async function greet(task: Task, parts: VmParts, vm: VmRecord, { machine, consol
   } catch (thrown) {
     task.check(); // cancelled by the user, which is no fault of the guest
     // A machine that dies closes the agent's port before the last of its console is written.
-    await Promise.race([machine.exited, delay(LAST_WORDS_MS, null, { ref: false })]);
+    const exit = await Promise.race([machine.exited, delay(LAST_WORDS_MS, null, { ref: false })]);
+    const why = exit && toBangerError(thrown).code === 'VM_LOST' ? endedAtBoot(vm, exit) : thrown;
     const said = await readConsoleTail(parts.folders.of(vm.id).console, consoleFrom);
-    throw bootFailure(vm, thrown, deadline.aborted ? parts.bootTimeoutMs : null, said);
+    throw bootFailure(vm, why, deadline.aborted ? parts.bootTimeoutMs : null, said);
   }
+}
+
+function endedAtBoot({ name }: VmRecord, { detail }: MachineExit): BangerError {
+  return new BangerError('VM_BOOT_FAILED', { message: `"${name}" ended while it booted: ${detail}.` });
 }
 
 const ANOTHER_BASE = 'Another kernel or image may boot: "banger kernel ls", "banger image ls".';
