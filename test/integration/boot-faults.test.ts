@@ -3,25 +3,40 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Vm } from '@banger/contract/api/vms.ts';
 import type { FakeFaults } from '../support/fake-faults.ts';
-import { createFakeHome } from '../support/fake-home.ts';
+import { createFakeHome, DRIVERS, type FakeDriver } from '../support/fake-home.ts';
 
-type Case = { title: string; faults: Partial<FakeFaults>; code: string; words: RegExp };
+type Case = {
+  title: string;
+  faults: Partial<FakeFaults>;
+  code: string;
+  words: RegExp;
+  /** QEMU unless it says otherwise */
+  drivers?: readonly FakeDriver[];
+};
 
 const CASES: Case[] = [
   { title: 'QEMU is too old', faults: { fault: 'old-version' }, code: 'TOOL_TOO_OLD', words: /6\.2\.0/ },
-  { title: 'QEMU ends at once', faults: { fault: 'exit-at-start' }, code: 'HYPERVISOR_FAILED', words: /told to fail/ },
+  {
+    title: 'the hypervisor ends at once',
+    faults: { fault: 'exit-at-start' },
+    code: 'HYPERVISOR_FAILED',
+    words: /told to fail/,
+    drivers: DRIVERS,
+  },
   { title: 'QEMU gets no memory', faults: { fault: 'no-memory' }, code: 'NOT_ENOUGH_MEMORY', words: /memory/ },
   {
     title: 'the kernel panics',
     faults: { fault: 'panic', afterMs: 300 },
     code: 'VM_BOOT_FAILED',
     words: /Kernel panic - not syncing: told to/,
+    drivers: DRIVERS,
   },
   {
     title: 'the agent never says hello',
     faults: { fault: 'never-hello' },
     code: 'VM_BOOT_TIMEOUT',
     words: /within 4 s\.[\s\S]*\| banger fake machine/,
+    drivers: DRIVERS,
   },
   {
     title: 'the guest is silent',
@@ -29,13 +44,21 @@ const CASES: Case[] = [
     code: 'VM_BOOT_TIMEOUT',
     words: /did not say hello within 4 s, and wrote nothing to its console\.[\s\S]*hint: Another kernel/,
   },
-  { title: 'the agent reports a failed boot', faults: { fault: 'boot-fail' }, code: 'VM_BOOT_FAILED', words: /./ },
+  {
+    title: 'the agent reports a failed boot',
+    faults: { fault: 'boot-fail' },
+    code: 'VM_BOOT_FAILED',
+    words: /./,
+    drivers: DRIVERS,
+  },
   { title: 'the agent floods', faults: { fault: 'flood-before-ready' }, code: 'AGENT_PROTOCOL', words: /./ },
 ];
 
-for (const { title, faults, code, words } of CASES) {
-  test(`${title}: ${code}, and nothing is left`, async (t) => {
-    const home = await createFakeHome(t, { BANGER_BOOT_TIMEOUT_MS: '4000' });
+const TRIALS = CASES.flatMap(({ drivers = ['qemu'], ...each }) => drivers.map((driver) => ({ ...each, driver })));
+
+for (const { title, faults, code, words, driver } of TRIALS) {
+  test(`${driver}: ${title}: ${code}, and nothing is left`, async (t) => {
+    const home = await createFakeHome(t, { BANGER_BOOT_TIMEOUT_MS: '4000' }, driver);
     home.setFaults(faults);
     const { stdout, stderr, code: exit } = await home.run(['vm', 'run', '--rm', '--', 'true']);
     assert.match(stderr, new RegExp(`\\(${code}\\)`));

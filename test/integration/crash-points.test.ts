@@ -10,7 +10,7 @@ import { type TestContext, test } from 'node:test';
 import type { Image } from '@banger/contract/api/images.ts';
 import type { Vm } from '@banger/contract/api/vms.ts';
 import { findByArgument } from '../../packages/daemon/src/platform/processes.ts';
-import { createFakeHome } from '../support/fake-home.ts';
+import { createFakeHome, DRIVERS, type FakeDriver } from '../support/fake-home.ts';
 
 type Home = Awaited<ReturnType<typeof createFakeHome>>;
 
@@ -25,16 +25,19 @@ test('a daemon that is killed while it creates a vm', async (t) => {
   });
 });
 
-test('a daemon that is killed while it starts a vm', async (t) => {
-  await killAtEachTouch(t, {
-    prepare: async (home) => {
-      await home.run(['vm', 'create', '--name', 'web']);
-      await home.run(['vm', 'kill', 'web']);
-    },
-    command: ['vm', 'start', 'web'],
-    check: (vm) => assert.ok(vm && ['stopped', 'running'].includes(vm.state.is)),
+for (const driver of DRIVERS) {
+  test(`a daemon that is killed while it starts a vm (${driver})`, async (t) => {
+    await killAtEachTouch(t, {
+      driver,
+      prepare: async (home) => {
+        await home.run(['vm', 'create', '--name', 'web']);
+        await home.run(['vm', 'kill', 'web']);
+      },
+      command: ['vm', 'start', 'web'],
+      check: (vm) => assert.ok(vm && ['stopped', 'running'].includes(vm.state.is)),
+    });
   });
-});
+}
 
 test('a daemon that is killed while it stops a vm', async (t) => {
   await killAtEachTouch(t, {
@@ -97,6 +100,8 @@ test('what a killed daemon left half-made goes when the next one starts', async 
 });
 
 type Story = {
+  /** QEMU unless it says otherwise */
+  driver?: FakeDriver;
   /** Brings the vm into the state that the command begins with */
   prepare: (home: Home) => Promise<void>;
   command: string[];
@@ -104,9 +109,9 @@ type Story = {
   check: (vm: Vm | undefined) => void;
 };
 
-async function killAtEachTouch(t: TestContext, { prepare, command, check }: Story): Promise<void> {
+async function killAtEachTouch(t: TestContext, { driver, prepare, command, check }: Story): Promise<void> {
   const hook = new URL('../support/crash-after.ts', import.meta.url).pathname;
-  const home = await createFakeHome(t, { BANGER_TEST_IMPORT: hook });
+  const home = await createFakeHome(t, { BANGER_TEST_IMPORT: hook }, driver);
   const armedBy = join(home.folder, 'crash');
   home.env.BANGER_CRASH_FILE = armedBy;
   let crashes = 0;

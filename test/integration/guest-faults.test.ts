@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Vm } from '@banger/contract/api/vms.ts';
 import { findByArgument, killProcess } from '../../packages/daemon/src/platform/processes.ts';
-import { createFakeHome } from '../support/fake-home.ts';
+import { createFakeHome, DRIVERS } from '../support/fake-home.ts';
 import { watchOutput } from '../support/watch-output.ts';
 
 test('garbage instead of frames ends the command with a clear error', async (t) => {
@@ -59,31 +59,42 @@ test('an agent that ends and comes back costs the commands that ran, and nothing
   assert.equal((await home.json<Vm>(['vm', 'show', 'web'])).fault, null);
 });
 
-test('a machine that ends by itself is recorded as crashed, and the command ends', async (t) => {
-  const home = await createFakeHome(t);
-  home.setFaults({ fault: 'die-after-ready', afterMs: 1500 });
-  const { code } = await home.run(['vm', 'run', '--name', 'web', '--', 'sh', '-c', 'sleep 100']);
-  assert.notEqual(code, 0);
-  const { state } = await home.untilVm('web', (vm) => vm.state.is === 'stopped');
-  assert.notEqual(state.is === 'stopped' && state.why, 'shut-down');
-});
+for (const driver of DRIVERS) {
+  test(`${driver}: a machine that ends by itself is recorded as crashed, and the command ends`, async (t) => {
+    const home = await createFakeHome(t, {}, driver);
+    home.setFaults({ fault: 'die-after-ready', afterMs: 1500 });
+    const { code } = await home.run(['vm', 'run', '--name', 'web', '--', 'sh', '-c', 'sleep 100']);
+    assert.notEqual(code, 0);
+    const { state } = await home.untilVm('web', (vm) => vm.state.is === 'stopped');
+    assert.notEqual(state.is === 'stopped' && state.why, 'shut-down');
+  });
 
-test('a network that ends is told, also by a daemon that was not there, and a restart gives a new one', async (t) => {
-  const home = await createFakeHome(t);
-  const { id } = await home.json<Vm>(['vm', 'create', '--name', 'web', '--start']);
-  const endNetwork = async () => {
-    for (const peer of findByArgument(`${home.paths.runtime}/vms/${id}/passt.log`)) await killProcess(peer);
-  };
-  await endNetwork();
-  const { fault } = await home.untilVm('web', (vm) => vm.fault !== null);
-  assert.equal(fault?.code, 'NETWORK_FAILED');
-  assert.match(fault?.message ?? '', /"banger vm restart web"/);
-  await home.json(['vm', 'restart', 'web']);
-  assert.equal((await home.json<Vm>(['vm', 'show', 'web'])).fault, null);
+  test(`${driver}: a network that ends is told, also by a daemon that was not there, and a restart gives a new one`, async (t) => {
+    const home = await createFakeHome(t, {}, driver);
+    const { id } = await home.json<Vm>(['vm', 'create', '--name', 'web', '--start']);
+    const endNetwork = async () => {
+      for (const peer of findByArgument(`${home.paths.runtime}/vms/${id}/passt.log`)) await killProcess(peer);
+    };
+    await endNetwork();
+    const { fault } = await home.untilVm('web', (vm) => vm.fault !== null);
+    assert.equal(fault?.code, 'NETWORK_FAILED');
+    assert.match(fault?.message ?? '', /"banger vm restart web"/);
+    await home.json(['vm', 'restart', 'web']);
+    assert.equal((await home.json<Vm>(['vm', 'show', 'web'])).fault, null);
 
+    await home.killDaemon();
+    await endNetwork();
+    assert.equal((await home.json<Vm>(['vm', 'show', 'web'])).fault?.code, 'NETWORK_FAILED');
+  });
+}
+
+test('a guest that halts has powered its machine off, also where no daemon was there to see it', async (t) => {
+  const home = await createFakeHome(t, {}, 'firecracker');
+  home.setFaults({ fault: 'halts', afterMs: 1000 });
+  await home.json(['vm', 'create', '--name', 'web', '--start']);
   await home.killDaemon();
-  await endNetwork();
-  assert.equal((await home.json<Vm>(['vm', 'show', 'web'])).fault?.code, 'NETWORK_FAILED');
+  const { state, fault } = await home.untilVm('web', (vm) => vm.state.is === 'stopped');
+  assert.deepEqual([state.is === 'stopped' && state.why, fault], ['guest', null]);
 });
 
 test('a guest that reboots comes back, and one that does so for ever stays off', async (t) => {
@@ -103,19 +114,21 @@ test('a guest that reboots comes back, and one that does so for ever stays off',
   assert.match(fault?.message ?? '', /^It rebooted 9 times within 2 min, so it stays off\.$/);
 });
 
-test('a guest that panicked once comes back from a later reboot', async (t) => {
-  const home = await createFakeHome(t);
-  await home.json(['vm', 'create', '--name', 'web']);
-  home.setFaults({ fault: 'panic', afterMs: 100 });
-  assert.match((await home.run(['vm', 'start', 'web'])).stderr, /Kernel panic/);
-  home.setFaults({ fault: 'reset-after-ready', afterMs: 1000 });
-  const before = await home.json<{ results: { result: Vm }[] }>(['vm', 'start', 'web']);
-  home.setFaults({});
-  const pidOf = ({ state }: Vm) => (state.is === 'running' ? state.pid : null);
-  const first = pidOf(before.results[0]?.result as Vm);
-  const { fault } = await home.untilVm('web', (vm) => pidOf(vm) !== null && pidOf(vm) !== first);
-  assert.equal(fault, null);
-});
+for (const driver of DRIVERS) {
+  test(`${driver}: a guest that panicked once comes back from a later reboot`, async (t) => {
+    const home = await createFakeHome(t, {}, driver);
+    await home.json(['vm', 'create', '--name', 'web']);
+    home.setFaults({ fault: 'panic', afterMs: 100 });
+    assert.match((await home.run(['vm', 'start', 'web'])).stderr, /Kernel panic/);
+    home.setFaults({ fault: 'reset-after-ready', afterMs: 1000 });
+    const before = await home.json<{ results: { result: Vm }[] }>(['vm', 'start', 'web']);
+    home.setFaults({});
+    const pidOf = ({ state }: Vm) => (state.is === 'running' ? state.pid : null);
+    const first = pidOf(before.results[0]?.result as Vm);
+    const { fault } = await home.untilVm('web', (vm) => pidOf(vm) !== null && pidOf(vm) !== first);
+    assert.equal(fault, null);
+  });
+}
 
 test('an init that cannot be started is told with its reason, and not started again and again', async (t) => {
   const home = await createFakeHome(t);

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Vm } from '@banger/contract/api/vms.ts';
-import { createFakeHome } from '../support/fake-home.ts';
+import { createFakeHome, DRIVERS, type FakeDriver } from '../support/fake-home.ts';
 
-async function createSilentVm(t: TestContext) {
-  const home = await createFakeHome(t);
+async function createSilentVm(t: TestContext, driver: FakeDriver = 'qemu') {
+  const home = await createFakeHome(t, {}, driver);
   const { state } = await home.json<Vm>(['vm', 'create', '--name', 'web', '--start']);
   assert.ok(state.is === 'running');
   await home.killDaemon();
@@ -13,31 +13,41 @@ async function createSilentVm(t: TestContext) {
   return { ...home, pid: state.pid };
 }
 
-test('it is shown as it is, and used again as soon as it answers', async (t) => {
-  const home = await createSilentVm(t);
-  const silent = await home.json<Vm>(['vm', 'show', 'web']);
-  assert.deepEqual([silent.state.is, silent.fault?.code], ['running', 'VM_SILENT']);
-  for (const words of [
-    ['vm', 'exec', 'web', '--', 'true'],
-    ['vm', 'stop', 'web'],
-  ]) {
-    const { code, stderr } = await home.run(words);
-    assert.equal(code, 75);
-    assert.match(stderr, /VM_SILENT/);
-  }
+for (const driver of DRIVERS) {
+  test(`${driver}: it is shown as it is, and used again as soon as it answers`, async (t) => {
+    const home = await createSilentVm(t, driver);
+    const silent = await home.json<Vm>(['vm', 'show', 'web']);
+    assert.deepEqual([silent.state.is, silent.fault?.code], ['running', 'VM_SILENT']);
+    for (const words of [
+      ['vm', 'exec', 'web', '--', 'true'],
+      ['vm', 'stop', 'web'],
+    ]) {
+      const { code, stderr } = await home.run(words);
+      assert.equal(code, 75);
+      assert.match(stderr, /VM_SILENT/);
+    }
 
-  await home.killDaemon();
-  assert.equal(
-    (await home.json<Vm>(['vm', 'show', 'web'])).state.is,
-    'running',
-    'a second daemon does not kill it either',
-  );
+    await home.killDaemon();
+    assert.equal(
+      (await home.json<Vm>(['vm', 'show', 'web'])).state.is,
+      'running',
+      'a second daemon does not kill it either',
+    );
 
-  process.kill(home.pid, 'SIGCONT');
-  const { state } = await home.untilVm('web', (vm) => vm.fault === null);
-  assert.ok(state.is === 'running' && state.pid === home.pid);
-  assert.equal((await home.run(['vm', 'exec', 'web', '--', 'echo', 'here'])).stdout, 'here\n');
-});
+    process.kill(home.pid, 'SIGCONT');
+    const { state } = await home.untilVm('web', (vm) => vm.fault === null);
+    assert.ok(state.is === 'running' && state.pid === home.pid);
+    assert.equal((await home.run(['vm', 'exec', 'web', '--', 'echo', 'here'])).stdout, 'here\n');
+  });
+
+  test(`${driver}: one that ends without having answered has crashed`, async (t) => {
+    const home = await createSilentVm(t, driver);
+    await home.json(['vm', 'ls']);
+    process.kill(home.pid, 'SIGKILL');
+    const { state } = await home.untilVm('web', (vm) => vm.state.is === 'stopped');
+    assert.equal(state.is === 'stopped' && state.why, 'crashed');
+  });
+}
 
 test('it can be killed and removed all the same', async (t) => {
   const home = await createSilentVm(t);
@@ -49,12 +59,4 @@ test('it can be killed and removed all the same', async (t) => {
   process.kill(state.pid, 'SIGSTOP');
   assert.equal((await home.run(['vm', 'rm', '--force', 'web'])).code, 0);
   assert.deepEqual(await home.leftovers(), []);
-});
-
-test('one that ends without having answered has crashed', async (t) => {
-  const home = await createSilentVm(t);
-  await home.json(['vm', 'ls']);
-  process.kill(home.pid, 'SIGKILL');
-  const { state } = await home.untilVm('web', (vm) => vm.state.is === 'stopped');
-  assert.equal(state.is === 'stopped' && state.why, 'crashed');
 });

@@ -21,7 +21,7 @@ export type FakeFault =
   | 'agent-gone' // the agent ends when a command is begun, and never comes back
   | 'agent-restarts' // the agent ends when a command gets input, and another one takes its place
   | 'agent-dies' // the agent's stream ends when a command is begun
-  | 'halts' // Firecracker's: shows an old log of a power off, and halts instead of ending
+  | 'halts' // Firecracker's: shows an old log of a power off, and halts instead of ending, at the latest after `afterMs`
   | 'hang-on-shutdown'; // takes the request and goes on
 
 export type FakeFaults = {

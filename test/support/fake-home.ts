@@ -1,33 +1,52 @@
-/** A home whose hypervisor is the fake one: the real command and the real daemon, and faults on demand. */
-import { writeFile } from 'node:fs/promises';
+/** A home whose hypervisor is a fake one: the real command and the real daemon, and faults on demand. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { TestContext } from 'node:test';
+import type { DriverName } from '@banger/contract/api/vms.ts';
 import { CHECKOUT, createHome } from './banger-home.ts';
 import { type FakeFaults, writeFakeFaults } from './fake-faults.ts';
 
-const FAKE_QEMU = join(CHECKOUT, 'test/support/fake-qemu');
+/** For stories in which it matters what runs the machine */
+export const DRIVERS = ['qemu', 'firecracker'] as const satisfies readonly DriverName[];
+export type FakeDriver = (typeof DRIVERS)[number];
 
-export async function createFakeHome(t: TestContext, env: Record<string, string> = {}) {
+export async function createFakeHome(t: TestContext, env: Record<string, string> = {}, driver: FakeDriver = 'qemu') {
   const home = await createHome(t);
   const faultsPath = join(home.folder, 'faults.json');
-  const qemuPath = join(home.folder, 'qemu');
+  const program = join(home.folder, driver);
   // What the daemon starts gets nothing of its environment.
-  await writeFile(qemuPath, `#!/bin/sh\nBANGER_FAKE_QEMU=${faultsPath} exec ${FAKE_QEMU} "$@"\n`, { mode: 0o700 });
+  const settings = `BANGER_FAKE_${driver.toUpperCase()}=${faultsPath}`;
+  await writeFile(program, `#!/bin/sh\n${settings} exec ${join(CHECKOUT, `test/support/fake-${driver}`)} "$@"\n`, {
+    mode: 0o700,
+  });
   // Its guest's commands are this host's.
   const sees = ['/etc', '/tmp', home.folder, CHECKOUT].join(':');
   Object.assign(home.env, {
-    ...{ BANGER_QEMU: qemuPath, BANGER_HYPERVISOR_SEES: sees },
-    BANGER_FIRECRACKER: 'no-firecracker', // where a real one is installed too, auto would take that
+    BANGER_HYPERVISOR_SEES: sees,
+    ...{ BANGER_QEMU: 'no-qemu', BANGER_FIRECRACKER: 'no-firecracker' }, // a real one is not to take its place
+    [`BANGER_${driver.toUpperCase()}`]: program,
     ...env,
   });
+  if (driver === 'firecracker') home.env.BANGER_KVM = await pretendKvm(home.folder, home.paths.cache);
   servePrograms(t, join(home.folder, 'programs.sock'));
   return {
     ...home,
     /** For every machine that starts from now on */
     setFaults: (faults: Partial<FakeFaults>) => writeFakeFaults(faultsPath, faults),
   };
+}
+
+/** A device that opens, and the word that a guest ran on it: a proof would start a machine of its own, with the same faults. */
+async function pretendKvm(folder: string, cacheFolder: string): Promise<string> {
+  const device = join(folder, 'kvm');
+  await writeFile(device, '');
+  const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+  const verdict = { bootId, version: '1.16.1', booted: '', works: true };
+  await mkdir(cacheFolder, { recursive: true });
+  await writeFile(join(cacheFolder, 'kvm-firecracker.json'), JSON.stringify(verdict), { mode: 0o600 });
+  return device;
 }
 
 /** The fake guest's programs are the test's, which the fake hypervisor, without a network, reaches by this. */

@@ -127,7 +127,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const userNetwork = createUserNetwork(networkTools(settings));
   const proveKvm = createKvmProof({
     log,
-    cacheFolder: paths.cache,
+    ...{ cacheFolder: paths.cache, kvmDevice: settings.kvmDevice },
     helloLimitMs: settings.bootTimeoutMs / 2,
     greet: async (task, machine) => greetAgent(task, await machine.openAgentStream(task)),
   });
@@ -139,7 +139,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const drivers = createDrivers([
     createFirecrackerDriver({
       findProgram: () => locateProgram(pulledPrograms(paths), tools.firecracker),
-      ...{ linkPath: settings.linkPath, startVmm, log, proveKvm },
+      ...{ linkPath: settings.linkPath, kvmDevice: settings.kvmDevice, startVmm, log, proveKvm },
     }),
     createQemuDriver({ qemuPath: tools.qemu, startVmm, log, proveKvm }),
   ]);

@@ -30,6 +30,7 @@ export function readSettings(env: NodeJS.ProcessEnv, handed: Pick<Settings, 'pro
       passt: env.BANGER_PASST ?? 'passt',
       pasta: env.BANGER_PASTA ?? 'pasta',
     },
+    kvmDevice: env.BANGER_KVM ?? '/dev/kvm',
     hypervisorSees: (env.BANGER_HYPERVISOR_SEES ?? '').split(':').filter(Boolean),
     ownerEnv: {
       HOME: home,

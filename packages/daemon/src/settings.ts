@@ -11,6 +11,8 @@ export type Settings = {
   linkPath: string;
   catalogFolder: string;
   tools: { qemu: string; firecracker: string; passt: string; pasta: string };
+  /** "/dev/kvm", except in a test */
+  kvmDevice: string;
   /** What a hypervisor of a test's sees of this host, and may change, besides what its machine is made of */
   hypervisorSees: readonly string[];
   /** By what the owner's own git would find its config: HOME, XDG_CONFIG_HOME */
