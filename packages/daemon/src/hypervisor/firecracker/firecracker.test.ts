@@ -1,66 +1,34 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { encodeFrame, FRAME } from '@banger/contract/guest/frames.ts';
 import { VSOCK_PORTS } from '@banger/contract/guest/vsock.ts';
-import type { VmId } from '@banger/contract/names.ts';
-import { type FakeFaults, writeFakeFaults } from '../../../../../test/support/fake-faults.ts';
-import { connectGuest } from '../../guest/guest.ts';
 import { createLog } from '../../platform/log.ts';
-import { findByArgument, isStopped, killProcess } from '../../platform/processes.ts';
+import { findByArgument, isStopped } from '../../platform/processes.ts';
 import { Task } from '../../platform/task.ts';
-import { testDriver } from '../driver-suite.ts';
-import type { Driver, Machine, MachinePlan, Trial } from '../hypervisor.ts';
+import { greet, testOnFake } from '../fake-driver-suite.ts';
+import type { Driver, Machine, Trial } from '../hypervisor.ts';
 import { createShutIn } from '../shut-in.ts';
 import { createFirecrackerDriver } from './firecracker.ts';
 import { machineFiles } from './plan-config.ts';
 
-const checkout = fileURLToPath(new URL('../../../../..', import.meta.url));
-const fakeFirecracker = join(checkout, 'test/support/fake-firecracker');
 const task = Task.background();
 const log = createLog(() => {});
 const PARTS = { log, linkPath: '/nonexistent/banger-link', proveKvm: async () => true };
-const FAKE_PLAN = {
-  ...{ kernelPath: fakeFirecracker, initramfsPath: fakeFirecracker, kernelArguments: [] },
-  ...{ cpus: 1, memoryBytes: 2 ** 28 },
-};
 
-testDriver("Firecracker's driver on the fake", {
-  driver: createFirecrackerDriver({
-    ...PARTS,
-    findProgram: async () => fakeFirecracker,
-    startVmm: createShutIn({ alsoSeen: [checkout] }),
-  }),
-  plan: FAKE_PLAN,
-  greet: async (machine) => void (await greet(machine)),
-  endGuest: async (machine) => {
-    await (await greet(machine)).shutdown(task, 'poweroff');
-    return 'power-off';
-  },
+const { makeFaulty, program } = testOnFake<Partial<Parameters<typeof createFirecrackerDriver>[0]>>({
+  name: 'firecracker',
+  createDriver: (path, startVmm, given) =>
+    createFirecrackerDriver({ ...PARTS, findProgram: async () => path, startVmm, ...given }),
+  failure: /machine: this machine was told to fail$/,
+  oldVersion: /1\.13\.1 is installed/,
 });
 
-async function greet(machine: Machine) {
-  return connectGuest(task, await machine.openAgentStream(task));
-}
-
-test('what Firecracker says when it cannot start reaches the user, and nothing is left', async (t) => {
-  const { launch, plan } = await makeFaulty(t, { fault: 'exit-at-start' });
-  await assert.rejects(launch(), { code: 'HYPERVISOR_FAILED', message: /machine: this machine was told to fail$/ });
-  assert.deepEqual(findByArgument(plan.runtimeFolder), []);
-});
-
-test('memory that the host does not have is told as that', async (t) => {
-  const { launch } = await makeFaulty(t, { fault: 'no-memory' });
-  await assert.rejects(launch(), { code: 'NOT_ENOUGH_MEMORY', message: /256 MiB/ });
-});
-
-test('what keeps Firecracker from running vms here is told: its program, its version, KVM', async (t) => {
+test('what keeps Firecracker from running vms here is told: its program, KVM', async (t) => {
   const whyOf = async (driver: Driver, given: Trial | null = null) => (await driver.findObstacle(task, given))?.why;
   const missing = createFirecrackerDriver({
     ...PARTS,
@@ -68,20 +36,11 @@ test('what keeps Firecracker from running vms here is told: its program, its ver
     startVmm: createShutIn(),
   });
   assert.match((await whyOf(missing)) ?? '', /is not installed$/);
-  const old = await makeFaulty(t, { fault: 'old-version' });
-  assert.match((await whyOf(old.driver)) ?? '', /1\.13\.1 is installed/);
   const without = await makeFaulty(t, {}, { kvmDevice: '/nonexistent/kvm', proveKvm: async () => false });
   assert.match((await whyOf(without.driver)) ?? '', /KVM runs no guests/);
   assert.match((await whyOf(without.driver, without.plan)) ?? '', /KVM runs no guests/);
-  const good = await makeFaulty(t, {}, { kvmDevice: fakeFirecracker });
+  const good = await makeFaulty(t, {}, { kvmDevice: program });
   assert.deepEqual([await whyOf(good.driver), await whyOf(good.driver, good.plan)], [undefined, undefined]);
-});
-
-test('a machine whose kernel panics has ended by a reset, with the panic in its console', async (t) => {
-  const { launch, plan } = await makeFaulty(t, { fault: 'panic', afterMs: 20 });
-  const machine = await launch();
-  assert.deepEqual(await machine.exited, { by: 'guest', how: 'reset', detail: 'guest reset' });
-  assert.match(await readFile(plan.consolePath, 'utf8'), /Kernel panic/);
 });
 
 test('a machine waits before the disk of the host is full, is taken over as it waits, and goes on by itself', async (t) => {
@@ -192,31 +151,4 @@ test('a socket that is not what it was keeps nobody waiting for the end of its m
 function stallOf(machine: Machine) {
   const before = machine.stall;
   return new Promise((resolve) => machine.onStall((stall) => stall !== before && resolve(stall)));
-}
-
-async function makeFaulty(
-  t: TestContext,
-  faults: Partial<FakeFaults>,
-  parts: Partial<Parameters<typeof createFirecrackerDriver>[0]> = {},
-) {
-  const folder = await mkdtemp(join(tmpdir(), 'banger-firecracker-'));
-  t.after(async () => {
-    for (const found of findByArgument(folder)) await killProcess(found);
-    await rm(folder, { recursive: true, force: true });
-  });
-  const faultsPath = join(folder, 'faults.json');
-  writeFakeFaults(faultsPath, faults);
-  const firecrackerPath = join(folder, 'firecracker');
-  const script = `#!/bin/sh\nBANGER_FAKE_FIRECRACKER=${faultsPath} exec ${fakeFirecracker} "$@"\n`;
-  await writeFile(firecrackerPath, script, { mode: 0o700 });
-  const driver = createFirecrackerDriver({
-    ...{ ...PARTS, findProgram: async () => firecrackerPath, startVmm: createShutIn({ alsoSeen: [checkout, folder] }) },
-    ...parts,
-  });
-  const plan: MachinePlan = {
-    ...FAKE_PLAN,
-    ...{ vmId: '0123456789ab' as VmId, runtimeFolder: folder, drives: [], network: null },
-    ...{ consolePath: join(folder, 'console.txt'), logPath: join(folder, 'log.txt') },
-  };
-  return { driver, plan, launch: () => driver.launch(task, plan) };
 }
