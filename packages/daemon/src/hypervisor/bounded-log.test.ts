@@ -8,10 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { openFifo } from '../platform/fifos.ts';
 import { createLog } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
 import { connectSocket, type OnRead } from '../platform/unix-sockets.ts';
-import { keepBoundedLog, openFifo } from './bounded-log.ts';
+import { keepBoundedLog } from './bounded-log.ts';
 
 const log = createLog(() => {});
 

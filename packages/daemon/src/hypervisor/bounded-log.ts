@@ -10,8 +10,8 @@
  * busy with that; so it may do so for a while, as in a boot, and then is read at a pace, which slows its console down
  * and nothing else.
  */
-import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { cutToNewest } from '../platform/cut-file.ts';
 import { isNoSpace } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
@@ -24,7 +24,6 @@ const MAX_LOG_BYTES = 1024 * 1024;
 const BURST_READS = 50_000;
 /** After the burst, between two reads: the socket's buffer fills meanwhile */
 const PAUSE_MS = 5;
-const READ_BYTES = 64 * 1024;
 
 export type BoundedLog = {
   /** Resolves when its writers have ended and all of it is in the file */
@@ -97,16 +96,6 @@ export async function keepBoundedLog({
       warn(fault);
     }
   }
-}
-
-/** The reading end of a FIFO that has a writer; it ends when the last one has closed it. */
-export function openFifo(path: string, onRead: OnRead): Socket {
-  const buffer = Buffer.allocUnsafe(READ_BYTES);
-  return new Socket({
-    fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK),
-    ...{ readable: true, writable: false },
-    onread: { buffer, callback: (lengthBytes) => onRead(buffer.subarray(0, lengthBytes)) },
-  });
 }
 
 function openOrWarn(path: string, warn: (fault: unknown) => void): number | null {

@@ -18,7 +18,7 @@ import { describeEnding } from './describe-exit.ts';
 import { GuestSockets } from './guest-sockets.ts';
 import type { HaltLooks } from './halt-watch.ts';
 import { FirecrackerMachine } from './machine.ts';
-import { keepOutputs, makeFifos } from './outputs.ts';
+import { keepOutputs, makeEnds } from './outputs.ts';
 import { machineFiles, planArguments, planConfig, TAP_OF_STREAM } from './plan-config.ts';
 import { checkRoom, type RoomSource } from './space-watch.ts';
 
@@ -49,7 +49,7 @@ export async function launchFirecracker(
   const logStart = await sizeOfLog(logPath);
 
   await using undo = new UndoStack(log);
-  const ends = await makeFifos(task, files, logPath);
+  const ends = await makeEnds(task, files, logPath);
   undo.add('close what it writes to', ends.close);
   const outputs = await keepOutputs(files, plan.consolePath, log);
   undo.add('let go of what it writes', outputs.stop);

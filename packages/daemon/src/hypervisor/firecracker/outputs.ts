@@ -4,12 +4,12 @@
  * Both come by FIFOs. Firecracker holds each open for reading too, so that it never waits for a reader and is never told
  * that there is none: what finds no room is dropped. They end with the process, once all of it was read.
  */
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { symlink } from 'node:fs/promises';
+import { makeFifos, openFifo, openForProcess } from '../../platform/fifos.ts';
 import type { Log } from '../../platform/log.ts';
-import { runProcess } from '../../platform/run-process.ts';
 import type { Task } from '../../platform/task.ts';
-import { keepBoundedLog, openFifo } from '../bounded-log.ts';
+import { keepBoundedLog } from '../bounded-log.ts';
 import { ConsoleWords } from './console-words.ts';
 import { LogWords } from './log-words.ts';
 import type { machineFiles } from './plan-config.ts';
@@ -29,12 +29,11 @@ export type Outputs = {
 /** The ends that the process gets; to be closed once it has them. Safe to repeat. */
 export type WritingEnds = { stdout: number; stderr: number; close(): void };
 
-export async function makeFifos(task: Task, files: Files, logPath: string): Promise<WritingEnds> {
-  await runProcess(task, ['mkfifo', '--mode=600', files.consoleFifo, files.logFifo]);
+export async function makeEnds(task: Task, files: Files, logPath: string): Promise<WritingEnds> {
+  const fifos = [files.consoleFifo, files.logFifo];
+  await makeFifos(task, fifos);
   await symlink(logPath, files.logLink);
-  const [stdout, stderr] = [files.consoleFifo, files.logFifo].map((path) =>
-    openSync(path, constants.O_RDWR | constants.O_NONBLOCK),
-  ) as [number, number];
+  const [stdout, stderr] = fifos.map(openForProcess) as [number, number];
   let isOpen = true;
   return { stdout, stderr, close };
 
