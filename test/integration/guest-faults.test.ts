@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Vm } from '@banger/contract/api/vms.ts';
-import { findByArgument, killProcess } from '../../packages/daemon/src/platform/processes.ts';
+import { findByArgument, killProcess, listProcesses } from '../../packages/daemon/src/platform/processes.ts';
 import { createFakeHome, DRIVERS } from '../support/fake-home.ts';
 import { watchOutput } from '../support/watch-output.ts';
 
@@ -87,6 +87,17 @@ for (const driver of DRIVERS) {
     assert.equal((await home.json<Vm>(['vm', 'show', 'web'])).fault?.code, 'NETWORK_FAILED');
   });
 }
+
+test('one that breaks on the way to the guest is told in the same way', async (t) => {
+  const home = await createFakeHome(t, {}, 'firecracker');
+  const { id } = await home.json<Vm>(['vm', 'create', '--name', 'web', '--start']);
+  const [relay] = listProcesses(({ argv }) => argv[1] === 'relay' && argv.at(-1)?.includes(`/vms/${id}/`) === true);
+  assert.ok(relay);
+  await killProcess(relay);
+  const { fault } = await home.untilVm('web', (vm) => vm.fault !== null);
+  assert.equal(fault?.code, 'NETWORK_FAILED');
+  assert.match(fault?.message ?? '', /"banger vm restart web"/);
+});
 
 test('a guest that halts has powered its machine off, also where no daemon was there to see it', async (t) => {
   const home = await createFakeHome(t, {}, 'firecracker');

@@ -39,8 +39,7 @@ async function main(): Promise<void> {
   await listen(sockets.get('qmp'), (socket) => serveQmp(socket, qmpClients));
   for (const netdev of options('-netdev')) {
     const peer = connect(field(netdev, 'addr.path'));
-    peer.on('error', () => {}); // "close" follows
-    peer.on('close', () => tell(qmpClients, 'NETDEV_STREAM_DISCONNECTED', { 'netdev-id': field(netdev, 'id') }));
+    peer.on('error', () => {}); // it goes on without it
   }
 
   const power = {

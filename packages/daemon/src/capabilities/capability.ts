@@ -30,6 +30,8 @@ export type Capability = {
   adopt?(vm: VmRecord): Promise<void>;
   /** Whether what this run was given has ended before it */
   hasEnded?(vm: VmRecord): boolean;
+  /** Calls when that ends, whichever daemon gave it. Returns what ends the watch. */
+  watchEnd?(vm: VmRecord, onEnd: () => void): () => void;
   /** Finishes inside the guest, once its agent answers and before the vm counts as running */
   finish?(task: Task, vm: VmRecord, guest: Guest): Promise<void>;
   /**

@@ -21,6 +21,7 @@ export function createNetworkCapability({ folders, userNetwork, readReach }: Net
       return { network: { machine: { by: 'stream', socketPath: link.socketPath }, guest: link.network } };
     },
     hasEnded: ({ id }) => userNetwork.hasEnded(folders.of(id).runtime),
+    watchEnd: ({ id }, onEnd) => userNetwork.watchEnd(folders.of(id).runtime, onEnd),
     async release({ id }) {
       await userNetwork.release(folders.of(id).runtime);
     },

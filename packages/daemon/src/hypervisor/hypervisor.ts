@@ -100,8 +100,6 @@ export type Machine = {
   readonly stall: MachineStall | null;
   /** Called when the guest stalls, and with null when it goes on, which it does by itself. One listener. */
   onStall(listener: (stall: MachineStall | null) => void): void;
-  /** Called when what carries its network has ended, which leaves it without one until its next start. One listener. */
-  onNetworkEnd(listener: () => void): void;
   /** Ends it at once and waits until it is gone. Safe to repeat. */
   kill(): Promise<void>;
   /** Lets go of it without touching it: the daemon ends, the machine goes on. */

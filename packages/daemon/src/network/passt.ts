@@ -5,13 +5,14 @@
  * resolvers for names, and gets no way to what listens on the host's loopback only. It ends by itself when its machine
  * does.
  */
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { InterfaceConfig } from '@banger/contract/guest/messages.ts';
 import { checkSocketPath } from '@banger/contract/paths.ts';
 import { diskFull } from '../platform/disk-full.ts';
+import { makeFifos, openFifo, openForProcess } from '../platform/fifos.ts';
 import { freeBytes } from '../platform/files.ts';
 import { type StartedProcess, startProcess } from '../platform/run-process.ts';
 import { findStarted, killStarted } from '../platform/started.ts';
@@ -33,7 +34,7 @@ type UserNetworkParts = NetworkTools & { host?: HostNetwork };
 export type UserNetwork = ReturnType<typeof createUserNetwork>;
 
 export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
-  return { connect, hasEnded, release };
+  return { connect, hasEnded, watchEnd, release };
 
   /**
    * Ready for QEMU to connect, or null with a note where the host has no network to share or no way to keep its loopback
@@ -61,10 +62,7 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
     // connection, and end.
     const watch = watchForContent(files.pid);
     try {
-      const started = await startProcess(networkCommand(tools, plan), {
-        runFolder: runtimeFolder,
-        logPath: files.output,
-      });
+      const started = await startHeld(task, runtimeFolder, networkCommand(tools, plan));
       await task.withSignal(deadline).race(Promise.race([watch.appeared, endOf(started)]));
       return null;
     } catch (fault) {
@@ -81,17 +79,43 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
     }
   }
 
+  /** All of it holds a FIFO, by which its end is seen. */
+  async function startHeld(task: Task, runtimeFolder: string, command: string[]): Promise<StartedProcess> {
+    const { held, output } = filesOf(runtimeFolder);
+    await makeFifos(task, [held]);
+    const stdin = openForProcess(held);
+    try {
+      return await startProcess(command, { runFolder: runtimeFolder, logPath: output, stdin });
+    } finally {
+      closeSync(stdin);
+    }
+  }
+
   /** Whether this run had a network, and has none any more. */
   function hasEnded(runtimeFolder: string): boolean {
     const { pid, log } = filesOf(runtimeFolder);
     return existsSync(pid) && findStarted(runtimeFolder, log).length === 0;
   }
 
+  /**
+   * Calls `onEnd` when the network of this run has ended, whichever daemon started it; not for a run that had none, nor for one
+   * that an older banger began. passt takes one connection, so it ends with whatever is on its other side. Returns what ends
+   * the watch.
+   */
+  function watchEnd(runtimeFolder: string, onEnd: () => void): () => void {
+    const { held } = filesOf(runtimeFolder);
+    if (!existsSync(held)) return () => {};
+    const fifo = openFifo(held, () => true);
+    fifo.on('error', () => {}).on('close', onEnd);
+    fifo.unref();
+    return () => fifo.off('close', onEnd).destroy();
+  }
+
   /** Ends what is left of this run's network. Safe to repeat, also for a run that an earlier daemon began. */
   async function release(runtimeFolder: string): Promise<void> {
-    const { pid, log } = filesOf(runtimeFolder);
+    const { pid, log, held } = filesOf(runtimeFolder);
     await killStarted(runtimeFolder, log);
-    await rm(pid, { force: true });
+    await Promise.all([pid, held].map((path) => rm(path, { force: true })));
   }
 }
 
@@ -101,6 +125,7 @@ function filesOf(runtimeFolder: string) {
     pid: join(runtimeFolder, 'passt.pid'),
     log: join(runtimeFolder, 'passt.log'),
     output: join(runtimeFolder, 'passt.output'),
+    held: join(runtimeFolder, 'network.fifo'),
   };
 }
 

@@ -5,7 +5,7 @@ export type TapPlan = {
   socketPath: string;
   /** What the device will be called, at most 15 bytes */
   device: string;
-  /** Written, with a word on why, when the network has ended before the machine. Removed by whoever starts it. */
+  /** Written, with a word on why, when passt has ended before the machine. Removed by whoever starts it. */
   endedPath: string;
 };
 

@@ -112,6 +112,8 @@ type StartOptions = ProcessOutputs & {
   cwd?: string;
   /** What it needs besides PATH and a plain locale */
   env?: Readonly<Record<string, string>>;
+  /** A file that is open, for its standard input; nothing unless this says otherwise */
+  stdin?: number;
   /** It writes something to descriptor 3, and closes that */
   hasReport?: boolean;
 };
@@ -129,12 +131,12 @@ export type StartedProcess = {
  * them. Throws TOOL_MISSING, TOO_MANY_FILES, HOST_EXHAUSTED, NOT_ENOUGH_MEMORY.
  */
 export async function startProcess(argv: readonly string[], options: StartOptions): Promise<StartedProcess> {
-  const { runFolder, cwd = runFolder, env = {}, hasReport = false } = options;
+  const { runFolder, cwd = runFolder, env = {}, stdin = 'ignore', hasReport = false } = options;
   noteStart(runFolder, argv);
   const log = 'logPath' in options ? openSync(options.logPath, 'a', 0o600) : null;
   try {
     const output = 'logPath' in options ? [log, log] : [options.stdout, options.stderr];
-    const stdio: SpawnOptions['stdio'] = ['ignore', ...output, ...(hasReport ? (['pipe'] as const) : [])];
+    const stdio: SpawnOptions['stdio'] = [stdin, ...output, ...(hasReport ? (['pipe'] as const) : [])];
     const child = await begin(argv, { cwd, env, detached: true, stdio });
     const exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
     child.unref();

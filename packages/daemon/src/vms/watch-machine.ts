@@ -1,6 +1,7 @@
 /**
  * What a machine does unasked, and how its record follows: it waits for space, its agent or its network is gone, it reboots, it ends.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { MachineExit, MachineStall } from '../hypervisor/hypervisor.ts';
 import type { OneAtATime } from '../platform/one-at-a-time.ts';
 import { Task } from '../platform/task.ts';
@@ -10,6 +11,9 @@ import { createRebootLimit, REBOOTS } from './reboot-limit.ts';
 import { finishStop } from './stop-vm.ts';
 import { clearFault, hasFault, raiseFault } from './vm-faults.ts';
 import type { VmParts } from './vm-parts.ts';
+
+/** Far more than lies between the end of a machine and that of its network */
+const MOMENT_MS = 1000;
 
 type WatchParts = {
   parts: VmParts;
@@ -33,10 +37,11 @@ export function createWatch({ parts, oneAtATime, startAgain, tellTime }: WatchPa
     const consoleFrom = consoleBytes(folders.of(id).console); // a panic of an earlier run is no reason for this one
     machine?.onStall((stall) => noteStall(record, stall));
     if (hasFault(parts, id, 'DISK_FULL') && machine?.stall === null) noteStall(record, null); // it went on while no daemon looked
-    machine?.onNetworkEnd(() => noteNetwork(record));
-    if (parts.capabilities.some((capability) => capability.hasEnded?.(record))) noteNetwork(record); // while nobody watched
     vm?.onAgentLost((isLost) => noteAgent(record, isLost));
+    if (parts.capabilities.some((capability) => capability.hasEnded?.(record))) noteNetwork(record); // while nobody watched
+    const watches = machine ? watchCapabilities(record, machine.exited) : [];
     void machine?.exited.then(async (exit) => {
+      for (const end of watches) end();
       try {
         await oneAtATime.run(Task.background(), id, async () => {
           const vm = records.findById(id);
@@ -56,6 +61,15 @@ export function createWatch({ parts, oneAtATime, startAgain, tellTime }: WatchPa
     else clearFault(parts, id, 'DISK_FULL');
     const vm = records.findById(id);
     if (!stall && vm) void tellTime(vm);
+  }
+
+  /** What a run was given ends with it, a moment before that is known: only what ends without it is told. */
+  function watchCapabilities(record: VmRecord, exited: Promise<MachineExit>): (() => void)[] {
+    const tell = async () => {
+      const moment = delay(MOMENT_MS, null, { ref: false });
+      if ((await Promise.race([exited, moment])) === null) noteNetwork(record);
+    };
+    return parts.capabilities.flatMap((capability) => capability.watchEnd?.(record, () => void tell()) ?? []);
   }
 
   /** A machine whose network has ended runs on without one: its hypervisor does not connect again. */

@@ -1,11 +1,10 @@
 /** A running Firecracker, whether this daemon started it or an earlier one did. */
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Log } from '../../platform/log.ts';
 import { signalProcess } from '../../platform/processes.ts';
 import type { Task } from '../../platform/task.ts';
-import { watchForContent } from '../../platform/unix-sockets.ts';
 import type { Machine, MachineExit, MachineRef, MachineStall } from '../hypervisor.ts';
 import { connectWhileItRuns } from '../machine-stream.ts';
 import type { Vmm } from '../shut-in.ts';
@@ -45,8 +44,6 @@ export class FirecrackerMachine implements Machine {
   #isKilled = false;
   stall: MachineStall | null;
   #onStall: (stall: MachineStall | null) => void = () => {};
-  #onNetworkEnd: () => void = () => {};
-  readonly #network: ReturnType<typeof watchForContent>;
 
   constructor(parts: MachineParts) {
     this.ref = parts.ref;
@@ -66,8 +63,6 @@ export class FirecrackerMachine implements Machine {
       ...{ words: parts.outputs.console, isAdopted: parts.ending === null, looks: parts.looks },
       onHalt: () => this.#endHalted(),
     });
-    this.#network = watchForContent(machineFiles(parts.ref.runtimeFolder).networkEnded);
-    void this.#network.appeared.then(() => this.#onNetworkEnd()).catch(() => {}); // it can no longer be watched
     this.exited = this.#watchForExit();
   }
 
@@ -79,12 +74,6 @@ export class FirecrackerMachine implements Machine {
 
   onAgentPort(listener: (isOpen: boolean) => void): void {
     this.#parts.sockets.onAgentPort = listener;
-  }
-
-  /** Also told of an end that was there already. */
-  onNetworkEnd(listener: () => void): void {
-    this.#onNetworkEnd = listener;
-    if (existsSync(machineFiles(this.ref.runtimeFolder).networkEnded)) listener();
   }
 
   openAgentStream(task: Task): Promise<Duplex> {
@@ -101,7 +90,6 @@ export class FirecrackerMachine implements Machine {
     this.#isReleased = true;
     this.#space.end();
     this.#halt.end();
-    this.#network.stop();
     this.#parts.sockets.close();
     this.#parts.outputs.stop();
     this.#parts.api.destroy();
@@ -140,7 +128,6 @@ export class FirecrackerMachine implements Machine {
     if (this.#isReleased) return new Promise(() => {});
     await vmm.untilGone();
     this.#space.end();
-    this.#network.stop();
     await Promise.all([outputs.ended, sockets.untilRead()]);
     sockets.close();
     const { words } = outputs;

@@ -59,7 +59,7 @@ export function machineFiles(runtimeFolder: string) {
     config: `${runtimeFolder}/config.json`,
     consoleFifo: `${runtimeFolder}/console.fifo`,
     logFifo: `${runtimeFolder}/hypervisor.fifo`,
-    /** Written when what carries the network has ended */
+    /** Says why what carries its network has ended; for who looks, since passt ends with it */
     networkEnded: `${own}/network.ended`,
     /** Leads to the vm's own file, for a daemon that adopts the machine */
     logLink: `${runtimeFolder}/hypervisor.log`,

@@ -25,13 +25,11 @@ type MachineParts = {
 export class MachineEvents {
   onStop = (): void => {};
   onAgentPort: (isOpen: boolean) => void = () => {};
-  onNetworkEnd = (): void => {};
   shutdown: { guest: boolean; reason: string } | null = null;
 
   take = (event: QmpEvent): void => {
     if (event.name === 'STOP') this.onStop();
     if (event.name === 'VSERPORT_CHANGE' && event.data.id === AGENT_PORT) this.onAgentPort(event.data.open === true);
-    if (event.name === 'NETDEV_STREAM_DISCONNECTED') this.onNetworkEnd();
     if (event.name !== 'SHUTDOWN') return;
     this.shutdown = { guest: event.data.guest === true, reason: String(event.data.reason).slice(0, 80) };
   };
@@ -76,10 +74,6 @@ export class QemuMachine implements Machine {
 
   onAgentPort(listener: (isOpen: boolean) => void): void {
     this.#events.onAgentPort = listener;
-  }
-
-  onNetworkEnd(listener: () => void): void {
-    this.#events.onNetworkEnd = listener;
   }
 
   // A second client would wait, without an error, until the first one leaves: so the first one leaves.
