@@ -15,8 +15,8 @@ import { listThreads } from '../../platform/threads.ts';
 import { connectSocket } from '../../platform/unix-sockets.ts';
 import type { ConsoleWords } from './console-words.ts';
 
-/** After its line a kernel still stops its other processors, which takes a second at most */
-const LOOKS = { count: 5, pauseMs: 300, stillMs: 1000 };
+/** After its line a kernel still stops its other processors, which takes a second, and on a busy host more */
+const LOOKS = { count: 10, pauseMs: 500, stillMs: 1000 };
 /** For Firecracker to answer, where it is not stopped */
 const ANSWER_LIMIT_MS = 5000;
 
