@@ -1,9 +1,10 @@
 /** What goes wrong between launch and hello: a clear error with the console's words, and nothing left. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Vm } from '@banger/contract/api/vms.ts';
+import type { DriverName, Vm } from '@banger/contract/api/vms.ts';
+import { DRIVER_NAMES } from '@banger/contract/driver-names.ts';
 import type { FakeFaults } from '../support/fake-faults.ts';
-import { createFakeHome, DRIVERS, type FakeDriver } from '../support/fake-home.ts';
+import { createFakeHome } from '../support/fake-home.ts';
 
 type Case = {
   title: string;
@@ -11,7 +12,7 @@ type Case = {
   code: string;
   words: RegExp;
   /** QEMU unless it says otherwise */
-  drivers?: readonly FakeDriver[];
+  drivers?: readonly DriverName[];
 };
 
 const CASES: Case[] = [
@@ -21,7 +22,7 @@ const CASES: Case[] = [
     faults: { fault: 'exit-at-start' },
     code: 'HYPERVISOR_FAILED',
     words: /told to fail/,
-    drivers: DRIVERS,
+    drivers: DRIVER_NAMES,
   },
   { title: 'QEMU gets no memory', faults: { fault: 'no-memory' }, code: 'NOT_ENOUGH_MEMORY', words: /memory/ },
   {
@@ -29,14 +30,14 @@ const CASES: Case[] = [
     faults: { fault: 'panic', afterMs: 300 },
     code: 'VM_BOOT_FAILED',
     words: /Kernel panic - not syncing: told to/,
-    drivers: DRIVERS,
+    drivers: DRIVER_NAMES,
   },
   {
     title: 'the agent never says hello',
     faults: { fault: 'never-hello' },
     code: 'VM_BOOT_TIMEOUT',
     words: /within 4 s\.[\s\S]*\| banger fake machine/,
-    drivers: DRIVERS,
+    drivers: DRIVER_NAMES,
   },
   {
     title: 'the guest is silent',
@@ -49,7 +50,7 @@ const CASES: Case[] = [
     faults: { fault: 'boot-fail' },
     code: 'VM_BOOT_FAILED',
     words: /./,
-    drivers: DRIVERS,
+    drivers: DRIVER_NAMES,
   },
   { title: 'the agent floods', faults: { fault: 'flood-before-ready' }, code: 'AGENT_PROTOCOL', words: /./ },
 ];

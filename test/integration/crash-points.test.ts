@@ -8,9 +8,10 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Image } from '@banger/contract/api/images.ts';
-import type { Vm } from '@banger/contract/api/vms.ts';
+import type { DriverName, Vm } from '@banger/contract/api/vms.ts';
+import { DRIVER_NAMES } from '@banger/contract/driver-names.ts';
 import { findByArgument } from '../../packages/daemon/src/platform/processes.ts';
-import { createFakeHome, DRIVERS, type FakeDriver } from '../support/fake-home.ts';
+import { createFakeHome } from '../support/fake-home.ts';
 
 type Home = Awaited<ReturnType<typeof createFakeHome>>;
 
@@ -25,7 +26,7 @@ test('a daemon that is killed while it creates a vm', async (t) => {
   });
 });
 
-for (const driver of DRIVERS) {
+for (const driver of DRIVER_NAMES) {
   test(`a daemon that is killed while it starts a vm (${driver})`, async (t) => {
     await killAtEachTouch(t, {
       driver,
@@ -101,7 +102,7 @@ test('what a killed daemon left half-made goes when the next one starts', async 
 
 type Story = {
   /** QEMU unless it says otherwise */
-  driver?: FakeDriver;
+  driver?: DriverName;
   /** Brings the vm into the state that the command begins with */
   prepare: (home: Home) => Promise<void>;
   command: string[];

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Vm } from '@banger/contract/api/vms.ts';
+import { DRIVER_NAMES } from '@banger/contract/driver-names.ts';
 import { findByArgument, killProcess, listProcesses } from '../../packages/daemon/src/platform/processes.ts';
-import { createFakeHome, DRIVERS } from '../support/fake-home.ts';
+import { createFakeHome } from '../support/fake-home.ts';
 import { watchOutput } from '../support/watch-output.ts';
 
 test('garbage instead of frames ends the command with a clear error', async (t) => {
@@ -59,7 +60,7 @@ test('an agent that ends and comes back costs the commands that ran, and nothing
   assert.equal((await home.json<Vm>(['vm', 'show', 'web'])).fault, null);
 });
 
-for (const driver of DRIVERS) {
+for (const driver of DRIVER_NAMES) {
   test(`${driver}: a machine that ends by itself is recorded as crashed, and the command ends`, async (t) => {
     const home = await createFakeHome(t, {}, driver);
     home.setFaults({ fault: 'die-after-ready', afterMs: 1500 });
@@ -125,7 +126,7 @@ test('a guest that reboots comes back, and one that does so for ever stays off',
   assert.match(fault?.message ?? '', /^It rebooted 9 times within 2 min, so it stays off\.$/);
 });
 
-for (const driver of DRIVERS) {
+for (const driver of DRIVER_NAMES) {
   test(`${driver}: a guest that panicked once comes back from a later reboot`, async (t) => {
     const home = await createFakeHome(t, {}, driver);
     await home.json(['vm', 'create', '--name', 'web']);

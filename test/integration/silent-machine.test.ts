@@ -1,10 +1,11 @@
 /** A machine whose hypervisor does not answer while the daemon starts, as on a host that is very busy. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { Vm } from '@banger/contract/api/vms.ts';
-import { createFakeHome, DRIVERS, type FakeDriver } from '../support/fake-home.ts';
+import type { DriverName, Vm } from '@banger/contract/api/vms.ts';
+import { DRIVER_NAMES } from '@banger/contract/driver-names.ts';
+import { createFakeHome } from '../support/fake-home.ts';
 
-async function createSilentVm(t: TestContext, driver: FakeDriver = 'qemu') {
+async function createSilentVm(t: TestContext, driver: DriverName = 'qemu') {
   const home = await createFakeHome(t, {}, driver);
   const { state } = await home.json<Vm>(['vm', 'create', '--name', 'web', '--start']);
   assert.ok(state.is === 'running');
@@ -13,7 +14,7 @@ async function createSilentVm(t: TestContext, driver: FakeDriver = 'qemu') {
   return { ...home, pid: state.pid };
 }
 
-for (const driver of DRIVERS) {
+for (const driver of DRIVER_NAMES) {
   test(`${driver}: it is shown as it is, and used again as soon as it answers`, async (t) => {
     const home = await createSilentVm(t, driver);
     const silent = await home.json<Vm>(['vm', 'show', 'web']);

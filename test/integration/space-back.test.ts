@@ -5,25 +5,18 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, readSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DiskSpace } from '@banger/contract/api/disk-space.ts';
 import type { Vm } from '@banger/contract/api/vms.ts';
-import { canOpen } from '../../packages/daemon/src/hypervisor/prove-kvm.ts';
 import { findByArgument, killProcess, listProcesses } from '../../packages/daemon/src/platform/processes.ts';
-import { CHECKOUT } from '../support/banger-home.ts';
 import { createFakeHome } from '../support/fake-home.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
 
 const MIB = 2 ** 20;
 const DELETED_BYTES = 80 * MIB;
-const NO_KVM = (await canOpen('/dev/kvm')) ? false : 'this host lacks the ability: /dev/kvm';
 
-function createFirecrackerHome(t: TestContext) {
-  return createFakeHome(t, { BANGER_FIRECRACKER: join(CHECKOUT, 'test/support/fake-firecracker') });
-}
-
-type Home = Awaited<ReturnType<typeof createFirecrackerHome>>;
+type Home = Awaited<ReturnType<typeof createFakeHome>>;
 
 /** A vm that runs, and what its guest would do with its disk */
 async function createVm(home: Home) {
@@ -56,8 +49,8 @@ function noise(): Buffer {
   return Buffer.alloc(DELETED_BYTES, 'not a zero');
 }
 
-test('what was deleted on a driver that keeps it comes back after the run', { skip: NO_KVM }, async (t) => {
-  const home = await createFirecrackerHome(t);
+test('what was deleted on a driver that keeps it comes back after the run', async (t) => {
+  const home = await createFakeHome(t, {}, 'firecracker');
   const vm = await createVm(home);
   vm.keep('this stays');
   vm.writeAndDelete();
@@ -131,8 +124,8 @@ test('what was deleted on a driver that keeps it comes back after the run', { sk
   );
 });
 
-test('on a disk that is full what was deleted comes back all the same', { skip: NO_KVM }, async (t) => {
-  const home = await createFirecrackerHome(t);
+test('on a disk that is full what was deleted comes back all the same', async (t) => {
+  const home = await createFakeHome(t, {}, 'firecracker');
   const small = mountSmallDisk(home);
   if (!small) return t.skip('this host lacks the ability: mount');
   try {

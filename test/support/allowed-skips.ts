@@ -15,8 +15,7 @@ export const ALLOWED_SKIPS: Record<string, string> = {
   'a state that can only be read is told as that, with what to do': 'mount',
   "the host's passwords for packages are in no image": 'mount',
   'on Firecracker': 'Firecracker',
-  'on a disk that is full what was deleted comes back all the same': 'mount, and /dev/kvm',
-  'what was deleted on a driver that keeps it comes back after the run': '/dev/kvm',
+  'on a disk that is full what was deleted comes back all the same': 'mount',
   "Firecracker's driver on kvm: a launched machine runs, and its agent answers":
     'Firecracker, and KVM that runs guests',
   "Firecracker's driver on kvm: a second agent stream takes the place of the first":

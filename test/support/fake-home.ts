@@ -8,11 +8,7 @@ import type { DriverName } from '@banger/contract/api/vms.ts';
 import { CHECKOUT, createHome } from './banger-home.ts';
 import { type FakeFaults, writeFakeFaults } from './fake-faults.ts';
 
-/** For stories in which it matters what runs the machine */
-export const DRIVERS = ['qemu', 'firecracker'] as const satisfies readonly DriverName[];
-export type FakeDriver = (typeof DRIVERS)[number];
-
-export async function createFakeHome(t: TestContext, env: Record<string, string> = {}, driver: FakeDriver = 'qemu') {
+export async function createFakeHome(t: TestContext, env: Record<string, string> = {}, driver: DriverName = 'qemu') {
   const home = await createHome(t);
   const faultsPath = join(home.folder, 'faults.json');
   const program = join(home.folder, driver);
