@@ -1,0 +1,31 @@
+//! The few things of banger that only root can do, each a verb of `operations`:
+//!
+//! ```text
+//! bangerd ── one line of JSON ── serve ── operations ┬─ taps ────── kernel     a machine's device, address and route
+//!                                                    ├─ firewall ── nft        what machines reach, and others' accepts
+//!                                                    └─ names ───── resolvectl where the host asks for names
+//! ```
+//!
+//! It takes ids, numbers and words of a list, and nothing else. It keeps no state: what there is, the kernel says.
+
+pub mod addresses;
+mod answers;
+mod firewall;
+pub mod install;
+pub mod kernel;
+pub mod links;
+mod names;
+mod neighbours;
+mod netlink;
+mod nft;
+pub mod operations;
+pub mod policy;
+mod program;
+mod routes;
+pub mod serve;
+pub mod sys;
+mod taps;
+#[cfg(test)]
+mod vectors;
+pub mod watch;
+pub mod words;

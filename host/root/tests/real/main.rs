@@ -1,0 +1,17 @@
+//! The real program, the real kernel and the real nft, in networks of the test's own (`tests/in-namespaces`). What stands in
+//! for a guest is a network namespace behind a tap.
+
+// Clippy knows a test by its attribute, and not what tests call.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod attacks;
+mod corner;
+mod helper;
+mod killed;
+mod machine;
+mod neighbours;
+mod reach;
+mod subnets;
+mod taps;
+mod traffic;
+mod world;

@@ -1,0 +1,140 @@
+//! Beside the rules of others, in the forms in which Docker, ufw and firewalld have theirs.
+
+use banger_root::kernel::RuleChanges;
+
+use crate::corner::Corner;
+use crate::helper::{Helper, attach, sweep, verb};
+use crate::machine::Machine;
+use crate::traffic::{Ear, PORT, say, seen_as, serve};
+use crate::world::{COMPANY, HOST, INTERNET, World};
+
+const VM: &str = "00000000000a";
+
+/// As with "iptables -P FORWARD DROP"
+const DOCKER: &str = "
+table ip filter {
+    chain FORWARD {
+        type filter hook forward priority filter; policy drop;
+        counter jump DOCKER-USER
+        oifname \"docker0\" ct state related,established counter accept
+    }
+    chain DOCKER-USER { }
+}";
+const UFW: &str = "
+table ip filter {
+    chain INPUT { type filter hook input priority filter; policy drop; counter jump ufw-before-input; }
+    chain FORWARD { type filter hook forward priority filter; policy drop; counter jump ufw-before-input; }
+    chain OUTPUT { type filter hook output priority filter; policy drop; oifname \"eth0\" accept; oifname \"lo\" accept; }
+    chain ufw-before-input { iifname \"lo\" accept; ct state related,established accept; }
+}";
+const FIREWALLD: &str = "
+table inet firewalld {
+    chain filter_INPUT {
+        type filter hook input priority filter + 10; policy accept;
+        ct state { established, related } accept
+        iifname \"lo\" accept
+        reject with icmpx admin-prohibited
+    }
+    chain filter_FORWARD {
+        type filter hook forward priority filter + 10; policy accept;
+        ct state { established, related } accept
+        reject with icmpx admin-prohibited
+    }
+}";
+
+#[test]
+fn machines_get_through_what_docker_ufw_and_firewalld_drop_and_reach_no_more_by_it() {
+    for rules in [DOCKER, UFW, FIREWALLD] {
+        let world = World::new();
+        world.host.nft("-f -", rules);
+        let helper = Helper::start(&world.host);
+        let machine = Machine::start(&world.host, &helper, VM, 16, &[]);
+        serve(&world.outside, &format!("{INTERNET}:80"));
+        serve(&machine.guest, &format!("0.0.0.0:{PORT}"));
+        world.host.ip("addr add 10.213.64.2/32 dev lo");
+        let (outside, names) =
+            (Ear::open(&world.outside, &format!("0.0.0.0:{PORT}")), Ear::open(&world.host, "10.213.64.2:53"));
+
+        assert_eq!(seen_as(&machine.guest, &format!("{INTERNET}:80")), HOST);
+        assert_eq!(seen_as(&world.host, &format!("{}:{PORT}", machine.address)), "10.213.64.1");
+        say(&machine.guest, COMPANY, &format!("{COMPANY}:{PORT}"));
+        say(&machine.guest, "last", &format!("{INTERNET}:{PORT}"));
+        assert!(outside.heard_before("last").is_empty());
+        say(&machine.guest, "last", "10.213.64.2:53");
+        assert!(names.heard_before("last").is_empty());
+        assert!(helper.done(&verb("report"))["closedTables"].as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn the_rules_of_others_are_to_the_byte_as_before_once_no_machine_is_there() {
+    for rules in [DOCKER, UFW, FIREWALLD, ""] {
+        let corner = Corner::new();
+        corner.nft("-f -", rules);
+        let before = corner.nft("list ruleset", "");
+        let helper = Helper::start(&corner);
+        for end in [sweep(&[]), verb("withdraw-policy")] {
+            helper.done(&attach(VM, 16, &[]));
+            // Twice, and each of them once more by repeating
+            helper.done(&verb("apply-policy"));
+            helper.done(&attach(VM, 16, &["host"]));
+            assert_eq!(corner.nft("list ruleset", "").matches("comment \"banger\"").count(), accepts_in(rules));
+            if end == verb("withdraw-policy") {
+                assert_eq!(helper.refused(&end), "IN_USE");
+                helper.done(&serde_json::json!({ "do": "detach", "vm": VM }));
+            }
+            helper.done(&end);
+            assert_eq!(corner.nft("list ruleset", ""), before);
+        }
+    }
+}
+
+#[test]
+fn after_a_reload_of_others_machines_get_through_again() {
+    let corner = Corner::new();
+    corner.nft("-f -", UFW);
+    let helper = Helper::start(&corner);
+    helper.done(&attach(VM, 16, &["host"]));
+    let with_machine = corner.nft("list ruleset", "");
+    for reload in ["flush ruleset", "flush table inet banger", "flush chain ip filter FORWARD"] {
+        let changes = corner.run(|| RuleChanges::listen().unwrap());
+        let reload = if reload.contains("banger") {
+            reload.to_owned()
+        } else {
+            format!("{reload}\nadd table ip filter\nflush table ip filter\n{UFW}")
+        };
+        corner.nft("-f -", &reload);
+        while corner.nft("list ruleset", "") != with_machine {
+            changes.take().unwrap();
+        }
+    }
+    let closing = "add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; policy drop; }";
+    let changes = corner.run(|| RuleChanges::listen().unwrap());
+    corner.nft("-f -", &format!("add table inet firewalld\n{closing}"));
+    while !corner.nft("list table inet firewalld", "").contains("iifname \"bgr*\" accept") {
+        changes.take().unwrap();
+    }
+}
+
+#[test]
+fn another_helper_keeps_what_the_one_before_it_left() {
+    let corner = Corner::new();
+    corner.nft("-f -", DOCKER);
+    let before = corner.nft("list ruleset", "");
+    let mut helper = Helper::start(&corner);
+    helper.done(&attach(VM, 16, &[]));
+    helper.kill();
+    corner.nft("-f -", &format!("flush ruleset\n{DOCKER}"));
+    let changes = corner.run(|| RuleChanges::listen().unwrap());
+    let helper = Helper::start(&corner);
+    while !corner.nft("list ruleset", "").contains("bgr00000000000a") {
+        changes.take().unwrap();
+    }
+    helper.done(&sweep(&[]));
+    assert_eq!(corner.nft("list ruleset", ""), before);
+}
+
+fn accepts_in(rules: &str) -> usize {
+    let with = |hook: &str, count| rules.matches(&format!("hook {hook} ")).count() * count;
+    with("input", 1) + with("forward", 2) + with("output", 1)
+}

@@ -1,0 +1,62 @@
+//! Where machines are, beside VPNs and other networks of the host.
+
+use serde_json::{Value, json};
+
+use crate::corner::Corner;
+use crate::helper::{Helper, attach, verb};
+
+const VM: &str = "0123456789ab";
+
+#[test]
+fn a_subnet_into_which_the_host_has_a_route_is_refused_and_told() {
+    let corner = host();
+    let helper = Helper::start(&corner);
+    corner.ip("route add 10.0.0.0/8 dev vpn");
+    assert_eq!(helper.refused(&attach(VM, 16, &[])), "SUBNET_CLAIMED");
+    let claims = claims(&helper);
+    assert_eq!(claims[0], json!("10.0.0.0/8 dev vpn"));
+    assert_eq!(claims.iter().filter(|claim| claim.is_null()).count(), 7, "those outside of 10/8");
+    let elsewhere = json!({ "do": "attach", "vm": VM, "subnet": 5, "lease": 16, "reach": [] });
+    assert_eq!(helper.done(&elsewhere)["address"], "192.168.144.16");
+}
+
+#[test]
+fn routes_of_another_table_and_addresses_of_the_host_claim_and_halves_of_everything_do_not() {
+    let corner = host();
+    let helper = Helper::start(&corner);
+    corner.ip("route add 0.0.0.0/1 dev vpn
+        route add 128.0.0.0/1 dev vpn
+        route add default dev vpn table 51820");
+    assert!(claims(&helper).iter().all(Value::is_null));
+    corner.ip("route add 10.147.112.0/24 dev vpn table 51820
+        addr add 192.168.150.1/24 dev vpn
+        route add blackhole 198.18.64.7/32");
+    let claimed: Vec<usize> =
+        claims(&helper).iter().enumerate().filter(|(_, claim)| !claim.is_null()).map(|(subnet, _)| subnet).collect();
+    assert_eq!(claimed, [1, 5, 9]);
+}
+
+#[test]
+fn a_machine_that_is_there_when_a_vpn_comes_keeps_its_address() {
+    let corner = host();
+    let helper = Helper::start(&corner);
+    helper.done(&attach(VM, 16, &[]));
+    assert!(claims(&helper)[0].is_null(), "a machine's own route claims nothing");
+    corner.ip("route add 10.213.0.0/16 dev vpn");
+    helper.done(&attach(VM, 16, &["host"]));
+    assert_eq!(claims(&helper)[0], json!("10.213.0.0/16 dev vpn"));
+    assert_eq!(helper.refused(&attach("0123456789ac", 17, &[])), "SUBNET_CLAIMED");
+}
+
+fn host() -> Corner {
+    let corner = Corner::new();
+    corner.ip("link add vpn type veth peer name peer
+        link set vpn up
+        addr add 203.0.113.9/32 dev vpn");
+    corner
+}
+
+fn claims(helper: &Helper) -> Vec<Value> {
+    let listed = helper.done(&verb("list"));
+    listed["subnets"].as_array().unwrap().iter().map(|subnet| subnet["claimedBy"].clone()).collect()
+}
