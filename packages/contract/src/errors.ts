@@ -89,6 +89,8 @@ export const ERRORS = {
   },
   HYPERVISOR_FAILED: { status: 500, exit: 70, meaning: 'The hypervisor could not be started or controlled.' },
   NETWORK_FAILED: { status: 500, exit: 70, meaning: "The vm's network could not be set up." },
+  HELPER_MISSING: { status: 503, exit: 69, meaning: 'The root helper is not installed, or does not run.' },
+  HELPER_REFUSED: { status: 500, exit: 70, meaning: 'The root helper refused what it was asked, or could not do it.' },
   TOO_MANY_FILES: { status: 503, exit: 71, meaning: 'The system allows this program no more open files.' },
   OUTPUT_LOST: { status: 500, exit: 74, meaning: 'What the command printed could not be written.' },
   FOLDER_UNSAFE: {
