@@ -7,7 +7,9 @@ const faults: string[] = [];
 let titles = 0;
 for (const [index, line] of readFileSync(DOCUMENT, 'utf8').split('\n').entries()) {
   // `file`: "title", "title"; `file`: "title"
-  for (const [, path = '', quoted = ''] of line.matchAll(/`([^`]+\.ts)`: ((?:"[^"]+"(?:, by its cases)?,? ?)+)/g)) {
+  for (const [, path = '', quoted = ''] of line.matchAll(
+    /`([^`]+\.(?:ts|rs))`: ((?:"[^"]+"(?:, by its cases)?,? ?)+)/g,
+  )) {
     const text = existsSync(path) ? readFileSync(path, 'utf8').replaceAll("\\'", "'") : null;
     if (text === null) faults.push(`line ${index + 1}: there is no ${path}`);
     for (const [, title = ''] of quoted.matchAll(/"([^"]+)"/g)) {
