@@ -46,7 +46,7 @@ fn run() -> Result<(), String> {
 
 fn handed_over() -> Result<UnixListener, String> {
     let is_ours = env::var("LISTEN_PID").is_ok_and(|pid| pid == std::process::id().to_string());
-    if !is_ours || env::var("LISTEN_FDS").is_ok_and(|count| count != "1") {
+    if !is_ours || env::var("LISTEN_FDS").as_deref() != Ok("1") {
         return Err("systemd hands no socket over, or more than one".to_owned());
     }
     let socket = sys::inherited(FIRST_HANDED).map_err(|fault| format!("the socket: {fault}"))?;

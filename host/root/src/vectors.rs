@@ -28,6 +28,35 @@ fn what_is_no_request_is_refused() {
     }
 }
 
+/// Not the last word on a parser, but quick, and the same each time
+#[test]
+fn what_is_damaged_at_random_is_refused_or_means_what_it_says() {
+    let mut state = 0x0BAD_5EED_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).unwrap()
+    };
+    let samples = [each("requests"), each("refused")].concat();
+    for _ in 0..20_000 {
+        let mut line = samples[random(samples.len())].to_string().into_bytes();
+        for _ in 0..=random(3) {
+            let place = random(line.len());
+            match random(3) {
+                0 => line[place] = u8::try_from(random(256)).unwrap(),
+                1 => line.truncate(place + 1),
+                _ => line.insert(place, b"\"{}[]:,0\\/"[random(10)]),
+            }
+        }
+        if let Ok(operation) = parse(&line) {
+            let said = serde_json::to_string(&operation).unwrap();
+            assert_eq!(parse(said.as_bytes()).ok(), Some(operation));
+            assert!(said.bytes().all(|byte| byte.is_ascii_graphic()), "{said}");
+        }
+    }
+}
+
 #[test]
 fn what_is_answered_is_what_the_daemon_reads() {
     let (vm, other) = (vm("0123456789ab"), vm("ffffffffffff"));

@@ -105,7 +105,8 @@ pub fn sweep(known: &[&str]) -> Value {
     json!({ "do": "sweep", "known": known })
 }
 
-fn new_folder() -> PathBuf {
+/// For what serves and what is served
+pub fn new_folder() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let folder =
         env::temp_dir().join(format!("banger-root-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));

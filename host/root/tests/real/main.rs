@@ -6,6 +6,7 @@
 
 mod attacks;
 mod corner;
+mod handed;
 mod helper;
 mod killed;
 mod machine;
