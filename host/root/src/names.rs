@@ -1,6 +1,8 @@
 //! Where the host asks for names that end in `vm`.
 
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use crate::addresses::Subnet;
 use crate::answers::{Code, Refusal, Resolver, failed};
@@ -15,6 +17,9 @@ const ALIAS: &str = "banger: names of machines";
 const RESOLVECTL: &str = "/usr/bin/resolvectl";
 /// There while systemd-resolved runs
 const RESOLVED: &str = "/run/systemd/resolve/io.systemd.Resolve";
+
+const HEARS_WITHIN: Duration = Duration::from_secs(2);
+const HEARS_PAUSE: Duration = Duration::from_millis(50);
 
 /// What resolved is told of the device: nothing but names of machines is asked there, and only in this way.
 const WORDS: [[&str; 3]; 5] = [
@@ -72,12 +77,25 @@ fn set_up(kernel: &Kernel, subnet: Subnet) -> Result<(), Refusal> {
 
 fn tell_resolver(subnet: Subnet) -> Result<Resolver, Refusal> {
     if resolver() == Resolver::Resolved {
-        run(RESOLVECTL, &["dns", DEVICE, &subnet.names().to_string()], b"")?;
+        tell_of_device(subnet)?;
         for words in WORDS {
             run(RESOLVECTL, &words, b"")?;
         }
     }
     Ok(resolver())
+}
+
+/// resolved hears of a device a moment after it is made, and says to nobody when.
+fn tell_of_device(subnet: Subnet) -> Result<(), Refusal> {
+    let address = subnet.names().to_string();
+    let tell = || run(RESOLVECTL, &["dns", DEVICE, &address], b"").map(drop);
+    for _ in 0..HEARS_WITHIN.as_millis() / HEARS_PAUSE.as_millis() {
+        if tell().is_ok() {
+            return Ok(());
+        }
+        thread::sleep(HEARS_PAUSE);
+    }
+    tell()
 }
 
 fn find(kernel: &Kernel) -> Result<Option<Link>, Refusal> {

@@ -62,22 +62,10 @@ impl Taps {
         let purpose = Purpose { subnet, lease, reach: reach.iter().copied().collect() };
         let taps = self.read()?;
         refuse_taken(&taps, vm, &purpose)?;
-        match taps.iter().find(|tap| tap.vm == *vm) {
-            Some(tap) if tap.owner == Some(self.owner) && is_same_place(tap, &purpose) => {
-                self.renew(firewall, tap, &purpose)?;
-            }
-            Some(tap) if tap.link.has_carrier => {
-                let message = format!(
-                    "{} is held by a hypervisor that runs, for somebody else or at another address",
-                    tap.link.name
-                );
-                return Err(Refusal::new(Code::InUse, message));
-            }
-            Some(tap) => {
-                links::remove(&self.kernel, tap.link.index).map_err(failed(&tap.link.name))?;
-                self.make(firewall, vm, &purpose)?;
-            }
-            None => self.make(firewall, vm, &purpose)?,
+        let there = taps.iter().find(|tap| tap.vm == *vm);
+        match there {
+            Some(tap) if self.is_as_wanted(tap, &purpose) => self.renew(firewall, tap, &purpose)?,
+            _ => self.make(firewall, vm, &purpose, there)?,
         }
         Ok(vm.tap())
     }
@@ -120,9 +108,14 @@ impl Taps {
         Ok(self.read()?.into_iter().map(as_listed).collect())
     }
 
-    fn make(&self, firewall: &mut Firewall, vm: &VmId, purpose: &Purpose) -> Result<(), Refusal> {
-        routes::refuse_claimed(&self.kernel, purpose.subnet)?;
+    /// In place of the one that is there for somebody else, or at another address.
+    fn make(&self, firewall: &mut Firewall, vm: &VmId, purpose: &Purpose, old: Option<&Tap>) -> Result<(), Refusal> {
         let name = vm.tap();
+        routes::refuse_claimed(&self.kernel, purpose.subnet)?;
+        if let Some(Tap { link, .. }) = old {
+            refuse_held(link)?;
+            links::remove(&self.kernel, link.index).map_err(failed(&name))?;
+        }
         let device = sys::make_tap(&name, self.owner).map_err(|fault| match fault.kind() {
             io::ErrorKind::AlreadyExists => Refusal::new(Code::NotOurs, format!("{name} is a device that is no tap")),
             _ => failed(&name)(fault),
@@ -141,6 +134,10 @@ impl Taps {
         }
         firewall.assert(&self.machines()?)?;
         self.lead_to(&tap.vm, purpose)
+    }
+
+    fn is_as_wanted(&self, tap: &Tap, purpose: &Purpose) -> bool {
+        tap.owner == Some(self.owner) && is_same_place(tap, purpose)
     }
 
     fn lead_to(&self, vm: &VmId, purpose: &Purpose) -> Result<(), Refusal> {
@@ -193,6 +190,15 @@ fn refuse_taken(taps: &[Tap], vm: &VmId, purpose: &Purpose) -> Result<(), Refusa
         }
         None => Ok(()),
     }
+}
+
+fn refuse_held(link: &Link) -> Result<(), Refusal> {
+    if link.has_carrier {
+        let message =
+            format!("{} is held by a hypervisor that runs, for somebody else or at another address", link.name);
+        return Err(Refusal::new(Code::InUse, message));
+    }
+    Ok(())
 }
 
 fn is_same_place(tap: &Tap, purpose: &Purpose) -> bool {

@@ -46,6 +46,11 @@ fn a_machine_that_is_there_when_a_vpn_comes_keeps_its_address() {
     helper.done(&attach(VM, 16, &["host"]));
     assert_eq!(claims(&helper)[0], json!("10.213.0.0/16 dev vpn"));
     assert_eq!(helper.refused(&attach("0123456789ac", 17, &[])), "SUBNET_CLAIMED");
+    // What is refused leaves what there was.
+    corner.ip("route add 10.147.0.0/16 dev vpn");
+    let elsewhere = json!({ "do": "attach", "vm": VM, "subnet": 1, "lease": 16, "reach": [] });
+    assert_eq!(helper.refused(&elsewhere), "SUBNET_CLAIMED");
+    assert_eq!(helper.done(&verb("list"))["taps"][0]["address"], "10.213.64.16");
 }
 
 fn host() -> Corner {
