@@ -1,5 +1,8 @@
 //! Beside the rules of others, in the forms in which Docker, ufw and firewalld have theirs.
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
 use banger_root::kernel::RuleChanges;
 
 use crate::corner::Corner;
@@ -132,6 +135,28 @@ fn another_helper_keeps_what_the_one_before_it_left() {
     }
     helper.done(&sweep(&[]));
     assert_eq!(corner.nft("list ruleset", ""), before);
+}
+
+#[test]
+fn a_table_that_lets_nobody_in_is_told_and_keeps_no_machine_from_its_tap() {
+    let corner = Corner::new();
+    let changes = corner.run(|| RuleChanges::listen().unwrap());
+    // It is this process's as long as that lives, as firewalld's own is.
+    let mut firewalld = corner.run(|| Command::new("/usr/sbin/nft").arg("-i").stdin(Stdio::piped()).spawn().unwrap());
+    let owned = "add table inet firewalld { flags owner; }; add chain inet firewalld filter_FORWARD \
+                 { type filter hook forward priority 10; policy drop; }\n";
+    firewalld.stdin.as_mut().unwrap().write_all(owned.as_bytes()).unwrap();
+    while !corner.nft("list ruleset", "").contains("filter_FORWARD") {
+        changes.take().unwrap();
+    }
+    corner.nft("-f -", DOCKER);
+    let helper = Helper::start(&corner);
+    helper.done(&attach(VM, 16, &[]));
+    assert_eq!(helper.done(&verb("report"))["closedTables"], serde_json::json!(["inet firewalld"]));
+    assert_eq!(helper.done(&verb("list"))["acceptedIn"], serde_json::json!(["ip filter"]));
+    helper.done(&sweep(&[]));
+    firewalld.kill().unwrap();
+    firewalld.wait().unwrap();
 }
 
 fn accepts_in(rules: &str) -> usize {

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use banger_root::kernel::Kernel;
 use banger_root::links::{self, Kind};
+use banger_root::sys::make_tap;
 use serde_json::json;
 
 use crate::corner::Corner;
@@ -26,11 +27,7 @@ fn a_tap_is_the_owners_has_the_gateway_and_the_way_to_its_machine() {
         assert_eq!(helper.done(&attach(VM, 16, &[])), attached);
         assert_eq!(describe(&corner), there, "it is safe to repeat");
     }
-    let kind = corner.run(|| {
-        let links = links::list(&Kernel::open().unwrap()).unwrap();
-        links.into_iter().find(|link| link.name == "bgr0123456789ab").unwrap().kind
-    });
-    assert_eq!(kind, Some(Kind::Tap { owner: Some(OWNER) }));
+    assert_eq!(owner_of_tap(&corner), Some(Kind::Tap { owner: Some(OWNER) }));
     for words in ["link/ether 02:62:67:72:00:01", "inet 10.213.64.1/32", "10.213.64.16 dev bgr0123456789ab"] {
         assert!(there.contains(words), "{words} is not in {there}");
     }
@@ -102,6 +99,21 @@ fn a_sweep_leaves_what_is_known_and_what_a_hypervisor_holds() {
     assert!(describe(&world.host).contains(&machine.tap));
 }
 
+/// Whoever has a tap open may give it to another user: the kernel asks for no power.
+#[test]
+fn a_hypervisor_that_gives_its_tap_away_keeps_nobody_from_taking_it() {
+    let corner = Corner::new();
+    let helper = Helper::start(&corner);
+    let give_away = || drop(make_tap("bgr0123456789ab", OWNER + 1).unwrap());
+    helper.done(&attach(VM, 16, &[]));
+    corner.run(give_away);
+    helper.done(&attach(VM, 16, &[]));
+    assert_eq!(owner_of_tap(&corner), Some(Kind::Tap { owner: Some(OWNER) }), "it is made anew");
+    corner.run(give_away);
+    helper.done(&json!({ "do": "detach", "vm": VM }));
+    assert_eq!(helper.done(&verb("list"))["taps"], json!([]));
+}
+
 #[test]
 fn a_device_of_somebody_elses_is_left_alone() {
     let corner = Corner::new();
@@ -154,6 +166,13 @@ fn the_one_power_that_it_has_is_over_the_network() {
         assert_eq!(u64::from_str_radix(set, 16).unwrap(), NETWORK_ALONE, "{line}");
     }
     helper.done(&attach(VM, 16, &[]));
+}
+
+fn owner_of_tap(corner: &Corner) -> Option<Kind> {
+    corner.run(|| {
+        let links = links::list(&Kernel::open().unwrap()).unwrap();
+        links.into_iter().find(|link| link.name == "bgr0123456789ab").unwrap().kind
+    })
 }
 
 /// Devices, addresses and ways, without what the kernel notices a while later: whether somebody is at the other end
