@@ -33,7 +33,9 @@ const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
 const web = {
   ...sampleVm,
   createdAt,
-  state: { ...sampleVm.state, since: createdAt },
+  state: { ...sampleVm.state, since: createdAt, network: 'routed' },
+  address: '10.213.64.16',
+  allow: ['host'],
   image: { name: 'debian', digest },
   kernel: { name: 'debian', digest },
 };
@@ -41,6 +43,7 @@ const db = {
   ...web,
   name: 'db',
   state: { is: 'stopped', why: 'crashed', at: createdAt },
+  ...{ network: 'user', address: null, allow: [] },
   fault: { code: 'VM_LOST', message: 'QEMU ended without a word', at: createdAt },
 };
 const image = { name: 'debian', digest, description: 'Debian 13', source: 'catalog', sizeBytes: 2e8, createdAt };

@@ -12,6 +12,7 @@ import {
   TAIL_LIMITS,
   VM_LIMITS,
 } from '../limits.ts';
+import { NETWORK_CHOICES, REACHES } from '../network-words.ts';
 import { digestSchema } from './images.ts';
 import { queryFlag } from './query-flag.ts';
 
@@ -28,6 +29,15 @@ function within(limits: Limits, describe: (limits: Limits) => string) {
 
 export const driverNameSchema = z.enum(DRIVER_NAMES);
 export const driverChoiceSchema = z.enum(DRIVER_CHOICES);
+
+export const networkChoiceSchema = z.enum(NETWORK_CHOICES);
+/** What a run has; null is none */
+export const runNetworkSchema = z.enum(['routed', 'user']).nullable();
+
+/** What the vm may reach besides what the config allows to all */
+export const allowSchema = z
+  .array(z.enum(REACHES))
+  .refine((reaches) => new Set(reaches).size === reaches.length, 'what is allowed is named twice');
 
 const portNumber = z.int().min(1).max(65_535);
 
@@ -110,7 +120,14 @@ export const vmStateSchema = z.discriminatedUnion('is', [
   z.object({ is: z.literal('creating') }),
   z.object({ is: z.literal('stopped'), why: stopReasonSchema, at: z.string() }),
   z.object({ is: z.literal('starting') }),
-  z.object({ is: z.literal('running'), since: z.string(), pid: z.int(), driver: driverNameSchema, accel: z.string() }),
+  z.object({
+    is: z.literal('running'),
+    since: z.string(),
+    pid: z.int(),
+    driver: driverNameSchema,
+    accel: z.string(),
+    network: runNetworkSchema,
+  }),
   z.object({ is: z.literal('stopping') }),
   z.object({ is: z.literal('removing') }),
 ]);
@@ -149,6 +166,11 @@ export const vmSchema = z.object({
   hostPorts: hostPortsSchema,
   /** The one it wants; one that runs has in its state which it got */
   driver: driverChoiceSchema,
+  /** Likewise */
+  network: networkChoiceSchema,
+  allow: allowSchema,
+  /** Its own, at which the host reaches it while it runs, and which it keeps; null where it has none */
+  address: z.string().nullable(),
   ephemeral: z.boolean(),
   /** When it stops unless somebody uses it; null while somebody does, and where the config does not ask for it */
   idleStopAt: z.string().nullable(),
@@ -160,6 +182,7 @@ export const vmSchema = z.object({
 export type Vm = z.infer<typeof vmSchema>;
 export type FromHost = z.infer<typeof fromHost>;
 export type DriverChoice = z.infer<typeof driverChoiceSchema>;
+export type RunNetwork = z.infer<typeof runNetworkSchema>;
 export type DriverName = z.infer<typeof driverNameSchema>;
 export type VmState = z.infer<typeof vmStateSchema>;
 export type WaitFor = z.infer<typeof waitFor>;

@@ -3,13 +3,11 @@
  * repeat, and has its opposite. `host/root/src/operations.rs` has the same words; `vectors/privileged.json` holds both to them.
  */
 import { z } from 'zod';
-import { LEASES, SUBNETS } from './places.ts';
+import { REACHES } from '../network-words.ts';
+import { LEASES, placeSchema } from './places.ts';
 
 /** A request is one line of JSON, and so is the answer; a connection has one of each. */
 export const MAX_PRIVILEGED_REQUEST_BYTES = 65_536;
-
-/** What a machine may reach besides the internet */
-export const REACHES = ['host', 'private', 'link-local', 'metadata', 'machines'] as const;
 
 export const REFUSALS = [
   'NOT_ALLOWED', // not the owner, and not root
@@ -26,11 +24,7 @@ export const REFUSALS = [
 ] as const;
 
 const vm = z.string().regex(/^[0-9a-f]{12}$/);
-const subnet = z
-  .int()
-  .min(0)
-  .max(SUBNETS.length - 1);
-const lease = z.int().min(LEASES.min).max(LEASES.max);
+const { subnet, lease } = placeSchema.shape;
 const reach = z.array(z.enum(REACHES));
 const address = z.ipv4();
 const resolver = z.enum(['resolved', 'none']);

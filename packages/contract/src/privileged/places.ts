@@ -1,4 +1,5 @@
 /** Where machines with an address of their own are. Every address follows from the number of a subnet and of a lease. */
+import { z } from 'zod';
 import type { Limits } from '../limits.ts';
 
 /**
@@ -24,13 +25,24 @@ export const SUBNET_BITS = 20;
 /** A machine's place in its subnet */
 export const LEASES = { min: 16, max: 4094 } as const satisfies Limits;
 
+export const placeSchema = z.object({
+  subnet: z
+    .int()
+    .min(0)
+    .max(SUBNETS.length - 1),
+  lease: z.int().min(LEASES.min).max(LEASES.max),
+});
+
+/** Where one machine is: what it is given, and keeps */
+export type Place = z.infer<typeof placeSchema>;
+
 /** Of the gateway, on every tap alike */
 export const GATEWAY_MAC = '02:62:67:72:00:01';
 
 const GATEWAY = 1;
 const NAMES = 2;
 
-export function addressOf(subnet: number, lease: number): string {
+export function addressOf({ subnet, lease }: Place): string {
   return at(subnet, lease);
 }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { MAX_PRIVILEGED_REQUEST_BYTES, OPERATIONS, type OperationName, REACHES, REFUSALS } from './operations.ts';
+import { REACHES } from '../network-words.ts';
+import { MAX_PRIVILEGED_REQUEST_BYTES, OPERATIONS, type OperationName, REFUSALS } from './operations.ts';
 import { addressOf, GATEWAY_MAC, gatewayOf, LEASES, namesOf, SUBNET_BITS, SUBNETS, tapOf } from './places.ts';
 
 const vectors = JSON.parse(readFileSync(new URL('../../vectors/privileged.json', import.meta.url), 'utf8'));
@@ -35,11 +36,11 @@ test('places, bounds and words are those of the sample', () => {
   );
   for (const place of vectors.places as { subnet: number; lease: number }[]) {
     const { subnet, lease } = place;
-    const said = { address: addressOf(subnet, lease), gateway: gatewayOf(subnet), names: namesOf(subnet) };
+    const said = { address: addressOf(place), gateway: gatewayOf(subnet), names: namesOf(subnet) };
     assert.deepEqual({ subnet, lease, ...said }, place);
   }
   for (const { vm, tap } of vectors.taps) assert.equal(tapOf(vm), tap);
-  assert.throws(() => addressOf(SUBNETS.length, LEASES.min));
+  assert.throws(() => addressOf({ subnet: SUBNETS.length, lease: LEASES.min }));
   assert.deepEqual(vectors.refusals, REFUSALS);
   assert.deepEqual(vectors.requests[0].reach, REACHES);
 });

@@ -4,6 +4,7 @@
  * Each hook has its opposite, which is safe to repeat and safe when the hook never ran: it is how a failed step is
  * undone, and how reconcile tidies up after a daemon that was killed.
  */
+import type { RunNetwork } from '@banger/contract/api/vms.ts';
 import type { InterfaceConfig } from '@banger/contract/guest/messages.ts';
 import type { VmId } from '@banger/contract/names.ts';
 import type { Guest } from '../guest/guest.ts';
@@ -15,7 +16,7 @@ import type { VmRecord } from '../store/records/vms.ts';
 export type Contribution = {
   drives?: Drive[];
   /** What carries it, and what the guest is to set up on it */
-  network?: { machine: MachineNetwork; guest: InterfaceConfig };
+  network?: { is: NonNullable<RunNetwork>; machine: MachineNetwork; guest: InterfaceConfig };
 };
 
 export type Capability = {

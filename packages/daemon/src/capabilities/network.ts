@@ -18,7 +18,7 @@ export function createNetworkCapability({ folders, userNetwork, readReach }: Net
     async prepare(task, vm) {
       const link = await userNetwork.connect(task, folders.of(vm.id).runtime, await readReach(vm));
       if (!link) return {};
-      return { network: { machine: { by: 'stream', socketPath: link.socketPath }, guest: link.network } };
+      return { network: { is: 'user', machine: { by: 'stream', socketPath: link.socketPath }, guest: link.network } };
     },
     hasEnded: ({ id }) => userNetwork.hasEnded(folders.of(id).runtime),
     watchEnd: ({ id }, onEnd) => userNetwork.watchEnd(folders.of(id).runtime, onEnd),

@@ -24,7 +24,7 @@ const stopped = (vm: VmFacts): VmRecord => ({
   fault: null,
 });
 const folderOf = (vm: VmFacts, more: Partial<VmFolderFound> = {}): VmFolderFound => ({
-  ...{ id: vm.id, hasDisk: true, manifest: { v: 1, vm, workspaces: [] }, machine: null },
+  ...{ id: vm.id, hasDisk: true, manifest: { v: 1, vm, workspaces: [] }, run: null },
   ...more,
 });
 const plan = (findings: Partial<Findings>) =>
@@ -42,8 +42,8 @@ test('what a record said that can be read is kept, with the sizes that its folde
 test('a machine that may run is recovered as one that runs', () => {
   const ref = { pid: 1, startTicks: 2, driver: 'qemu', accel: 'tcg', runtimeFolder: '/run/x' } as const;
   const machine = { ...ref, hasOwnFolder: true };
-  const { records } = plan({ vms: [folderOf(facts('1', 'web'), { machine })] });
-  assert.deepEqual(records.vms[0]?.state, { is: 'running', since: NOW, machine });
+  const { records } = plan({ vms: [folderOf(facts('1', 'web'), { run: { machine, network: 'routed' } })] });
+  assert.deepEqual(records.vms[0]?.state, { is: 'running', since: NOW, machine, network: 'routed' });
 });
 
 test('a vm without a disk, one that nobody keeps, and one that says nothing are left', () => {

@@ -1,5 +1,7 @@
 /** Which records there should be, as a decision over what the state, its copies and the folders say. */
+
 import type { RecoveredItem } from '@banger/contract/api/recovery.ts';
+import type { RunNetwork } from '@banger/contract/api/vms.ts';
 import { type Digest, hexOf } from '@banger/contract/digest.ts';
 import type { VmId, VmName } from '@banger/contract/names.ts';
 import type { BaseName } from '../bases/names-file.ts';
@@ -23,7 +25,7 @@ export type VmFolderFound = {
   hasDisk: boolean;
   manifest: VmManifest | null;
   /** Of the run that may be going on */
-  machine: MachineRef | null;
+  run: { machine: MachineRef; network: RunNetwork } | null;
 };
 
 export type BaseFolderFound<Facts> = {
@@ -115,8 +117,8 @@ function whyLeft({ hasDisk }: VmFolderFound, facts: { ephemeral: boolean } | und
 }
 
 /** Its machine may still run: the next daemon adopts it, or finds that it has ended. */
-function recoveredState({ machine }: VmFolderFound, copied: VmRecord | undefined, at: string): VmRecordState {
-  if (machine) return { is: 'running', since: at, machine };
+function recoveredState({ run }: VmFolderFound, copied: VmRecord | undefined, at: string): VmRecordState {
+  if (run) return { is: 'running', since: at, ...run };
   return copied?.state.is === 'stopped' ? copied.state : { is: 'stopped', why: 'recovered', at };
 }
 

@@ -3,11 +3,13 @@ import { existsSync } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { runNetworkSchema } from '@banger/contract/api/vms.ts';
 import { digestOfHex, hexOf } from '@banger/contract/digest.ts';
 import { isVmId, type VmId } from '@banger/contract/names.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
+import { z } from 'zod';
 import { readNames } from '../bases/names-file.ts';
-import { type MachineRef, machineRefSchema } from '../hypervisor/hypervisor.ts';
+import { machineRefSchema } from '../hypervisor/hypervisor.ts';
 import { isWholeImage, readImageFolder } from '../images/images.ts';
 import { isWholeKernel, readKernelFolder } from '../kernels/kernels.ts';
 import { listFolder, readSmallFile, sizeOfFile } from '../platform/files.ts';
@@ -101,14 +103,16 @@ function listAll({ vms, images, kernels, workspaces }: ReturnType<typeof createR
 
 function readVm(folders: VmFolders, id: VmId): VmFolderFound {
   const { disk } = folders.of(id);
-  return { id, hasDisk: isFile(disk), manifest: readVmManifest(folders, id), machine: readMachine(folders, id) };
+  return { id, hasDisk: isFile(disk), manifest: readVmManifest(folders, id), run: readRun(folders, id) };
 }
 
-function readMachine(folders: VmFolders, id: VmId): MachineRef | null {
-  const { machine, runtime } = folders.of(id);
+function readRun(folders: VmFolders, id: VmId): VmFolderFound['run'] {
+  const { machine: path, runtime } = folders.of(id);
   try {
-    const ref = machineRefSchema.parse(JSON.parse(readSmallFile(machine)));
-    return ref.runtimeFolder === runtime ? ref : null;
+    const told = JSON.parse(readSmallFile(path)) as unknown;
+    const machine = machineRefSchema.parse(told);
+    const { network } = z.object({ network: runNetworkSchema.default('user') }).parse(told);
+    return machine.runtimeFolder === runtime ? { machine, network } : null;
   } catch {
     return null; // it does not run
   }

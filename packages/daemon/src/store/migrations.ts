@@ -59,4 +59,9 @@ export const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE vms ADD COLUMN driver TEXT NOT NULL DEFAULT 'auto';
   `,
+  `
+  ALTER TABLE vms ADD COLUMN network TEXT NOT NULL DEFAULT 'auto';
+  ALTER TABLE vms ADD COLUMN allow TEXT NOT NULL DEFAULT '[]'; -- JSON: what vmFactsSchema says
+  ALTER TABLE vms ADD COLUMN place TEXT;                       -- JSON: likewise
+  `,
 ];

@@ -30,6 +30,7 @@ test('a vm is read back as it was written, also after the store was opened anew'
     state: { is: 'stopped', why: 'crashed', at: THEN },
     fault: { code: 'VM_LOST', message: 'm', at: THEN },
     cpus: 4,
+    ...{ allow: ['host', 'machines'], place: { subnet: 11, lease: 4094 } },
   };
   store.vms.update(stopped);
   store.close();

@@ -42,7 +42,7 @@ export async function createVm(task: Task, parts: VmParts, request: NamedVmCreat
     ...size,
     publish: request.publish ?? [],
     hostPorts: request.hostPorts ?? [],
-    driver,
+    ...{ driver, network: 'auto', allow: [], place: null },
     ephemeral: request.ephemeral ?? false,
     machineId: randomBytes(16).toString('hex'),
     createdAt: parts.now().toISOString(),

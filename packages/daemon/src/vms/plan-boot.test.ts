@@ -25,6 +25,7 @@ const parts = {
 const disk = { drives: [{ path: '/d', readOnly: false }] };
 const network = {
   network: {
+    is: 'user',
     machine: { by: 'stream', socketPath: '/r/net' },
     guest: {
       ...{ address: '10.0.2.15', prefix: 24, gateway: '10.0.2.2', dns: ['10.0.2.3'] },

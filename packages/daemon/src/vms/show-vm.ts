@@ -1,5 +1,6 @@
 /** A vm as the owner API shows it: the record, and what its disk takes now. */
 import type { Vm, VmState } from '@banger/contract/api/vms.ts';
+import { addressOf } from '@banger/contract/privileged/places.ts';
 import { allocatedBytes } from '../platform/files.ts';
 import type { VmRecord, VmRecordState } from '../store/records/vms.ts';
 import type { VmFolders } from '../store/vm-folders.ts';
@@ -22,15 +23,29 @@ export async function showVm(
     publish: vm.publish,
     hostPorts: vm.hostPorts,
     driver: vm.driver,
+    network: vm.network,
+    allow: vm.allow,
+    address: keptAddress(vm),
     ephemeral: vm.ephemeral,
     createdAt: vm.createdAt,
   };
 }
 
+/** At which the host reaches it now; null where it does not run, or has no address of its own. */
+export function reachedAt({ state, place }: VmRecord): string | null {
+  return state.is === 'running' && state.network === 'routed' && place !== null ? addressOf(place) : null;
+}
+
+/** One that runs without it has none. */
+function keptAddress(vm: VmRecord): string | null {
+  if (vm.state.is === 'running') return reachedAt(vm);
+  return vm.place === null || vm.network === 'user' || vm.network === 'none' ? null : addressOf(vm.place);
+}
+
 export function showState(state: VmRecordState): VmState {
   if (state.is === 'running') {
     const { pid, driver, accel } = state.machine;
-    return { is: 'running', since: state.since, pid, driver, accel };
+    return { is: 'running', since: state.since, pid, driver, accel, network: state.network };
   }
   return state.is === 'stopping' ? { is: 'stopping' } : state;
 }

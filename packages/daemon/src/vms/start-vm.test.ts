@@ -51,7 +51,7 @@ test('a network that is still being set up when something else fails is released
   };
   const parts = {
     ...{
-      records: { note: keep, update: keep, list: () => [] },
+      records: { note: keep, update: keep, list: () => [], findById: () => record },
       capabilities: [network, files],
       log: createLog(() => {}),
     },

@@ -30,10 +30,11 @@ export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Pr
   const folders = parts.folders.of(stopped.id);
   const before = stopped.state;
   const starting = moveVm(parts, stopped, { is: 'starting' }, null);
+  const current = () => parts.records.findById(starting.id) ?? starting; // it may have been given a place meanwhile
 
   await using undo = new UndoStack(parts.log);
   let fault: VmRecord['fault'] = null;
-  undo.add('mark it stopped', () => moveVm(parts, starting, before, fault));
+  undo.add('mark it stopped', () => moveVm(parts, current(), before, fault));
   try {
     undo.add('remove its sockets', () => removeRun(folders.runtime));
     await makePrivateFolder(folders.runtime);
@@ -62,9 +63,10 @@ export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Pr
     const guest = await greet(task, parts, starting, { machine, consoleFrom });
     for (const capability of parts.capabilities) await capability.finish?.(task, starting, guest);
     const since = parts.now().toISOString();
-    const running = moveVm(parts, starting, { is: 'running', since, machine: machine.ref });
+    const network = contributions.find((each) => each.network)?.network?.is ?? null;
+    const running = moveVm(parts, current(), { is: 'running', since, machine: machine.ref, network });
     parts.running.set(running.id, createRunningVm(running.name, machine, guest));
-    await describeRun(parts, running, machine);
+    await describeRun(parts, running);
     undo.keep();
     return running;
   } catch (thrown) {
@@ -75,8 +77,10 @@ export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Pr
 }
 
 /** Beside its sockets, so that a state that is made anew finds the machine that runs. */
-async function describeRun({ folders, log }: VmParts, { id, name }: VmRecord, { ref }: Machine): Promise<void> {
-  await writeFile(folders.of(id).machine, JSON.stringify(ref), { mode: 0o600 }).catch((fault) =>
+async function describeRun({ folders, log }: VmParts, { id, name, state }: VmRecord): Promise<void> {
+  if (state.is !== 'running') return;
+  const run = { ...state.machine, network: state.network };
+  await writeFile(folders.of(id).machine, JSON.stringify(run), { mode: 0o600 }).catch((fault) =>
     log.warn(`vm ${name}: its run could not be described`, fault),
   );
 }

@@ -111,7 +111,7 @@ export function begun(id: string, subject: string): OperationEvent {
 export const sampleVm = {
   id: '0123456789ab',
   name: 'web',
-  state: { is: 'running', since: '2026-01-02T03:04:05.000Z', pid: 4711, driver: 'qemu', accel: 'tcg' },
+  state: { is: 'running', since: '2026-01-02T03:04:05.000Z', pid: 4711, driver: 'qemu', accel: 'tcg', network: 'user' },
   fault: null,
   image: { name: 'debian', digest: 'sha256:aa' },
   kernel: { name: 'debian', digest: 'sha256:bb' },
@@ -122,6 +122,9 @@ export const sampleVm = {
   publish: [],
   hostPorts: [],
   driver: 'auto',
+  network: 'auto',
+  allow: [],
+  address: null,
   ephemeral: false,
   idleStopAt: null,
   fromHost: [],

@@ -3,7 +3,8 @@ import { describeIdleStop, describeVmState } from '../../describe-vm.ts';
 import type { Run } from '../../load-command.ts';
 import { formatAge, renderTable } from '../../output/table.ts';
 
-const HEADINGS = ['NAME', 'STATE', 'DRIVER', 'IMAGE', 'CPUS', 'MEMORY', 'DISK', 'ON HOST', 'CREATED'];
+const HEADINGS = ['NAME', 'STATE', 'ADDRESS', 'DRIVER', 'IMAGE', 'CPUS', 'MEMORY', 'DISK', 'ON HOST', 'CREATED'];
+const ADDRESS = HEADINGS.indexOf('ADDRESS');
 
 export const run: Run<'vm ls'> = async (cli) => {
   const { vms } = await cli.client.vmList();
@@ -15,6 +16,7 @@ export const run: Run<'vm ls'> = async (cli) => {
   const rows = vms.map((vm) => [
     vm.name,
     describeVmState(vm) + describeIdleStop(vm, nowMs) + (vm.fault === null ? '' : ` (${vm.fault.code})`),
+    vm.address ?? '',
     vm.state.is === 'running' ? vm.state.driver : vm.driver,
     vm.image.name,
     String(vm.cpus),
@@ -23,7 +25,9 @@ export const run: Run<'vm ls'> = async (cli) => {
     formatSize(vm.diskAllocatedBytes),
     formatAge(vm.createdAt, nowMs),
   ]);
-  cli.print(renderTable(HEADINGS, rows));
+  const hasAddresses = vms.some(({ address }) => address !== null);
+  const shown = (row: string[]) => (hasAddresses ? row : row.toSpliced(ADDRESS, 1));
+  cli.print(renderTable(shown(HEADINGS), rows.map(shown)));
   if (vms.length === 0 && cli.terminal.isStdoutTty) cli.note('There is no vm yet; "banger vm run" makes one.');
   return 0;
 };

@@ -26,6 +26,8 @@ function factsOf(vm: Vm, nowMs: number): [string, string][] {
   } else {
     facts.push(['driver', vm.driver]);
   }
+  facts.push(['network', describeNetwork(vm)]);
+  if (vm.address !== null) facts.push(['address', `${vm.address}${state.is === 'running' ? '' : ', while it runs'}`]);
   if (state.is === 'stopped' && state.why !== 'new') facts.push(['stopped', formatAge(state.at, nowMs)]);
   if (fault !== null) facts.push(['fault', `${fault.message} (${fault.code}), ${formatAge(fault.at, nowMs)}`]);
   facts.push(
@@ -38,8 +40,15 @@ function factsOf(vm: Vm, nowMs: number): [string, string][] {
   if (vm.fromHost.length > 0) facts.push(['from host', `${vm.fromHost.join(', ')} at each start`]);
   if (vm.publish.length > 0) facts.push(['published', vm.publish.map(describePublished).join(', ')]);
   if (vm.hostPorts.length > 0) facts.push(['host ports', `${vm.hostPorts.join(', ')} at host.banger`]);
+  if (vm.allow.length > 0) facts.push(['may reach', `${vm.allow.join(', ')} too`]);
   if (vm.ephemeral) facts.push(['lasts', 'as long as the command that made it']);
   return facts;
+}
+
+/** Of a run, the one that it got */
+function describeNetwork({ state, network }: Vm): string {
+  if (state.is !== 'running') return network;
+  return `${state.network ?? 'none'}${network === 'auto' ? ', chosen by auto' : ''}`;
 }
 
 /** "127.0.0.1:8080 is port 80" */

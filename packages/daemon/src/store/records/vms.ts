@@ -1,9 +1,18 @@
 /** The vms. `state` is the intent: it is written before the host is touched, and reconcile goes by it. */
 import type { DatabaseSync } from 'node:sqlite';
 import { digestSchema } from '@banger/contract/api/images.ts';
-import { driverChoiceSchema, hostPortsSchema, publishedSchema, stopReasonSchema } from '@banger/contract/api/vms.ts';
+import {
+  allowSchema,
+  driverChoiceSchema,
+  hostPortsSchema,
+  networkChoiceSchema,
+  publishedSchema,
+  runNetworkSchema,
+  stopReasonSchema,
+} from '@banger/contract/api/vms.ts';
 import type { Digest } from '@banger/contract/digest.ts';
 import { isVmId, isVmName, type VmId } from '@banger/contract/names.ts';
+import { placeSchema } from '@banger/contract/privileged/places.ts';
 import { z } from 'zod';
 import { machineRefSchema } from '../../hypervisor/hypervisor.ts';
 import { createTable } from '../table.ts';
@@ -17,7 +26,13 @@ const stateSchema = z.discriminatedUnion('is', [
   z.object({ is: z.literal('creating') }),
   z.object({ is: z.literal('stopped'), why: stopReasonSchema, at }),
   z.object({ is: z.literal('starting') }),
-  z.object({ is: z.literal('running'), since: at, machine: machineRefSchema }),
+  // An earlier version wrote down none.
+  z.object({
+    is: z.literal('running'),
+    since: at,
+    machine: machineRefSchema,
+    network: runNetworkSchema.default('user'),
+  }),
   z.object({ is: z.literal('stopping'), machine: machineRefSchema }),
   z.object({ is: z.literal('removing') }),
 ]);
@@ -40,6 +55,10 @@ export const vmFactsSchema = z.object({
   hostPorts: hostPortsSchema.default([]),
   /** The one it wants; that of a run is in its state */
   driver: driverChoiceSchema.default('auto'),
+  network: networkChoiceSchema.default('auto'),
+  allow: allowSchema.default([]),
+  /** Its address, from the first start that gave it one to its removal */
+  place: placeSchema.nullable().default(null),
   ephemeral: z.boolean(),
   /** 32 hex digits, the guest's /etc/machine-id */
   machineId: z.string().regex(/^[0-9a-f]{32}$/, 'it is no machine id'),
@@ -58,7 +77,7 @@ export type VmRecords = ReturnType<typeof createVmRecords>;
 export function createVmRecords(database: DatabaseSync, writes: Writes, onRemove: (id: VmId) => void) {
   const table = createTable<VmRecord>({
     ...{ database, writes, name: 'vms', key: ['id'], schema: vmRecordSchema },
-    json: ['state', 'fault', 'publish', 'hostPorts'],
+    json: ['state', 'fault', 'publish', 'hostPorts', 'allow', 'place'],
     flags: ['ephemeral'],
   });
   return {
