@@ -1,5 +1,5 @@
 # Thin names for the scripts; each says what it does.
-.PHONY: setup demo check test coverage smoke host-test bench
+.PHONY: setup demo check test coverage smoke host-test bench package
 
 NODE = node_modules/.bin/node
 
@@ -37,3 +37,6 @@ host-test:
 bench: setup
 	@scripts/setup-test-data
 	@$(NODE) test/bench/run.ts
+
+package: setup
+	@scripts/make-package

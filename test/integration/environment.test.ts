@@ -6,10 +6,10 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { BANGER } from '../../packages/cli/src/testing/run-banger.ts';
 import { CHECKOUT } from '../support/banger-home.ts';
 import { createFakeHome } from '../support/fake-home.ts';
 
-const BANGER = join(CHECKOUT, 'bin/banger');
 const CANARY = 'canary-hunter2';
 const FAKE_NETWORK = Object.fromEntries(
   ['BANGER_PASST', 'BANGER_PASTA'].map((name) => [name, join(CHECKOUT, 'test/support/fake-passt')]),
@@ -71,7 +71,7 @@ test('what the caller’s environment tells Node is not obeyed', async (t) => {
 });
 
 test('every variable that Node says it reads is cleared by the command', () => {
-  const launcher = readFileSync(BANGER, 'utf8');
+  const launcher = readFileSync(join(CHECKOUT, 'bin/banger'), 'utf8');
   const help = spawnSync(process.execPath, ['--help'], { encoding: 'utf8' }).stdout;
   const names = [...help.matchAll(/^(NODE_\w+|UV_\w+)/gm)].map(([name]) => name);
   assert.ok(names.length > 10);

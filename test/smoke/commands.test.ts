@@ -4,7 +4,8 @@ import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import type { Vm } from '@banger/contract/api/vms.ts';
-import { CHECKOUT, createHome, type Home } from '../support/banger-home.ts';
+import { BANGER } from '../../packages/cli/src/testing/run-banger.ts';
+import { createHome, type Home } from '../support/banger-home.ts';
 import { openScreen } from '../support/screen.ts';
 import { watchOutput } from '../support/watch-output.ts';
 
@@ -40,7 +41,7 @@ async function inScripts(t: TestContext, home: Home): Promise<void> {
   };
   /** A line of bash on the host, in which `inside` runs a command in the machine */
   const pipeline = (line: string) => {
-    const script = `inside() { ${CHECKOUT}/bin/banger vm exec web -- "$@"; }; ${line}`;
+    const script = `inside() { ${BANGER} vm exec web -- "$@"; }; ${line}`;
     return watchOutput(spawn('bash', ['-c', script], { env: home.env, stdio: 'pipe' })).ended();
   };
   const untilNoneRuns = (pattern: string) => home.untilOutput(inside('pgrep', '-f', pattern), ({ code }) => code === 1);

@@ -15,11 +15,11 @@ import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DaemonStatus } from '@banger/contract/api/system.ts';
 import type { Session, Vm } from '@banger/contract/api/vms.ts';
+import { BANGER } from '../../packages/cli/src/testing/run-banger.ts';
 import { findByArgument, killProcess } from '../../packages/daemon/src/platform/processes.ts';
 
 export const CHECKOUT = join(import.meta.dirname, '../..');
 export const AGENT = join(CHECKOUT, 'guest/agent/target/x86_64-unknown-linux-gnu/release/banger-agent');
-export const BANGER = join(CHECKOUT, 'bin/banger');
 /** The default image and kernel, made once a checkout by scripts/setup-test-data */
 export const PREPARED = join(CHECKOUT, 'build/test-data');
 /** Far beyond what any takes, in the doubly emulated host of test/host too */

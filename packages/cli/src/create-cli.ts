@@ -8,6 +8,7 @@ import { type BangerPaths, bangerPaths, checkHome } from '@banger/contract/paths
 import type { Cli } from './cli.ts';
 import { connectToDaemon } from './connect.ts';
 import { exactCwd } from './exact-argv.ts';
+import { print, complain as writeError } from './output/standard-streams.ts';
 import { describeTerminal } from './output/terminal.ts';
 
 type Flags = { json?: unknown; quiet?: unknown };
@@ -15,7 +16,7 @@ type Flags = { json?: unknown; quiet?: unknown };
 export function createCli({ json, quiet }: Flags): Cli {
   const isJson = json === true;
   const isQuiet = isJson || quiet === true;
-  const complain = (text: string) => void process.stderr.write(`${text}\n`);
+  const complain = (text: string) => writeError(`${text}\n`);
   const note = isQuiet ? () => {} : complain;
   const owner = findOwner();
   let paths: BangerPaths | null = null;
@@ -33,8 +34,8 @@ export function createCli({ json, quiet }: Flags): Cli {
     env: process.env,
     isJson,
     isQuiet,
-    print: (text) => void process.stdout.write(text),
-    printJson: (value) => void process.stdout.write(`${cleanJson(value, 2)}\n`),
+    print,
+    printJson: (value) => print(`${cleanJson(value, 2)}\n`),
     note,
     complain,
   };
@@ -52,7 +53,7 @@ function readPaths({ uid, files }: FolderOwner): BangerPaths {
 /** Empty where neither HOME nor the account says */
 function readHome(): string {
   try {
-    return homedir();
+    return process.env.HOME ?? homedir(); // which takes an empty HOME for none in the packaged command
   } catch {
     return '';
   }
@@ -60,18 +61,21 @@ function readHome(): string {
 
 function absolutePath(path: string): string {
   if (isAbsolute(path)) return resolve(path);
+  const { BANGER_GONE_FOLDER } = process.env; // by bin/banger, which left it
+  if (BANGER_GONE_FOLDER !== undefined) throw folderGone(path, BANGER_GONE_FOLDER);
   try {
     return resolve(exactCwd(), path);
   } catch (cause) {
-    const folder = process
-      .getBuiltinModule('node:fs')
-      .readlinkSync('/proc/self/cwd')
-      .replace(/ \(deleted\)$/, '');
-    throw new BangerError('FILE_NOT_FOUND', {
-      message: `"${path}" is meant from ${folder}, which no longer exists.`,
-      hint: 'Go to a folder that exists, or write an absolute path.',
-      details: { path, folder },
-      cause,
-    });
+    throw folderGone(path, process.getBuiltinModule('node:fs').readlinkSync('/proc/self/cwd'), cause);
   }
+}
+
+function folderGone(path: string, link: string, cause?: unknown): BangerError {
+  const folder = link.replace(/ \(deleted\)$/, '');
+  return new BangerError('FILE_NOT_FOUND', {
+    message: `"${path}" is meant from ${folder}, which no longer exists.`,
+    hint: 'Go to a folder that exists, or write an absolute path.',
+    details: { path, folder },
+    cause,
+  });
 }

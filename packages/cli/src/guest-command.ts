@@ -3,6 +3,7 @@
  * and `vm attach` have in common.
  */
 
+import { isatty } from 'node:tty';
 import { cleanLine } from '@banger/contract/clean-text.ts';
 import { BangerError, toBangerError } from '@banger/contract/errors.ts';
 import { meaningOf } from '@banger/contract/guest/agent-codes.ts';
@@ -10,6 +11,7 @@ import type { AgentFailure, ExecExit, ExecStarted } from '@banger/contract/guest
 import type { ExecStart } from '@banger/contract/guest/messages.ts';
 import type { FrameStream } from '@banger/sdk/frame-stream.ts';
 import { openGuestOutput } from './guest-output.ts';
+import { stderr, stdout } from './output/standard-streams.ts';
 import { EXIT_BROKEN_PIPE } from './output/terminal.ts';
 
 export type GuestCommand = {
@@ -196,7 +198,7 @@ function passTerminal(stream: FrameStream, { canLeave }: GuestCommand, leave: (e
 }
 
 export function terminalSize(): { cols: number; rows: number } {
-  const { columns, rows } = process.stdout.isTTY ? process.stdout : process.stderr;
+  const { columns, rows } = isatty(1) ? stdout() : stderr();
   return { cols: Math.min(4096, columns || 80), rows: Math.min(4096, rows || 24) };
 }
 

@@ -4,6 +4,7 @@
  */
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
+import { stderr, stdout } from './output/standard-streams.ts';
 
 export type GuestOutput = {
   /** Resolves when more can be taken */
@@ -15,7 +16,8 @@ export type GuestOutput = {
 };
 
 export function openGuestOutput(fd: 1 | 2): GuestOutput {
-  const stream = reopenPipe(fd) ?? (fd === 1 ? process.stdout : process.stderr);
+  const own = reopenPipe(fd);
+  const stream = own ?? (fd === 1 ? stdout() : stderr());
   const gone = Promise.withResolvers<void>();
   let isGone = false;
   let written = Promise.resolve();
@@ -29,8 +31,7 @@ export function openGuestOutput(fd: 1 | 2): GuestOutput {
     gone.resolve();
   };
   // What is lost on our own stdout and stderr is told by standard-streams.ts; here nobody waits for it any more.
-  const isOurs = stream === process.stdout || stream === process.stderr;
-  stream.on('error', isOurs ? onLost : onGone);
+  stream.on('error', own === null ? onLost : onGone);
   return { write, flush, broken: gone.promise };
 
   async function write(bytes: Uint8Array): Promise<void> {

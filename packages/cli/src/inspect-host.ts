@@ -2,14 +2,12 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import type { Recovery } from '@banger/contract/api/recovery.ts';
 import { BangerError, type WireError } from '@banger/contract/errors.ts';
 import { nodeOptions, programEnvironment } from './program-environment.ts';
+import { daemonEntry, NODE } from './root.ts';
 import { spawnProgram } from './spawn-program.ts';
 
-const INSPECT_MAIN = fileURLToPath(new URL('../../daemon/src/inspect.ts', import.meta.url));
-const RECOVER_MAIN = fileURLToPath(new URL('../../daemon/src/recover.ts', import.meta.url));
 /** Seconds on a host that is not busy: the doctor tries what it tells of */
 const LIMIT_MS = 120_000;
 /** It reads a few small files for each vm and image, and copies of the state */
@@ -17,18 +15,18 @@ const RECOVER_LIMIT_MS = 600_000;
 
 /** Throws the error that it reports, and INTERNAL when it ends without an answer. */
 export function inspectHost<Answer extends object>(what: 'config' | 'doctor'): AsyncGenerator<Answer, void> {
-  return answersOf([INSPECT_MAIN, what], LIMIT_MS);
+  return answersOf([daemonEntry('inspect'), what], LIMIT_MS);
 }
 
 /** Makes the state anew. Throws likewise, and DAEMON_ALREADY_RUNNING. */
 export async function recoverState({ dryRun }: { dryRun: boolean }): Promise<Recovery> {
-  const argv = [RECOVER_MAIN, ...(dryRun ? ['--dry-run'] : [])];
+  const argv = [daemonEntry('recover'), ...(dryRun ? ['--dry-run'] : [])];
   const answers = await Array.fromAsync(answersOf<Recovery>(argv, RECOVER_LIMIT_MS));
   return answers[0] as Recovery;
 }
 
 async function* answersOf<Answer extends object>(argv: string[], timeoutMs: number): AsyncGenerator<Answer, void> {
-  const program = await spawnProgram(process.execPath, [...nodeOptions(process.env), ...argv], {
+  const program = await spawnProgram(NODE, [...nodeOptions(process.env), ...argv], {
     env: programEnvironment(process.env),
     cwd: '/', // the one that we are in may be gone
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -4,7 +4,7 @@ import type { Input } from './commands.ts';
 import { createCli } from './create-cli.ts';
 import { exactArgv } from './exact-argv.ts';
 import { loadCommand } from './load-command.ts';
-import { settleOutput, watchOutput } from './output/standard-streams.ts';
+import { complain, print, settleOutput, stdout, watchOutput } from './output/standard-streams.ts';
 import { parseArguments, readReportStyle } from './parse-arguments.ts';
 
 const argv = exactArgv();
@@ -23,7 +23,7 @@ async function main(): Promise<number> {
     // Only where help shows them: it may take the start of another program.
     const { runningClient } = createCli({ quiet: true });
     const notes = hasDefaults(parsed.words) ? await readDefaultNotes(runningClient) : {};
-    process.stdout.write(helpFor(parsed.words, notes));
+    print(helpFor(parsed.words, notes));
     return 0;
   }
   if (parsed.name !== 'vm cp') expectUtf8(argv);
@@ -57,13 +57,13 @@ async function report(thrown: unknown): Promise<number> {
   const { reportError, errorDocument } = await import('./report-error.ts');
   const { text, code, exitCode } = reportError(thrown);
   const { isJson, isStdoutForeign } = readReportStyle(argv);
-  if (!isJson || code === 'OUTPUT_LOST') process.stderr.write(text);
+  if (!isJson || code === 'OUTPUT_LOST') complain(text);
   else if (isStdoutForeign || !(await canWrite(`${errorDocument(thrown, 2)}\n`))) {
-    process.stderr.write(`${errorDocument(thrown, 0)}\n`);
+    complain(`${errorDocument(thrown, 0)}\n`);
   }
   return exitCode;
 }
 
 function canWrite(text: string): Promise<boolean> {
-  return new Promise((resolve) => process.stdout.write(text, (fault) => resolve(!fault)));
+  return new Promise((resolve) => stdout().write(text, (fault) => resolve(!fault)));
 }

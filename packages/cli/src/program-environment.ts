@@ -3,12 +3,11 @@
  * banger's folders are, and what is banger's own. All else would stay in a program that outlives the caller: secrets, and
  * words that change how Node or the linker works.
  */
-import { fileURLToPath } from 'node:url';
 import type { Handed } from '@banger/contract/daemon-start.ts';
+import { FIND_SOURCES } from './root.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const FIND_SOURCES = fileURLToPath(new URL('find-sources.cts', import.meta.url));
 const FOLDERS = ['HOME', 'XDG_CONFIG_HOME', 'XDG_STATE_HOME', 'XDG_DATA_HOME', 'XDG_CACHE_HOME', 'XDG_RUNTIME_DIR'];
 const PROXIES = ['http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy', 'no_proxy'];
 

@@ -6,15 +6,13 @@ import { closeSync, constants, fstatSync, openSync, readSync, renameSync, statSy
 import { connect } from 'node:net';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { HANDED_ON_STDIN } from '@banger/contract/daemon-start.ts';
 import { BangerError, toBangerError, type WireError } from '@banger/contract/errors.ts';
 import { type FolderOwner, makeOwnFolder } from '@banger/contract/own-folder.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
 import { handedTo, nodeOptions, programEnvironment } from './program-environment.ts';
+import { daemonEntry, NODE } from './root.ts';
 import { type Program, spawnProgram } from './spawn-program.ts';
-
-const DAEMON_MAIN = fileURLToPath(new URL('../../daemon/src/main.ts', import.meta.url));
 
 /** Reconciling after a crash is part of starting, and may take a while */
 const START_LIMIT_MS = 120_000;
@@ -39,7 +37,7 @@ export async function startDaemon({
   paths,
   owner,
   socketPath,
-  daemonMain = DAEMON_MAIN,
+  daemonMain = daemonEntry('main'),
   limitMs = START_LIMIT_MS,
 }: StartParts): Promise<void> {
   const logPath = `${paths.state}/daemon.log`;
@@ -102,7 +100,7 @@ const DAEMON_MEMORY = '--max-semi-space-size=4'; // MiB
 
 async function spawnDaemon(daemonMain: string, log: number, compileCache: string | null): Promise<Program> {
   const words = [DAEMON_MEMORY, ...nodeOptions(process.env), daemonMain, 'serve', HANDED_ON_STDIN];
-  const daemon = await spawnProgram(process.execPath, words, {
+  const daemon = await spawnProgram(NODE, words, {
     detached: true, // a session of its own: Ctrl-C and the end of the terminal do not reach it
     cwd: '/',
     env: programEnvironment({ ...process.env, ...(compileCache && { NODE_COMPILE_CACHE: compileCache }) }),

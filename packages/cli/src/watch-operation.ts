@@ -5,6 +5,7 @@ import type { OperationStream } from '@banger/sdk/operation-stream.ts';
 import type { Cli } from './cli.ts';
 import { INTERRUPTS } from './interrupts.ts';
 import { createProgress, type Progress } from './output/progress.ts';
+import { complain, stderr } from './output/standard-streams.ts';
 
 type WatchOptions = {
   /** Leave nothing of the live view behind */
@@ -76,9 +77,9 @@ function createProgressFor({ terminal, isQuiet }: Cli, isBrief: boolean, prefix?
     hasColour: terminal.hasColour,
     isBrief,
     ...(prefix !== undefined && { prefix }),
-    write: (text) => void process.stderr.write(text),
+    write: complain,
     now: Date.now,
-    columns: () => process.stderr.columns ?? 80,
+    columns: () => stderr().columns ?? 80,
   });
 }
 

@@ -1,12 +1,15 @@
 /** The environment as one value; called by the programs' entries, which alone read `process.env`. */
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { builtProgram } from '@banger/contract/built-program.ts';
 import { folderOwner } from '@banger/contract/own-folder.ts';
 import { bangerPaths, daemonSocketPath } from '@banger/contract/paths.ts';
 import { OWNER } from './platform/own-files.ts';
 import type { Settings } from './settings.ts';
 
-const CHECKOUT = join(import.meta.dirname, '../../..');
+/** Of a checkout, or of what a package installs */
+const ROOT = join(import.meta.dirname, '../../..');
 const DEFAULT_BOOT_TIMEOUT_MS = 60_000;
 
 /**
@@ -21,9 +24,9 @@ export function readSettings(env: NodeJS.ProcessEnv, handed: Pick<Settings, 'pro
     paths,
     home,
     socketPath: daemonSocketPath(paths),
-    agentPath: join(CHECKOUT, 'guest/agent/target/x86_64-unknown-linux-gnu/release/banger-agent'),
-    linkPath: join(CHECKOUT, 'host/link/target/x86_64-unknown-linux-gnu/release/banger-link'),
-    catalogFolder: join(CHECKOUT, 'catalog'),
+    agentPath: builtProgram(ROOT, 'banger-agent', existsSync),
+    linkPath: builtProgram(ROOT, 'banger-link', existsSync),
+    catalogFolder: join(ROOT, 'catalog'),
     tools: {
       qemu: env.BANGER_QEMU ?? 'qemu-system-x86_64',
       firecracker: env.BANGER_FIRECRACKER ?? 'firecracker',
@@ -38,7 +41,7 @@ export function readSettings(env: NodeJS.ProcessEnv, handed: Pick<Settings, 'pro
     },
     proxies: handed.proxies,
     isRoot: uid === 0,
-    commandPath: join(CHECKOUT, 'bin/banger'),
+    commandPath: join(ROOT, 'bin/banger'),
     bootTimeoutMs: Number(env.BANGER_BOOT_TIMEOUT_MS ?? DEFAULT_BOOT_TIMEOUT_MS),
     hostRoot: env.BANGER_HOST_ROOT ?? '/',
   };

@@ -1,4 +1,9 @@
-/** Whether what was written to stdout and stderr arrived: a command whose output is lost has failed. */
+/**
+ * stdout and stderr, and whether what was written to them arrived: a command whose output is lost has failed. A text goes
+ * straight to its descriptor: to make a stream of one takes longer than all else that a small command does. Where a stream
+ * is needed there is one, and from then on all goes through it, so that nothing overtakes anything.
+ */
+import { isatty } from 'node:tty';
 import { BangerError, ERRORS } from '@banger/contract/errors.ts';
 import { EXIT_BROKEN_PIPE } from './terminal.ts';
 
@@ -8,7 +13,7 @@ type Endings = {
   fail: (thrown: unknown) => void;
 };
 
-let isStderrLost = false;
+type Fd = 1 | 2;
 
 /** What Node makes of a standard stream: it knows neither of both members to TypeScript */
 type StandardStream = {
@@ -16,42 +21,96 @@ type StandardStream = {
   _write: (bytes: Buffer, encoding: string, done: (fault?: Error) => void) => void;
 };
 
-export function watchOutput({ end, fail }: Endings): void {
-  writeWhole(process.stdout as unknown as StandardStream, 1);
-  writeWhole(process.stderr as unknown as StandardStream, 2);
-  process.stdout.on('error', (fault: NodeJS.ErrnoException) => {
-    if (isReaderGone(fault, process.stdout)) end(EXIT_BROKEN_PIPE);
-    else fail(outputLost(fault));
-  });
-  process.stderr.on('error', (fault: NodeJS.ErrnoException) => {
-    if (isReaderGone(fault, process.stderr)) end(EXIT_BROKEN_PIPE);
-    isStderrLost = true; // told by the exit code, once what was asked for is done
-  });
+let endings: Endings = {
+  end: process.exit,
+  fail: (thrown) => {
+    throw thrown;
+  },
+};
+const streams = new Map<Fd, NodeJS.WriteStream>();
+const lost = new Set<Fd>();
+
+/** Says what becomes of a command whose output is lost. Called once, before anything is written. */
+export function watchOutput(given: Endings): void {
+  endings = given;
+}
+
+export function print(text: string): void {
+  write(1, text);
+}
+
+export function complain(text: string): void {
+  write(2, text);
+}
+
+/** The streams, for who has to wait for a slow reader */
+export function stdout(): NodeJS.WriteStream {
+  return streamOf(1);
+}
+
+export function stderr(): NodeJS.WriteStream {
+  return streamOf(2);
 }
 
 /** Waits until the system has taken all of stdout, and gives the exit code; never, where `fail` has it. */
 export async function settleOutput(exitCode: number): Promise<number> {
-  const { stdout } = process;
-  await new Promise((resolve) => setImmediate(resolve)); // the streams tell of a write that failed just now only after this
-  if (stdout.errored) return new Promise(() => {});
-  if (stdout.writableLength > 0) await new Promise<void>((resolve) => stdout.write('', (fault) => !fault && resolve()));
-  return exitCode === 0 && isStderrLost ? ERRORS.OUTPUT_LOST.exit : exitCode;
+  const stream = streams.get(1);
+  if (stream !== undefined) {
+    await new Promise((resolve) => setImmediate(resolve)); // a stream tells of a write that failed just now only after this
+    if (stream.writableLength > 0)
+      await new Promise<void>((resolve) => stream.write('', (fault) => !fault && resolve()));
+  }
+  if (lost.has(1)) return new Promise(() => {});
+  return exitCode === 0 && lost.has(2) ? ERRORS.OUTPUT_LOST.exit : exitCode;
+}
+
+function write(fd: Fd, text: string): void {
+  if (lost.has(fd)) return;
+  const bytes = Buffer.from(text);
+  const left = streams.has(fd) ? bytes : writeNow(fd, bytes);
+  if (left.length > 0) streamOf(fd).write(left);
+}
+
+/** Gives what a reader that is slow leaves for later. */
+function writeNow(fd: Fd, bytes: Buffer): Buffer {
+  let at = 0;
+  try {
+    while (at < bytes.length) at += writeSome(fd, bytes.subarray(at));
+    return bytes.subarray(at);
+  } catch (fault) {
+    if ((fault as NodeJS.ErrnoException).code === 'EAGAIN') return bytes.subarray(at);
+    onFault(fd, fault as NodeJS.ErrnoException);
+    return bytes.subarray(bytes.length);
+  }
+}
+
+function writeSome(fd: Fd, bytes: Buffer): number {
+  const written = process.getBuiltinModule('node:fs').writeSync(fd, bytes);
+  if (written === 0) throw Object.assign(new Error('nothing was written'), { code: 'EIO' });
+  return written;
+}
+
+function streamOf(fd: Fd): NodeJS.WriteStream {
+  let stream = streams.get(fd);
+  if (stream === undefined) {
+    stream = fd === 1 ? process.stdout : process.stderr;
+    writeWhole(stream as unknown as StandardStream, fd);
+    stream.on('error', (fault: NodeJS.ErrnoException) => onFault(fd, fault));
+    streams.set(fd, stream);
+  }
+  return stream;
 }
 
 /**
  * Node takes a short write to a file, as a disk that fills up gives, for a whole one. What it has no stream for, such as a
  * folder or a block device, it lets swallow everything.
  */
-function writeWhole(stream: StandardStream, fd: 1 | 2): void {
+function writeWhole(stream: StandardStream, fd: Fd): void {
   if (stream._type !== 'fs' && stream._type !== undefined) return;
-  const { writeSync } = process.getBuiltinModule('node:fs');
+  if (isPipe(fd)) return; // of the packaged command's, which calls each stream that
   stream._write = (bytes, _, done) => {
     try {
-      for (let at = 0; at < bytes.length; ) {
-        const written = writeSync(fd, bytes, at);
-        if (written === 0) throw Object.assign(new Error('nothing was written'), { code: 'EIO' });
-        at += written;
-      }
+      for (let at = 0; at < bytes.length; ) at += writeSome(fd, bytes.subarray(at));
       done();
     } catch (fault) {
       done(fault as Error);
@@ -59,6 +118,25 @@ function writeWhole(stream: StandardStream, fd: 1 | 2): void {
   };
 }
 
+function isPipe(fd: Fd): boolean {
+  try {
+    const found = process.getBuiltinModule('node:fs').fstatSync(fd);
+    return found.isFIFO() || found.isSocket();
+  } catch {
+    return false; // it is closed, which the first write tells
+  }
+}
+
+function onFault(fd: Fd, fault: NodeJS.ErrnoException): void {
+  if (isReaderGone(fault, { isTTY: isatty(fd) })) {
+    endings.end(EXIT_BROKEN_PIPE);
+    return;
+  }
+  const isFirst = !lost.has(fd);
+  lost.add(fd);
+  // Of stderr the exit code tells, once what was asked for is done.
+  if (fd === 1 && isFirst) endings.fail(outputLost(fault));
+}
 /** A terminal whose other side was closed says EIO, as a disk that fails does. */
 export function isReaderGone({ code }: NodeJS.ErrnoException, { isTTY }: { isTTY?: boolean }): boolean {
   return code === 'EPIPE' || (code === 'EIO' && isTTY === true);

@@ -1,10 +1,11 @@
-/** Runs the command as its users start it, from `bin/banger`. */
+/** Runs the command as its users start it: from `bin/banger`, or what BANGER_UNDER_TEST names, such as the packaged one. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { FakeDaemon } from '@banger/sdk/testing/fake-daemon.ts';
 
-export const BANGER = fileURLToPath(new URL('../../../../bin/banger', import.meta.url));
+export const BANGER =
+  process.env.BANGER_UNDER_TEST ?? fileURLToPath(new URL('../../../../bin/banger', import.meta.url));
 
 export type Result = { code: number | null; stdout: string; stderr: string };
 

@@ -4,6 +4,7 @@ import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import type { Cli } from '../../../cli.ts';
 import type { Run } from '../../../load-command.ts';
+import { stdout } from '../../../output/standard-streams.ts';
 import { noteAll, whichWorkspace } from '../../../workspace-request.ts';
 
 const MAX_JSON_BYTES = 32 * 1024 * 1024;
@@ -21,7 +22,7 @@ export async function printDiff({ terminal }: Cli, diff: AsyncIterable<Uint8Arra
   const decoder = new TextDecoder();
   for await (const bytes of diff) {
     const text = terminal.isStdoutTty ? cleanConsole(decoder.decode(bytes, { stream: true })) : bytes;
-    if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+    if (!stdout().write(text)) await once(stdout(), 'drain');
   }
 }
 
