@@ -593,6 +593,43 @@ export const COMMANDS = {
     alsoTried: ['config file', 'config edit'],
   },
 
+  'system install': {
+    summary: 'Install banger for the whole system: a daemon from boot on, and the root helper',
+    details: [
+      'Needs root. It adds two services of systemd: the root helper, which makes the network of machines, and the daemon ' +
+        'of one user, the owner. That daemon is the one that commands of the owner use anyway; machines go on meanwhile.',
+      'Safe to repeat, and how a newer banger takes the place of an older one. When a step fails, all is as it was.',
+    ],
+    flags: {
+      owner: { type: 'text', placeholder: 'user', summary: 'Whose machines they are; who calls sudo unless said' },
+    },
+    examples: [
+      { does: 'For yourself, behind sudo', line: 'banger system install' },
+      { does: 'As root, for somebody', line: 'banger system install --owner mia' },
+    ],
+    alsoTried: ['install', 'system setup', 'system enable', 'system upgrade'],
+  },
+  'system status': {
+    summary: 'Show what is installed for the whole system, and which daemon runs',
+    examples: [{ does: 'What is there', line: 'banger system status' }],
+    alsoTried: ['system show', 'system info'],
+  },
+  'system restart': {
+    summary: "Restart the system's daemon and the root helper; vms go on running",
+    details: ['Needs root. A daemon of the owner that a command started makes way for it.'],
+    examples: [{ does: 'Let the service take over, behind sudo', line: 'banger system restart' }],
+    alsoTried: ['system start', 'system reload'],
+  },
+  'system uninstall': {
+    summary: 'Take away what "banger system install" has added to the system',
+    details: [
+      'Needs root, and that no vm runs. The vms stay with their owner, for whom banger works as before; with --purge they ' +
+        'are removed first, with all images and records.',
+    ],
+    flags: { purge: { type: 'switch', summary: 'Remove the vms too, and all else that banger keeps for the owner' } },
+    examples: [{ does: 'The services only, behind sudo', line: 'banger system uninstall' }],
+    alsoTried: ['uninstall', 'system remove', 'system disable', 'system stop'],
+  },
   'system df': {
     summary: 'Show what vms, images, kernels and caches take on the disk',
     details: ['Counted is what is allocated: a sparse disk takes what was written to it.'],

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import type { Installation } from '@banger/contract/api/installation.ts';
 import type { Recovery } from '@banger/contract/api/recovery.ts';
 import { BangerError, type WireError } from '@banger/contract/errors.ts';
 import { nodeOptions, programEnvironment } from './program-environment.ts';
@@ -12,6 +13,8 @@ import { spawnProgram } from './spawn-program.ts';
 const LIMIT_MS = 120_000;
 /** It reads a few small files for each vm and image, and copies of the state */
 const RECOVER_LIMIT_MS = 600_000;
+/** Above its own, which says what took so long */
+const SYSTEM_LIMIT_MS = 400_000;
 
 /** Throws the error that it reports, and INTERNAL when it ends without an answer. */
 export function inspectHost<Answer extends object>(what: 'config' | 'doctor'): AsyncGenerator<Answer, void> {
@@ -23,6 +26,15 @@ export async function recoverState({ dryRun }: { dryRun: boolean }): Promise<Rec
   const argv = [daemonEntry('recover'), ...(dryRun ? ['--dry-run'] : [])];
   const answers = await Array.fromAsync(answersOf<Recovery>(argv, RECOVER_LIMIT_MS));
   return answers[0] as Recovery;
+}
+
+/** Banger for the whole system. Throws likewise, and ROOT_NEEDED, INSTALL_REFUSED, INSTALL_FAILED, STATE_TOO_NEW. */
+export async function changeSystem(
+  verb: 'install' | 'status' | 'restart' | 'uninstall',
+  options: { owner?: string | null; purge?: boolean } = {},
+): Promise<Installation> {
+  const argv = [daemonEntry('system'), verb, JSON.stringify(options)];
+  return (await Array.fromAsync(answersOf<Installation>(argv, SYSTEM_LIMIT_MS)))[0] as Installation;
 }
 
 async function* answersOf<Answer extends object>(argv: string[], timeoutMs: number): AsyncGenerator<Answer, void> {

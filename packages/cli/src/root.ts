@@ -13,6 +13,6 @@ export const NODE = join(ROOT, 'node_modules/node/bin/node');
 export const FIND_SOURCES = join(ROOT, 'packages/cli/src/find-sources.cts');
 
 /** An entry of the daemon's program */
-export function daemonEntry(name: 'main' | 'inspect' | 'recover'): string {
+export function daemonEntry(name: 'main' | 'inspect' | 'recover' | 'system'): string {
   return join(ROOT, `packages/daemon/src/${name}.ts`);
 }

@@ -6,7 +6,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, renameSync, statSy
 import { connect } from 'node:net';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { HANDED_ON_STDIN } from '@banger/contract/daemon-start.ts';
+import { DAEMON_MEMORY, HANDED_ON_STDIN } from '@banger/contract/daemon-start.ts';
 import { BangerError, toBangerError, type WireError } from '@banger/contract/errors.ts';
 import { type FolderOwner, makeOwnFolder } from '@banger/contract/own-folder.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
@@ -93,10 +93,6 @@ function makeCompileCache(cacheFolder: string, owner: FolderOwner): string | nul
     return null; // the daemon says what is wrong with its folders; where it only lacks space, its start takes longer
   }
 }
-
-// V8 gives a program that makes much garbage an ever larger young memory, and keeps it. The daemon lives long and keeps
-// little: with a small one it stays where it is after hundreds of vms, instead of growing by half.
-const DAEMON_MEMORY = '--max-semi-space-size=4'; // MiB
 
 async function spawnDaemon(daemonMain: string, log: number, compileCache: string | null): Promise<Program> {
   const words = [DAEMON_MEMORY, ...nodeOptions(process.env), daemonMain, 'serve', HANDED_ON_STDIN];

@@ -3,6 +3,12 @@
  * no other process can read afterwards.
  */
 
+/**
+ * V8 gives a program that makes much garbage an ever larger young memory, and keeps it. The daemon lives long and keeps
+ * little: with a small one, in MiB, it stays where it is after hundreds of vms, instead of growing by half.
+ */
+export const DAEMON_MEMORY = '--max-semi-space-size=4';
+
 /** Says that there is one; a daemon that is started by hand has a terminal there. */
 export const HANDED_ON_STDIN = '--handed-on-stdin';
 

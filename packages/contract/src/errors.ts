@@ -89,6 +89,13 @@ export const ERRORS = {
   },
   HYPERVISOR_FAILED: { status: 500, exit: 70, meaning: 'The hypervisor could not be started or controlled.' },
   NETWORK_FAILED: { status: 500, exit: 70, meaning: "The vm's network could not be set up." },
+  ROOT_NEEDED: { status: 403, exit: 77, meaning: 'Only root can do this.' },
+  INSTALL_REFUSED: {
+    status: 409,
+    exit: 65,
+    meaning: 'The installation for the whole system cannot be changed this way.',
+  },
+  INSTALL_FAILED: { status: 500, exit: 70, meaning: 'The installation for the whole system failed, and was undone.' },
   HELPER_MISSING: { status: 503, exit: 69, meaning: 'The root helper is not installed, or does not run.' },
   HELPER_REFUSED: { status: 500, exit: 70, meaning: 'The root helper refused what it was asked, or could not do it.' },
   TOO_MANY_FILES: { status: 503, exit: 71, meaning: 'The system allows this program no more open files.' },

@@ -8,7 +8,9 @@ import { HANDED_ON_STDIN, parseHanded } from '@banger/contract/daemon-start.ts';
 import { toBangerError } from '@banger/contract/errors.ts';
 import { startDaemon } from './daemon.ts';
 import { createLog, createLogWriter } from './platform/log.ts';
+import { runProcess } from './platform/run-process.ts';
 import { shedInheritance } from './platform/shed-inheritance.ts';
+import { Task } from './platform/task.ts';
 import { readSettings } from './read-settings.ts';
 
 const log = createLog(createLogWriter(2));
@@ -23,6 +25,7 @@ try {
   await shedInheritance(log, process.getuid?.() === 0);
   const daemon = await startDaemon(readSettings(process.env, readHanded()), log, requestStop);
   announce({ ready: true });
+  await tellSystemd(process.env.NOTIFY_SOCKET);
   flushCompileCache(); // Node writes it at the end, which a daemon that is killed does not reach
   await stopRequested;
   await daemon.stop();
@@ -38,6 +41,12 @@ try {
 function readHanded() {
   if (!process.argv.includes(HANDED_ON_STDIN)) return undefined;
   return parseHanded(readFileSync(0, 'utf8'));
+}
+
+/** The unit of a system's daemon has begun when this says so. */
+async function tellSystemd(socket: string | undefined): Promise<void> {
+  if (socket === undefined) return;
+  await runProcess(Task.background(), ['systemd-notify', '--ready'], { env: { NOTIFY_SOCKET: socket } });
 }
 
 function announce(outcome: object): void {

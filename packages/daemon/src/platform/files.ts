@@ -115,7 +115,7 @@ export async function moveDurably(from: string, to: string): Promise<void> {
   await syncPath(dirname(to));
 }
 
-async function syncPath(path: string): Promise<void> {
+export async function syncPath(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
     await handle.sync();

@@ -1,0 +1,81 @@
+/**
+ * `system.ts install|status|restart|uninstall <options>`: banger for the whole system, without a daemon, which it stops and
+ * starts. The options are one word of JSON. It prints one line of JSON, an Installation or `{"error":{…}}`.
+ */
+import { join } from 'node:path';
+import { BangerError, toBangerError } from '@banger/contract/errors.ts';
+import { createInstallation } from './installation/installation.ts';
+import { createLog, createLogWriter } from './platform/log.ts';
+import { ProcessFailure, runProcess } from './platform/run-process.ts';
+import { Task } from './platform/task.ts';
+import { createPrivileged } from './privileged/privileged.ts';
+import { MIGRATIONS } from './store/migrations.ts';
+
+const HELPER_SOCKET = '/run/banger/root.sock';
+/** Machines shut down, and a daemon starts, in less */
+const LIMIT_MS = 300_000;
+
+const task = Task.background().withSignal(AbortSignal.timeout(LIMIT_MS));
+const installation = createInstallation({
+  hostRoot: '/',
+  root: join(import.meta.dirname, '../../..'),
+  isRoot: process.getuid?.() === 0,
+  stateVersion: MIGRATIONS.length,
+  runTool: async (argv, acceptCodes = []) =>
+    (await runProcess(task, argv, { acceptCodes: [0, ...acceptCodes] })).stdout,
+  findAccount,
+  withdrawNetwork,
+  log: createLog(createLogWriter(2)),
+  now: () => new Date(),
+});
+
+try {
+  const [, , verb, options = '{}'] = process.argv;
+  const { owner = null, purge = false } = JSON.parse(options) as { owner?: string | null; purge?: boolean };
+  say(await perform(verb, owner, purge));
+} catch (thrown) {
+  say({ error: toBangerError(thrown).toWire() });
+}
+
+function perform(verb: string | undefined, owner: string | null, purge: boolean) {
+  switch (verb) {
+    case 'install':
+      return installation.install({ owner });
+    case 'restart':
+      return installation.restart();
+    case 'uninstall':
+      return installation.uninstall({ purge });
+    default:
+      return installation.status();
+  }
+}
+
+/** getent asks whatever the host knows accounts by. */
+async function findAccount(who: string) {
+  try {
+    const { stdout } = await runProcess(task, ['getent', 'passwd', '--', who]);
+    const [name, , uid, , , home] = stdout.trim().split(':');
+    return { name: String(name), uid: Number(uid), home: String(home) };
+  } catch (fault) {
+    if (fault instanceof ProcessFailure) return null;
+    throw fault;
+  }
+}
+
+async function withdrawNetwork(): Promise<string[]> {
+  const helper = createPrivileged({ socketPath: HELPER_SOCKET });
+  const swept = await helper.ask(task, 'sweep', { known: [] }).catch((fault) => {
+    if (fault instanceof BangerError && fault.code === 'HELPER_MISSING') return null; // an install that was cut off
+    throw fault;
+  });
+  if (swept === null) return [];
+  const { held } = swept;
+  if (held.length > 0) return held;
+  await helper.ask(task, 'withdraw-names', {});
+  await helper.ask(task, 'withdraw-policy', {});
+  return [];
+}
+
+function say(answer: object): void {
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
