@@ -2,15 +2,21 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { Readable } from 'node:stream';
 import { test } from 'node:test';
 import type { DaemonStatus } from '@banger/contract/api/system.ts';
+import type { Vm } from '@banger/contract/api/vms.ts';
+import { AT_BOOT } from '@banger/contract/daemon-start.ts';
 import { readProcessRef } from '../../packages/daemon/src/platform/processes.ts';
 import { CHECKOUT, createHome } from '../support/banger-home.ts';
 import { createFakeHome } from '../support/fake-home.ts';
+
+const DAEMON_MAIN = join(CHECKOUT, 'packages/daemon/src/main.ts');
 
 test('the daemon starts on demand, outlives the command, and stops when told', async (t) => {
   const home = await createHome(t);
@@ -41,6 +47,37 @@ test('the next daemon starts from what the first one compiled, though that was k
     'the daemon’s program is there',
   );
 });
+
+test('machines with --autostart start with the daemon of the system, once a boot of the host', async (t) => {
+  const home = await createFakeHome(t);
+  for (const name of ['first', 'second']) await home.json(['vm', 'create', '--name', name, '--autostart']);
+  await home.json(['vm', 'create', '--name', 'plain']);
+  await home.json(['vm', 'set', 'second', '--autostart', 'off']);
+  await home.json(['vm', 'create', '--name', 'third', '--autostart']);
+  await home.json(['daemon', 'stop']);
+
+  const states = (vms: Vm[]) => Object.fromEntries(vms.map(({ name, state }) => [name, state.is]));
+  await startAtBoot(home.env);
+  const mark = join(home.paths.state, 'started-at-boot');
+  const started = await home.untilVms(() => existsSync(mark));
+  assert.deepEqual(states(started), { first: 'running', second: 'stopped', plain: 'stopped', third: 'running' });
+
+  await home.json(['vm', 'stop', 'first']);
+  await home.json(['daemon', 'stop']);
+  await startAtBoot(home.env);
+  const { vms } = await home.json<{ vms: Vm[] }>(['vm', 'ls']);
+  assert.equal(states(vms).first, 'stopped', 'what was stopped since stays stopped');
+});
+
+/** As the unit of systemd does; resolves when it answers. */
+async function startAtBoot(env: Record<string, string>): Promise<void> {
+  const words = ['--require', join(CHECKOUT, 'packages/cli/src/find-sources.cts'), DAEMON_MAIN, 'serve', AT_BOOT];
+  const daemon = spawn(process.execPath, words, { env, detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
+  const said = daemon.stdio[3] as Readable;
+  assert.match(String((await once(said, 'data'))[0]), /"ready":true/);
+  said.destroy();
+  daemon.unref();
+}
 
 test('ten commands at once start one daemon', async (t) => {
   const home = await createHome(t);

@@ -40,6 +40,7 @@ export type LiveKind = (typeof LIVE_KINDS)[number];
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export const HYPERVISORS = ['firecracker'] as const;
 export const WAIT_FOR = ['agent', 'system'] as const;
+const ON_OR_OFF = ['on', 'off'] as const;
 
 export type CommandSpec = {
   summary: string;
@@ -107,6 +108,7 @@ const create = {
     many: true,
     summary: 'Keep a port reachable here while the vm runs, such as 8080:80; written as for "banger vm forward"',
   },
+  autostart: { type: 'switch', summary: 'Start it at each boot of the host; needs "banger system install"' },
   'host-port': {
     type: 'text',
     placeholder: 'port',
@@ -252,10 +254,19 @@ export const COMMANDS = {
     alsoTried: ['vm inspect', 'vm info', 'vm status', 'vm get'],
   },
   'vm set': {
-    summary: 'Change CPUs, memory, disk size or driver of a stopped vm',
+    summary: 'Change CPUs, memory, disk size, driver or autostart of a stopped vm',
     details: ['A disk can grow, not shrink.'],
     arguments: [vm],
-    flags: { ...size, driver },
+    flags: {
+      ...size,
+      driver,
+      autostart: {
+        type: 'text',
+        values: ON_OR_OFF,
+        placeholder: 'on|off',
+        summary: 'Whether it starts at each boot of the host; needs "banger system install"',
+      },
+    },
     examples: [{ does: 'More of everything', line: 'banger vm set web --cpus 4 --memory 4G --disk-size 20G' }],
     alsoTried: ['vm update', 'vm edit', 'vm resize'],
   },

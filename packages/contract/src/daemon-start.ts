@@ -9,6 +9,9 @@
  */
 export const DAEMON_MEMORY = '--max-semi-space-size=4';
 
+/** Says that it is the system's, which starts machines at boot */
+export const AT_BOOT = '--at-boot';
+
 /** Says that there is one; a daemon that is started by hand has a terminal there. */
 export const HANDED_ON_STDIN = '--handed-on-stdin';
 

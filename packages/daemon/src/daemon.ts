@@ -42,7 +42,7 @@ import { createKernels } from './kernels/kernels.ts';
 import { createUserNetwork } from './network/passt.ts';
 import { createOperations } from './operations/operations.ts';
 import { removePartials } from './platform/files.ts';
-import { readHost } from './platform/host.ts';
+import { readBootId, readHost } from './platform/host.ts';
 import type { Log } from './platform/log.ts';
 import { OWNER } from './platform/own-files.ts';
 import { takeSingleInstanceLock } from './platform/single-instance.ts';
@@ -59,13 +59,18 @@ import { openStore } from './store/store.ts';
 import { createVmFolders } from './store/vm-folders.ts';
 import { createVmManifests } from './store/vm-manifest.ts';
 import { showState } from './vms/show-vm.ts';
+import { startAtBoot } from './vms/start-at-boot.ts';
 import { resolveVmDefaults } from './vms/vm-defaults.ts';
 import { createVms, type Vms } from './vms/vms.ts';
 import { createWorkspaces } from './workspace/workspace.ts';
 
 const CANCEL_TIMEOUT_MS = 15_000;
 
-export type Daemon = { stop(): Promise<void> };
+export type Daemon = {
+  stop(): Promise<void>;
+  /** Those that are to start at boot, once a boot; nobody waits for them. */
+  startMachines(): void;
+};
 
 /**
  * Throws FOLDER_UNSAFE, FOLDER_UNUSABLE, DAEMON_ALREADY_RUNNING, STATE_TOO_NEW or STATE_UNREADABLE; nothing was changed
@@ -245,7 +250,16 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   });
   store.beginUpkeep();
   log.info(`listening on ${settings.socketPath}, version ${VERSION}, pid ${process.pid}`);
-  return { stop };
+  const stopping = new AbortController();
+  return { stop, startMachines };
+
+  function startMachines(): void {
+    startAtBoot({
+      list: store.vms.list,
+      start: (name) => operations.begin('vm.start', name, (task) => vms.start(task, name, 'agent')).result,
+      ...{ markPath: join(paths.state, 'started-at-boot'), bootId: readBootId(), signal: stopping.signal, log },
+    }).catch((fault) => log.warn('machines that start at boot were not all started', fault));
+  }
 
   async function status(): Promise<DaemonStatus> {
     const all = store.vms.list();
@@ -263,6 +277,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   async function stop(): Promise<void> {
     log.info('stopping');
     server.close();
+    stopping.abort();
     await operations.cancelAll(AbortSignal.timeout(CANCEL_TIMEOUT_MS));
     await vms.removeEphemeral();
     publish.releaseAll();

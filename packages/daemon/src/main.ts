@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
-import { HANDED_ON_STDIN, parseHanded } from '@banger/contract/daemon-start.ts';
+import { AT_BOOT, HANDED_ON_STDIN, parseHanded } from '@banger/contract/daemon-start.ts';
 import { toBangerError } from '@banger/contract/errors.ts';
 import { startDaemon } from './daemon.ts';
 import { createLog, createLogWriter } from './platform/log.ts';
@@ -26,6 +26,7 @@ try {
   const daemon = await startDaemon(readSettings(process.env, readHanded()), log, requestStop);
   announce({ ready: true });
   await tellSystemd(process.env.NOTIFY_SOCKET);
+  if (process.argv.includes(AT_BOOT)) daemon.startMachines();
   flushCompileCache(); // Node writes it at the end, which a daemon that is killed does not reach
   await stopRequested;
   await daemon.stop();

@@ -79,6 +79,8 @@ export const vmCreateSchema = z.strictObject({
   publish: publishedSchema.default([]),
   hostPorts: hostPortsSchema.default([]),
   driver: driverChoiceSchema.optional(),
+  /** Start it when the host has booted, where the system's daemon does that */
+  autostart: z.boolean().default(false),
   /** Start it at once */
   start: z.boolean().default(false),
   waitFor: waitFor.default('agent'),
@@ -91,6 +93,7 @@ export const vmSetSchema = z.strictObject({
   memoryBytes: memoryBytes.optional(),
   diskBytes: diskBytes.optional(),
   driver: driverChoiceSchema.optional(),
+  autostart: z.boolean().optional(),
 });
 
 export const vmStartSchema = z.strictObject({ waitFor: waitFor.default('agent') });
@@ -164,6 +167,7 @@ export const vmSchema = z.object({
   diskAllocatedBytes: z.number(),
   publish: publishedSchema,
   hostPorts: hostPortsSchema,
+  autostart: z.boolean(),
   /** The one it wants; one that runs has in its state which it got */
   driver: driverChoiceSchema,
   /** Likewise */

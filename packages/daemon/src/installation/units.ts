@@ -1,5 +1,5 @@
 /** The units of systemd, from their templates in `packaging/systemd`. */
-import { DAEMON_MEMORY } from '@banger/contract/daemon-start.ts';
+import { AT_BOOT, DAEMON_MEMORY } from '@banger/contract/daemon-start.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Account } from './metadata.ts';
 
@@ -17,7 +17,7 @@ export function renderUnit(
     `${root}/node_modules/node/bin/node`,
     DAEMON_MEMORY,
     ...['--require', `${root}/packages/cli/src/find-sources.cts`],
-    ...[`${root}/packages/daemon/src/main.ts`, 'serve'],
+    ...[`${root}/packages/daemon/src/main.ts`, 'serve', AT_BOOT],
   ];
   const words: Record<string, string> = {
     owner: owner.name,

@@ -64,4 +64,7 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE vms ADD COLUMN allow TEXT NOT NULL DEFAULT '[]'; -- JSON: what vmFactsSchema says
   ALTER TABLE vms ADD COLUMN place TEXT;                       -- JSON: likewise
   `,
+  `
+  ALTER TABLE vms ADD COLUMN autostart INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

@@ -15,6 +15,7 @@ export const SAMPLE_VM: VmFacts = {
   diskBytes: 2,
   publish: [],
   hostPorts: [],
+  autostart: false,
   driver: 'auto',
   network: 'auto',
   allow: [],

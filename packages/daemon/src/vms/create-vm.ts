@@ -43,6 +43,7 @@ export async function createVm(task: Task, parts: VmParts, request: NamedVmCreat
     publish: request.publish ?? [],
     hostPorts: request.hostPorts ?? [],
     ...{ driver, network: 'auto', allow: [], place: null },
+    autostart: request.autostart ?? false,
     ephemeral: request.ephemeral ?? false,
     machineId: randomBytes(16).toString('hex'),
     createdAt: parts.now().toISOString(),

@@ -15,6 +15,7 @@ export async function setVm(task: Task, parts: VmParts, vm: VmRecord, change: Vm
     memoryBytes: change.memoryBytes ?? vm.memoryBytes,
     diskBytes: change.diskBytes ?? vm.diskBytes,
     driver: change.driver ?? vm.driver,
+    autostart: change.autostart ?? vm.autostart,
   };
   checkMemory(changed.memoryBytes, parts.readHost());
   parts.drivers.checkLimits(changed);

@@ -26,6 +26,7 @@ export async function showVm(
     network: vm.network,
     allow: vm.allow,
     address: keptAddress(vm),
+    autostart: vm.autostart,
     ephemeral: vm.ephemeral,
     createdAt: vm.createdAt,
   };

@@ -121,6 +121,7 @@ export const sampleVm = {
   diskAllocatedBytes: 3 * 2 ** 20,
   publish: [],
   hostPorts: [],
+  autostart: false,
   driver: 'auto',
   network: 'auto',
   allow: [],

@@ -31,6 +31,7 @@ export function vmCreateBody(flags: Omit<Input<'vm create'>['flags'], 'start'>):
     ...(memory !== undefined && { memoryBytes: memory }),
     ...(diskSize !== undefined && { diskBytes: diskSize }),
     ...(flags.driver !== undefined && { driver: flags.driver }),
+    ...(flags.autostart && { autostart: true }),
     ...(publish.length > 0 && { publish: publish.map(parsePublish) }),
     ...(hostPorts.length > 0 && { hostPorts: hostPorts.map((port) => parsePort(port)) }),
   };

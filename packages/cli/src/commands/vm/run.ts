@@ -24,6 +24,12 @@ export const run: Run<'vm run'> = async (cli, input) => {
       hint: 'Leave one of them out.',
     });
   }
+  if (flags.rm && flags.autostart) {
+    throw new BangerError('USAGE', {
+      message: '--rm and --autostart exclude each other: at the next boot the vm would be gone.',
+      hint: 'Leave one of them out.',
+    });
+  }
   const repo = input.arguments.repo || null;
   if (repo === null) refuseSourceFlags(flags);
   else if (flags['dry-run']) {

@@ -41,6 +41,7 @@ function factsOf(vm: Vm, nowMs: number): [string, string][] {
   if (vm.publish.length > 0) facts.push(['published', vm.publish.map(describePublished).join(', ')]);
   if (vm.hostPorts.length > 0) facts.push(['host ports', `${vm.hostPorts.join(', ')} at host.banger`]);
   if (vm.allow.length > 0) facts.push(['may reach', `${vm.allow.join(', ')} too`]);
+  if (vm.autostart) facts.push(['starts', 'at each boot of the host, where banger is installed for the whole system']);
   if (vm.ephemeral) facts.push(['lasts', 'as long as the command that made it']);
   return facts;
 }

@@ -59,6 +59,7 @@ export const vmFactsSchema = z.object({
   allow: allowSchema.default([]),
   /** Its address, from the first start that gave it one to its removal */
   place: placeSchema.nullable().default(null),
+  autostart: z.boolean().default(false),
   ephemeral: z.boolean(),
   /** 32 hex digits, the guest's /etc/machine-id */
   machineId: z.string().regex(/^[0-9a-f]{32}$/, 'it is no machine id'),
@@ -78,7 +79,7 @@ export function createVmRecords(database: DatabaseSync, writes: Writes, onRemove
   const table = createTable<VmRecord>({
     ...{ database, writes, name: 'vms', key: ['id'], schema: vmRecordSchema },
     json: ['state', 'fault', 'publish', 'hostPorts', 'allow', 'place'],
-    flags: ['ephemeral'],
+    flags: ['autostart', 'ephemeral'],
   });
   return {
     list,
