@@ -8,7 +8,6 @@ import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -22,6 +21,7 @@ import { HOST_WALLS } from '../../packages/daemon/src/platform/walls.ts';
 import { CHECKOUT } from '../support/banger-home.ts';
 import { GUEST_MAC, largeSegment, readSegment } from '../support/fake-segments.ts';
 import { HOST_PORT, SECOND_HOST_ADDRESS, WORLD_PORT } from '../support/fake-world.ts';
+import { Frames } from '../support/frames.ts';
 import type { ProbeStep } from '../support/network-probe.ts';
 
 const LINK = join(CHECKOUT, 'host/link/target/x86_64-unknown-linux-gnu/release/banger-link');
@@ -243,41 +243,6 @@ async function listen(t: TestContext, path: string): Promise<Server> {
   t.after(() => server.close());
   await once(server, 'listening');
   return server;
-}
-
-/** Each after its length, as passt and fake-vmm write them; what nobody reads waits. */
-class Frames {
-  readonly to: Writable;
-  readonly #frames: AsyncGenerator<Buffer, never>;
-
-  constructor(from: Readable, to: Writable) {
-    this.to = to;
-    this.#frames = readFrames(from);
-  }
-
-  async next(): Promise<Buffer> {
-    return (await this.#frames.next()).value;
-  }
-
-  /** Resolves when the other side takes more. */
-  async send(frame: Buffer): Promise<void> {
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(frame.length);
-    if (!this.to.write(Buffer.concat([length, frame]))) await once(this.to, 'drain');
-  }
-}
-
-async function* readFrames(stream: Readable): AsyncGenerator<Buffer, never> {
-  let bytes = Buffer.alloc(0);
-  for await (const chunk of stream) {
-    bytes = Buffer.concat([bytes, chunk]);
-    while (bytes.length >= 4 && bytes.length >= 4 + bytes.readUInt32BE()) {
-      const end = 4 + bytes.readUInt32BE();
-      yield bytes.subarray(4, end);
-      bytes = bytes.subarray(end);
-    }
-  }
-  throw new Error('it has ended');
 }
 
 /** From the guest to everyone, with something in it */
