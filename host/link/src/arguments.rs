@@ -14,6 +14,10 @@ pub enum Arguments {
     Tap(Tap, Vec<String>),
     /// The device of the hypervisor, and where it is written why the network has ended
     Relay(String, PathBuf),
+    /// And the program that it becomes
+    Routed(Wire, Vec<String>),
+    /// Which machine's it is, its words tell to whoever looks for it
+    Carry,
 }
 
 #[derive(Debug, PartialEq)]
@@ -37,6 +41,14 @@ pub struct Tap {
     pub device: String,
     /// Written when the network has ended
     pub ended: PathBuf,
+}
+
+#[derive(Debug, PartialEq)]
+pub struct Wire {
+    /// The device of the host's that is there for one machine
+    pub device: String,
+    /// Where its hypervisor takes and gives frames
+    pub socket: PathBuf,
 }
 
 /// "169.254.0.0/16"
@@ -68,7 +80,9 @@ impl Arguments {
                 let mut next = || words.next().ok_or("the relay is told too little");
                 Ok(Self::Relay(next()?, next()?.into()))
             }
-            _ => Err("the first word is not inside, outside, tap or relay".to_owned()),
+            Some("routed") => Wire::parse(words).map(|(wire, program)| Self::Routed(wire, program)),
+            Some("carry") => Ok(Self::Carry),
+            _ => Err("the first word is not inside, outside, tap, relay, routed or carry".to_owned()),
         }
     }
 }
@@ -114,6 +128,21 @@ impl Tap {
     }
 }
 
+impl Wire {
+    fn parse(words: impl Iterator<Item = String>) -> Result<(Self, Vec<String>), String> {
+        let mut wire = Self { device: String::new(), socket: PathBuf::new() };
+        let program = read_options(words, |option, value| {
+            match option {
+                "--tap" => value.clone_into(&mut wire.device),
+                "--socket" => wire.socket = value.into(),
+                _ => return Err(format!("{option} is not known")),
+            }
+            Ok(())
+        })?;
+        Ok((wire, program))
+    }
+}
+
 /// Gives each option with its value to `take`; what comes after them is the program.
 fn read_options(
     mut words: impl Iterator<Item = String>,
@@ -144,6 +173,10 @@ mod tests {
         let Arguments::Tap(tap, program) = parse(words).unwrap() else { panic!("it is another side") };
         assert_eq!(tap, Tap { socket: "s".into(), device: "fc0".to_owned(), ended: "e".into() });
         assert_eq!(program, ["firecracker", "--tap", "x"]);
+        let words = "routed --tap bgr0123456789ab --socket s -- bwrap -- banger-link carry bgr0123456789ab s";
+        let Arguments::Routed(wire, program) = parse(words).unwrap() else { panic!("it is another side") };
+        assert_eq!(wire, Wire { device: "bgr0123456789ab".to_owned(), socket: "s".into() });
+        assert_eq!(parse(&program[3..].join(" ")).unwrap(), Arguments::Carry);
     }
 
     #[test]
@@ -160,6 +193,8 @@ mod tests {
             "tap --names 10.0.2.3 -- p",
             "tap --tap fc0",
             "relay fc0",
+            "routed --tap bgr0123456789ab",
+            "routed --names 10.0.2.3 -- p",
         ] {
             assert!(parse(words).is_err(), "{words}");
         }

@@ -18,11 +18,22 @@
 //!
 //! `tap` runs in the hypervisor's own namespace. It makes the device there, connects to passt, starts `relay`, which carries
 //! frames between the two, gives up its power and becomes the hypervisor.
+//!
+//! A machine with an address of its own has the tap that root made for it in passt's place:
+//!
+//! ```text
+//! banger-link routed … -- bwrap … -- banger-link carry …
+//! ```
+//!
+//! `routed` runs in the host's own network, where it opens the tap, which it may as its owner, and makes the socket. `carry`
+//! is left with those two alone, behind walls, and carries frames between them.
 
 mod arguments;
+mod carry;
 mod frames;
 mod handover;
 mod host_ports;
+mod inherited;
 mod inside;
 mod kernel;
 mod links;
@@ -36,6 +47,7 @@ mod query;
 mod queue;
 mod relay;
 mod resolvers;
+mod routed;
 mod tap;
 mod threads;
 mod tun;
@@ -50,6 +62,8 @@ fn main() -> ExitCode {
         Arguments::Outside(link, program) => outside::serve_until_end(&link, &program),
         Arguments::Tap(tap, program) => tap::become_program(&tap, &program),
         Arguments::Relay(device, ended) => relay::carry_until_end(&device, &ended),
+        Arguments::Routed(wire, program) => routed::become_program(&wire, &program),
+        Arguments::Carry => carry::carry_until_end(),
     });
     outcome.unwrap_or_else(|problem| {
         eprintln!("banger-link: {problem}");

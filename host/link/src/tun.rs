@@ -13,11 +13,14 @@ const TUN: &str = "/dev/net/tun";
 const ATTACH: Opcode = 0x4004_54ca;
 const KEEP: Opcode = 0x4004_54cb;
 const OWN: Opcode = 0x4004_54cc;
+const TELL: Opcode = 0x8004_54d2;
 const TAP: u16 = 0x2;
 /// Frames alone, with nothing of the kernel's before them
 const PLAIN: u16 = 0x1000;
 /// With a header of virtio's before each frame
 const VIRTIO: u16 = 0x4000;
+/// It outlives whoever holds it
+const KEPT: u16 = 0x800;
 
 /// The kernel's `ifreq`
 #[repr(C)]
@@ -38,6 +41,17 @@ pub fn make_for_virtio(name: &str) -> Result<(), String> {
 /// A device of ours, which does nothing for a sender: its frames are whole ones, each with its checksum. Never waits.
 pub fn make_plain(name: &str) -> Result<OwnedFd, String> {
     attach(name, TAP | PLAIN)
+}
+
+/// The other end of a device that is there, plain as well. Who may make devices would else get a new one that leads nowhere.
+pub fn open_plain(name: &str) -> Result<OwnedFd, String> {
+    let device = attach(name, TAP | PLAIN)?;
+    let mut told = Request { name: [0; 16], flags: 0, unused: [0; 22] };
+    #[allow(unsafe_code)]
+    // SAFETY: the kernel writes one `ifreq`, and so is this.
+    let telling = unsafe { Updater::<TELL, Request>::new(&mut told) };
+    change(&device, telling).map_err(because(name))?;
+    if told.flags & KEPT == 0 { Err(format!("{name}: there is no such device")) } else { Ok(device) }
 }
 
 fn attach(name: &str, flags: u16) -> Result<OwnedFd, String> {
