@@ -33,6 +33,8 @@ export type Home = Awaited<ReturnType<typeof createHome>>;
 type HomeOptions = {
   /** Added to the environment of command and daemon */
   env?: Record<string, string>;
+  /** Words before each command, of a program that runs it elsewhere */
+  around?: readonly string[];
   /** Whose images and kernels to bring, as hard links; the default ones unless it says otherwise */
   prepared?: string;
 };
@@ -40,7 +42,10 @@ type HomeOptions = {
 /** A test, or something else that has an end and may have failed */
 type HomeOwner = Pick<TestContext, 'name'> & { after: (dispose: () => Promise<void>) => void };
 
-export async function createHome(t: HomeOwner, { env: extra = {}, prepared = PREPARED }: HomeOptions = {}) {
+export async function createHome(
+  t: HomeOwner,
+  { env: extra = {}, around = [], prepared = PREPARED }: HomeOptions = {},
+) {
   const folder = await mkdtemp(join(tmpdir(), 'banger-'));
   const env: Record<string, string> = {
     PATH: process.env.PATH ?? '',
@@ -51,6 +56,7 @@ export async function createHome(t: HomeOwner, { env: extra = {}, prepared = PRE
     XDG_DATA_HOME: join(folder, 'data'),
     XDG_CACHE_HOME: join(folder, 'cache'),
     XDG_RUNTIME_DIR: join(folder, 'run'),
+    BANGER_ROOT_SOCKET: join(folder, 'no-root.sock'), // the host's own helper is no test's
     ...(process.env.NODE_V8_COVERAGE && { BANGER_TEST_COVERAGE: join(CHECKOUT, 'build/coverage/tmp') }),
     ...extra,
   };
@@ -94,7 +100,8 @@ export async function createHome(t: HomeOwner, { env: extra = {}, prepared = PRE
 
   /** Starts the command, with pipes. */
   function start(args: string[], options: { env?: Record<string, string> } = {}): ChildProcess {
-    return spawn(BANGER, args, { env: { ...env, ...options.env }, stdio: 'pipe' });
+    const [program = BANGER, ...words] = [...around, BANGER, ...args];
+    return spawn(program, words, { env: { ...env, ...options.env }, stdio: 'pipe' });
   }
 
   /** Runs the command to its end. */

@@ -1,8 +1,8 @@
 /**
  * Loaded into the daemon by BANGER_TEST_IMPORT, or into a recovery or an import: ends it with SIGKILL right before it touches the
- * host for the Nth time.
+ * host for the Nth time, or in a certain way.
  *
- * The file that BANGER_CRASH_FILE names arms it and holds N. A touch is a write to the state, a change to a file, a
+ * The file that BANGER_CRASH_FILE names arms it and holds N, or part of what is told of a touch. A touch is a write to the state, a change to a file, a
  * program started or a process ended: what a power cut could come between. What was touched last is left in
  * `<file>.hit`.
  */
@@ -52,7 +52,8 @@ function touch(what: string): void {
     return;
   }
   touches++;
-  if (touches !== Number(readFileSync(armedBy, 'utf8'))) return;
+  const wanted = readFileSync(armedBy, 'utf8');
+  if (/^\d+$/.test(wanted) ? touches !== Number(wanted) : !what.includes(wanted)) return;
   writeFileSync(`${armedBy}.hit`, what);
   kill(process.pid, 'SIGKILL');
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); // the signal ends the process before another line runs

@@ -8,8 +8,13 @@ import type { DriverName } from '@banger/contract/api/vms.ts';
 import { CHECKOUT, createHome } from './banger-home.ts';
 import { type FakeFaults, writeFakeFaults } from './fake-faults.ts';
 
-export async function createFakeHome(t: TestContext, env: Record<string, string> = {}, driver: DriverName = 'qemu') {
-  const home = await createHome(t);
+export async function createFakeHome(
+  t: TestContext,
+  env: Record<string, string> = {},
+  driver: DriverName = 'qemu',
+  around: readonly string[] = [],
+) {
+  const home = await createHome(t, { around });
   const faultsPath = join(home.folder, 'faults.json');
   const program = join(home.folder, driver);
   // What the daemon starts gets nothing of its environment.

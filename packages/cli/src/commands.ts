@@ -5,6 +5,7 @@
 
 import { DRIVER_CHOICES } from '@banger/contract/driver-names.ts';
 import { type Limits, STOP_LIMITS_MS, TAIL_LIMITS, VM_LIMITS } from '@banger/contract/limits.ts';
+import { NETWORK_CHOICES, REACHES } from '@banger/contract/network-words.ts';
 
 /**
  * What a flag's value is, and so what the command gets: `text` a string, `size` bytes, `duration` milliseconds,
@@ -85,6 +86,13 @@ const driver = {
   summary: 'Hypervisor that runs it; auto takes the best that works here, anew at each start',
 } as const;
 
+const network = {
+  type: 'text',
+  values: NETWORK_CHOICES,
+  placeholder: 'kind',
+  summary: "routed: an address of its own; user: behind this host's; none; auto takes the first that is given here",
+} as const;
+
 const create = {
   name: { type: 'text', placeholder: 'name', summary: 'Name of the vm; a readable one is made up when it is left out' },
   image: {
@@ -101,6 +109,14 @@ const create = {
   },
   ...size,
   driver,
+  network,
+  allow: {
+    type: 'text',
+    values: REACHES,
+    placeholder: 'what',
+    many: true,
+    summary: 'With an address of its own, let it reach this besides the internet',
+  },
   publish: {
     type: 'text',
     short: 'p',
@@ -254,12 +270,13 @@ export const COMMANDS = {
     alsoTried: ['vm inspect', 'vm info', 'vm status', 'vm get'],
   },
   'vm set': {
-    summary: 'Change CPUs, memory, disk size, driver or autostart of a stopped vm',
+    summary: 'Change CPUs, memory, disk size, driver, network or autostart of a stopped vm',
     details: ['A disk can grow, not shrink.'],
     arguments: [vm],
     flags: {
       ...size,
       driver,
+      network,
       autostart: {
         type: 'text',
         values: ON_OR_OFF,
@@ -754,7 +771,9 @@ export type CommandName = keyof typeof COMMANDS;
 type ValueOf<Type extends FlagType> = Type extends 'switch' ? boolean : Type extends 'text' ? string : number;
 type FlagsOf<Flags> = {
   -readonly [Name in keyof Flags]: Flags[Name] extends { type: infer Type extends FlagType; many: true }
-    ? ValueOf<Type>[]
+    ? Flags[Name] extends { values: readonly (infer Value)[] }
+      ? Value[]
+      : ValueOf<Type>[]
     : Flags[Name] extends { type: 'switch' }
       ? boolean
       : Flags[Name] extends { values: readonly (infer Value)[] }

@@ -14,16 +14,17 @@ export function hasDefaults(words: readonly string[]): boolean {
 /** Help is shown whatever is wrong with the config, and says so. */
 export async function readDefaultNotes(runningClient: Client): Promise<FlagNotes> {
   try {
-    const { cpus, memoryBytes, diskBytes, driver } = (await readConfig(runningClient)).vmDefaults;
+    const { cpus, memoryBytes, diskBytes, driver, network } = (await readConfig(runningClient)).vmDefaults;
     return {
       cpus: describe(cpus, String),
       memory: describe(memoryBytes, formatMib),
       'disk-size': describe(diskBytes, formatSize),
       driver: describe(driver, String),
+      network: describe(network, String),
     };
   } catch (thrown) {
     const note = `the default is not known: ${cleanLine(toBangerError(thrown).message)}`;
-    return { cpus: note, memory: note, 'disk-size': note, driver: note };
+    return { cpus: note, memory: note, 'disk-size': note, driver: note, network: note };
   }
 }
 

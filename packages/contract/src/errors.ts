@@ -96,6 +96,7 @@ export const ERRORS = {
     meaning: 'The installation for the whole system cannot be changed this way.',
   },
   INSTALL_FAILED: { status: 500, exit: 70, meaning: 'The installation for the whole system failed, and was undone.' },
+  NETWORK_LIMIT: { status: 400, exit: 65, meaning: 'A vm asks for what its network does not give.' },
   HELPER_MISSING: { status: 503, exit: 69, meaning: 'The root helper is not installed, or does not run.' },
   HELPER_REFUSED: { status: 500, exit: 70, meaning: 'The root helper refused what it was asked, or could not do it.' },
   TOO_MANY_FILES: { status: 503, exit: 71, meaning: 'The system allows this program no more open files.' },

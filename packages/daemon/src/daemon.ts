@@ -40,6 +40,8 @@ import { createShutIn } from './hypervisor/shut-in.ts';
 import { createImages } from './images/images.ts';
 import { createKernels } from './kernels/kernels.ts';
 import { createUserNetwork } from './network/passt.ts';
+import { joinReach } from './network/reach.ts';
+import { createRoutedNetwork } from './network/routed.ts';
 import { createOperations } from './operations/operations.ts';
 import { removePartials } from './platform/files.ts';
 import { readBootId, readHost } from './platform/host.ts';
@@ -48,6 +50,7 @@ import { OWNER } from './platform/own-files.ts';
 import { takeSingleInstanceLock } from './platform/single-instance.ts';
 import { Task } from './platform/task.ts';
 import { together } from './platform/together.ts';
+import { createPrivileged } from './privileged/privileged.ts';
 import { sweepRecovery } from './recover/recover.ts';
 import { findUnrecorded, unrecordedUsersOf } from './recover/unrecorded.ts';
 import { locateProgram, pulledPrograms } from './releases/pulled.ts';
@@ -65,6 +68,9 @@ import { createVms, type Vms } from './vms/vms.ts';
 import { createWorkspaces } from './workspace/workspace.ts';
 
 const CANCEL_TIMEOUT_MS = 15_000;
+
+/** Of the states of a vm, those in which it may have a machine */
+const hasRun = ({ is }: VmRecord['state']) => is === 'starting' || is === 'running' || is === 'stopping';
 
 export type Daemon = {
   stop(): Promise<void>;
@@ -136,10 +142,23 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     helloLimitMs: settings.bootTimeoutMs / 2,
     greet: async (task, machine) => greetAgent(task, await machine.openAgentStream(task)),
   });
-  const readReach = async (vm: VmRecord) => {
-    const { isPrivateOpen, hostPorts } = await config.read();
-    return { isPrivateOpen: isPrivateOpen !== false, hostPorts: [...new Set([...(hostPorts ?? []), ...vm.hostPorts])] };
-  };
+  const routedNetwork = createRoutedNetwork({
+    helper: createPrivileged({ socketPath: settings.rootSocket }),
+    linkPath: settings.linkPath,
+    places: {
+      list: () => store.vms.list().flatMap(({ place }) => place ?? []),
+      keep: async (id, place) => {
+        const vm = store.vms.findById(id);
+        if (vm === null) throw new Error(`there is no vm ${id}`);
+        vmRecords.update({ ...vm, place });
+        await manifests.writeWhenPossible({ ...vm, place });
+      },
+    },
+    publishNames: () => Promise.reject(new Error('nobody answers for names of machines')),
+    listRunning: () => store.vms.list().flatMap(({ id, state }) => (hasRun(state) ? [id] : [])),
+    log,
+  });
+  const readReach = async (vm: VmRecord) => joinReach(await config.read(), vm);
   const startVmm = createShutIn({ alsoSeen: settings.hypervisorSees });
   const drivers = createDrivers([
     createFirecrackerDriver({
@@ -158,7 +177,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const disk = createDiskCapability({ folders, log });
   const capabilities = [
     disk,
-    createNetworkCapability({ folders, userNetwork, readReach }),
+    createNetworkCapability({ folders, user: userNetwork, routed: routedNetwork, readReach }),
     createFileSyncCapability({ home: settings.home, readWanted: async () => (await config.read()).fileSync, now }),
     createHostSettingsCapability({
       hostRoot: settings.hostRoot,

@@ -6,7 +6,7 @@ import { builtProgram } from '@banger/contract/built-program.ts';
 import { folderOwner } from '@banger/contract/own-folder.ts';
 import { bangerPaths, daemonSocketPath } from '@banger/contract/paths.ts';
 import { OWNER } from './platform/own-files.ts';
-import type { Settings } from './settings.ts';
+import { ROOT_SOCKET, type Settings } from './settings.ts';
 
 /** Of a checkout, or of what a package installs */
 const ROOT = join(import.meta.dirname, '../../..');
@@ -27,6 +27,7 @@ export function readSettings(env: NodeJS.ProcessEnv, handed: Pick<Settings, 'pro
     agentPath: builtProgram(ROOT, 'banger-agent', existsSync),
     linkPath: builtProgram(ROOT, 'banger-link', existsSync),
     catalogFolder: join(ROOT, 'catalog'),
+    rootSocket: env.BANGER_ROOT_SOCKET ?? ROOT_SOCKET,
     tools: {
       qemu: env.BANGER_QEMU ?? 'qemu-system-x86_64',
       firecracker: env.BANGER_FIRECRACKER ?? 'firecracker',

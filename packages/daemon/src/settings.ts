@@ -1,6 +1,9 @@
 /** What the daemon is told from outside, as one value; main.ts makes it from the environment. */
 import type { BangerPaths } from '@banger/contract/paths.ts';
 
+/** Where the root helper listens, as packaging/systemd says */
+export const ROOT_SOCKET = '/run/banger/root.sock';
+
 export type Settings = {
   paths: BangerPaths;
   /** The owner's home folder */
@@ -10,6 +13,8 @@ export type Settings = {
   agentPath: string;
   linkPath: string;
   catalogFolder: string;
+  /** ROOT_SOCKET, except in a test */
+  rootSocket: string;
   tools: { qemu: string; firecracker: string; passt: string; pasta: string };
   /** "/dev/kvm", except in a test */
   kvmDevice: string;

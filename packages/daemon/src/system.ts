@@ -9,9 +9,9 @@ import { createLog, createLogWriter } from './platform/log.ts';
 import { ProcessFailure, runProcess } from './platform/run-process.ts';
 import { Task } from './platform/task.ts';
 import { createPrivileged } from './privileged/privileged.ts';
+import { ROOT_SOCKET } from './settings.ts';
 import { MIGRATIONS } from './store/migrations.ts';
 
-const HELPER_SOCKET = '/run/banger/root.sock';
 /** Machines shut down, and a daemon starts, in less */
 const LIMIT_MS = 300_000;
 
@@ -63,7 +63,7 @@ async function findAccount(who: string) {
 }
 
 async function withdrawNetwork(): Promise<string[]> {
-  const helper = createPrivileged({ socketPath: HELPER_SOCKET });
+  const helper = createPrivileged({ socketPath: ROOT_SOCKET });
   const swept = await helper.ask(task, 'sweep', { known: [] }).catch((fault) => {
     if (fault instanceof BangerError && fault.code === 'HELPER_MISSING') return null; // an install that was cut off
     throw fault;

@@ -1,6 +1,6 @@
 /** What banger goes by, and where each value comes from. */
 import { z } from 'zod';
-import { driverChoiceSchema } from './vms.ts';
+import { allowSchema, driverChoiceSchema, networkChoiceSchema } from './vms.ts';
 
 /** `config`: the user's file; `host`: a share of this machine; `built-in`: neither said anything */
 const origin = z.enum(['config', 'host', 'built-in']);
@@ -13,6 +13,7 @@ export const vmDefaultsSchema = z.object({
   memoryBytes: resolved(z.number()),
   diskBytes: resolved(z.number()),
   driver: resolved(driverChoiceSchema),
+  network: resolved(networkChoiceSchema),
 });
 
 const fileSync = z.object({
@@ -37,6 +38,8 @@ export const configShownSchema = z.object({
   networkPrivate: resolved(z.boolean()),
   /** Of the host's loopback, that vms reach at host.banger; null is none */
   networkHostPorts: resolved(z.array(z.int()).nullable()),
+  /** What vms with an address of their own reach besides the internet; null is nothing */
+  networkAllow: resolved(allowSchema.nullable()),
   /** Where the programs of hypervisors are fetched from */
   hypervisorReleases: resolved(z.string().nullable()),
   /** Whether vms get these of the host at each start */

@@ -79,6 +79,8 @@ export const vmCreateSchema = z.strictObject({
   publish: publishedSchema.default([]),
   hostPorts: hostPortsSchema.default([]),
   driver: driverChoiceSchema.optional(),
+  network: networkChoiceSchema.optional(),
+  allow: allowSchema.default([]),
   /** Start it when the host has booted, where the system's daemon does that */
   autostart: z.boolean().default(false),
   /** Start it at once */
@@ -93,6 +95,7 @@ export const vmSetSchema = z.strictObject({
   memoryBytes: memoryBytes.optional(),
   diskBytes: diskBytes.optional(),
   driver: driverChoiceSchema.optional(),
+  network: networkChoiceSchema.optional(),
   autostart: z.boolean().optional(),
 });
 
@@ -186,6 +189,8 @@ export const vmSchema = z.object({
 export type Vm = z.infer<typeof vmSchema>;
 export type FromHost = z.infer<typeof fromHost>;
 export type DriverChoice = z.infer<typeof driverChoiceSchema>;
+export type NetworkChoice = z.infer<typeof networkChoiceSchema>;
+export type Reach = z.infer<typeof allowSchema>[number];
 export type RunNetwork = z.infer<typeof runNetworkSchema>;
 export type DriverName = z.infer<typeof driverNameSchema>;
 export type VmState = z.infer<typeof vmStateSchema>;

@@ -32,7 +32,7 @@ type Wanted = {
   proxy: boolean | null;
   timeZone: boolean | null;
   /** Of the host's loopback, that this vm reaches */
-  hostPorts: number[];
+  hostPorts: readonly number[];
 };
 
 type HostSettingsParts = {

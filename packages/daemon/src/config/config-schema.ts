@@ -4,6 +4,7 @@ import { posix } from 'node:path';
 import { DRIVER_CHOICES } from '@banger/contract/driver-names.ts';
 import { toBangerError } from '@banger/contract/errors.ts';
 import { MAX_HOST_PORTS, VM_LIMITS } from '@banger/contract/limits.ts';
+import { NETWORK_CHOICES, REACHES } from '@banger/contract/network-words.ts';
 import { faultOfReleases } from '@banger/contract/releases-address.ts';
 import { formatSize, parseDurationMs, parseSizeBytes } from '@banger/contract/sizes.ts';
 import { z } from 'zod';
@@ -23,11 +24,14 @@ export function configSchema(home: string) {
         cpus: count(VM_LIMITS.cpus).optional(),
         memory: size(VM_LIMITS.memoryBytes).optional(),
         disk_size: size(VM_LIMITS.diskBytes).optional(),
-        driver: driver().optional(),
+        driver: oneOf(DRIVER_CHOICES).optional(),
+        network: oneOf(NETWORK_CHOICES).optional(),
       })
       .optional(),
     vm: z.strictObject({ idle_stop_after: duration().optional(), overcommit_memory: yesOrNo().optional() }).optional(),
-    network: z.strictObject({ private: yesOrNo().optional(), host_ports: hostPorts().optional() }).optional(),
+    network: z
+      .strictObject({ private: yesOrNo().optional(), host_ports: hostPorts().optional(), allow: allow().optional() })
+      .optional(),
     hypervisor: z.strictObject({ releases: releases().optional() }).optional(),
     inside: z
       .strictObject({
@@ -80,8 +84,17 @@ function size({ min, max }: { min: number; max: number }) {
   });
 }
 
-function driver() {
-  return z.enum(DRIVER_CHOICES, { error: `it must be one of ${DRIVER_CHOICES.map((name) => `"${name}"`).join(', ')}` });
+function oneOf<const Words extends readonly string[]>(words: Words) {
+  return z.enum(words, { error: `it must be one of ${quoted(words)}` });
+}
+
+function allow() {
+  const message = `it must be a list of ${quoted(REACHES)}`;
+  return z.array(z.enum(REACHES, { error: message }), { error: message }).transform((reaches) => [...new Set(reaches)]);
+}
+
+function quoted(words: readonly string[]): string {
+  return words.map((word) => `"${word}"`).join(', ');
 }
 
 function hostPorts() {

@@ -4,7 +4,7 @@
  */
 import { constants, open } from 'node:fs/promises';
 import type { FileSync } from '@banger/contract/api/config.ts';
-import type { DriverChoice } from '@banger/contract/api/vms.ts';
+import type { DriverChoice, NetworkChoice, Reach } from '@banger/contract/api/vms.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { checkTrustedPath } from '@banger/contract/own-folder.ts';
 import { OWNER } from '../platform/own-files.ts';
@@ -22,6 +22,7 @@ export type Config = {
     memoryBytes: number | null;
     diskBytes: number | null;
     driver: DriverChoice | null;
+    network: NetworkChoice | null;
   };
   /** Null is never */
   idleStopAfterMs: number | null;
@@ -31,6 +32,8 @@ export type Config = {
   isPrivateOpen: boolean | null;
   /** Ports of the host's loopback that vms reach; null where the user has not said, and then none */
   hostPorts: number[] | null;
+  /** What vms with an address of their own reach besides the internet; null where the user has not said, and then nothing */
+  allow: Reach[] | null;
   /** Where the programs of hypervisors are fetched from; null where the user has not said */
   releases: string | null;
   inside: Inside;
@@ -72,11 +75,13 @@ export function createConfig({ folder, home }: ConfigParts) {
           memoryBytes: vm_defaults.memory ?? null,
           diskBytes: vm_defaults.disk_size ?? null,
           driver: vm_defaults.driver ?? null,
+          network: vm_defaults.network ?? null,
         },
         idleStopAfterMs: vm.idle_stop_after ?? null,
         mayOvercommit: vm.overcommit_memory ?? null,
         isPrivateOpen: network.private ?? null,
         hostPorts: network.host_ports ?? null,
+        allow: network.allow ?? null,
         releases: hypervisor.releases ?? null,
         inside: {
           caCertificates: inside.ca_certificates ?? null,

@@ -8,9 +8,9 @@ import { findLine, type KeyPath } from './find-line.ts';
 
 const KNOWN_KEYS: Record<string, readonly string[]> = {
   '': ['ssh_key', 'vm_defaults', 'vm', 'network', 'hypervisor', 'inside', 'file_sync'],
-  vm_defaults: ['cpus', 'memory', 'disk_size', 'driver'],
+  vm_defaults: ['cpus', 'memory', 'disk_size', 'driver', 'network'],
   vm: ['idle_stop_after', 'overcommit_memory'],
-  network: ['private', 'host_ports'],
+  network: ['private', 'host_ports', 'allow'],
   hypervisor: ['releases'],
   inside: ['ca_certificates', 'proxy', 'time_zone'],
   file_sync: ['from', 'to', 'mode'],

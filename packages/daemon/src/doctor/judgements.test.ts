@@ -113,7 +113,7 @@ test('whether copies are free is told by the filesystem', () => {
 test('defaults that this host cannot hold are told', () => {
   const host = { cpus: 8, memoryBytes: 16 * GIB, memoryAvailableBytes: 4 * GIB };
   const withMemory = (memoryBytes: number | null) =>
-    checkDefaults(host, { cpus: null, memoryBytes, diskBytes: null, driver: null });
+    checkDefaults(host, { cpus: null, memoryBytes, diskBytes: null, driver: null, network: null });
   assert.equal(withMemory(null).status, 'pass');
   assert.match(withMemory(null).text, /2 vcpu \(host: a quarter/);
   assert.equal(withMemory(8 * GIB).status, 'warn');

@@ -5,22 +5,21 @@
  * resolvers for names, and gets no way to what listens on the host's loopback only. It ends by itself when its machine
  * does.
  */
-import { closeSync, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { InterfaceConfig } from '@banger/contract/guest/messages.ts';
 import { checkSocketPath } from '@banger/contract/paths.ts';
 import { diskFull } from '../platform/disk-full.ts';
-import { makeFifos, openFifo, openForProcess } from '../platform/fifos.ts';
 import { freeBytes } from '../platform/files.ts';
-import { type StartedProcess, startProcess } from '../platform/run-process.ts';
 import { findStarted, killStarted } from '../platform/started.ts';
 import type { Task } from '../platform/task.ts';
 import { watchForContent } from '../platform/unix-sockets.ts';
+import { endOf, forgetHeld, startHeld } from './held.ts';
 import { type NetworkTools, networkCommand, USER_NETWORK } from './network-command.ts';
 import { HOST, type HostNetwork, lastWords, seeObstacle, tryNamespace } from './network-obstacle.ts';
-import { closedNetworks, type Reach } from './reach.ts';
+import { closedNetworks, type UserReach } from './reach.ts';
 import { readSearchDomains } from './search-domains.ts';
 
 const START_DEADLINE_MS = 30_000;
@@ -34,13 +33,13 @@ type UserNetworkParts = NetworkTools & { host?: HostNetwork };
 export type UserNetwork = ReturnType<typeof createUserNetwork>;
 
 export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
-  return { connect, hasEnded, watchEnd, release };
+  return { connect, hasEnded, release };
 
   /**
    * Ready for QEMU to connect, or null with a note where the host has no network to share or no way to keep its loopback
    * apart. Throws TOOL_MISSING, NETWORK_FAILED, DISK_FULL or PATH_TOO_LONG; nothing is left then.
    */
-  async function connect(task: Task, runtimeFolder: string, reach: Reach): Promise<UserLink | null> {
+  async function connect(task: Task, runtimeFolder: string, reach: UserReach): Promise<UserLink | null> {
     const obstacle = (await seeObstacle(host)) ?? (await start(task, runtimeFolder, reach));
     if (obstacle === null) {
       const search = await readSearchDomains(host.resolversPath);
@@ -51,10 +50,11 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
   }
 
   /** Null, or why this host has none for vms. */
-  async function start(task: Task, runtimeFolder: string, reach: Reach): Promise<string | null> {
+  async function start(task: Task, runtimeFolder: string, reach: UserReach): Promise<string | null> {
     const files = filesOf(runtimeFolder);
     checkSocketPath(files.socket);
     await Promise.all(Object.values(files).map((path) => rm(path, { force: true }))); // of an earlier run
+    await forgetHeld(runtimeFolder);
     const deadline = AbortSignal.timeout(START_DEADLINE_MS);
     const { resolversPath: resolvers } = host;
     const plan = { ...files, resolvers, closed: closedNetworks(reach), hostPorts: reach.hostPorts };
@@ -62,7 +62,7 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
     // connection, and end.
     const watch = watchForContent(files.pid);
     try {
-      const started = await startHeld(task, runtimeFolder, networkCommand(tools, plan));
+      const started = await startHeld(task, networkCommand(tools, plan), { runtimeFolder, logPath: files.output });
       await task.withSignal(deadline).race(Promise.race([watch.appeared, endOf(started)]));
       return null;
     } catch (fault) {
@@ -79,43 +79,18 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
     }
   }
 
-  /** All of it holds a FIFO, by which its end is seen. */
-  async function startHeld(task: Task, runtimeFolder: string, command: string[]): Promise<StartedProcess> {
-    const { held, output } = filesOf(runtimeFolder);
-    await makeFifos(task, [held]);
-    const stdin = openForProcess(held);
-    try {
-      return await startProcess(command, { runFolder: runtimeFolder, logPath: output, stdin });
-    } finally {
-      closeSync(stdin);
-    }
-  }
-
   /** Whether this run had a network, and has none any more. */
   function hasEnded(runtimeFolder: string): boolean {
     const { pid, log } = filesOf(runtimeFolder);
     return existsSync(pid) && findStarted(runtimeFolder, log).length === 0;
   }
 
-  /**
-   * Calls `onEnd` when the network of this run has ended, whichever daemon started it; not for a run that had none, nor for one
-   * that an older banger began. passt takes one connection, so it ends with whatever is on its other side. Returns what ends
-   * the watch.
-   */
-  function watchEnd(runtimeFolder: string, onEnd: () => void): () => void {
-    const { held } = filesOf(runtimeFolder);
-    if (!existsSync(held)) return () => {};
-    const fifo = openFifo(held, () => true);
-    fifo.on('error', () => {}).on('close', onEnd);
-    fifo.unref();
-    return () => fifo.off('close', onEnd).destroy();
-  }
-
   /** Ends what is left of this run's network. Safe to repeat, also for a run that an earlier daemon began. */
   async function release(runtimeFolder: string): Promise<void> {
-    const { pid, log, held } = filesOf(runtimeFolder);
+    const { pid, log } = filesOf(runtimeFolder);
     await killStarted(runtimeFolder, log);
-    await Promise.all([pid, held].map((path) => rm(path, { force: true })));
+    await rm(pid, { force: true });
+    await forgetHeld(runtimeFolder);
   }
 }
 
@@ -125,13 +100,7 @@ function filesOf(runtimeFolder: string) {
     pid: join(runtimeFolder, 'passt.pid'),
     log: join(runtimeFolder, 'passt.log'),
     output: join(runtimeFolder, 'passt.output'),
-    held: join(runtimeFolder, 'network.fifo'),
   };
-}
-
-async function endOf({ exited }: StartedProcess): Promise<never> {
-  const { code, signal } = await exited;
-  throw new Error(signal ? `it was ended by ${signal}` : `it exited with ${code}`);
 }
 
 async function startFailure(paths: string[], isLate: boolean, cause: unknown): Promise<BangerError> {

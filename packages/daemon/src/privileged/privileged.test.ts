@@ -23,7 +23,8 @@ test('the real helper is asked, and answers', async (t) => {
   await helper.ask(task, 'detach', { vm: VM });
   // Nobody but this user is in the namespaces that it runs in, and so not its owner either.
   const attach = { vm: VM, subnet: 0, lease: 16, reach: [] };
-  await assert.rejects(helper.ask(task, 'attach', attach), { code: 'HELPER_REFUSED', details: { refusal: 'FAILED' } });
+  const why = `bgr${VM}: Invalid argument (os error 22)`;
+  await assert.rejects(helper.ask(task, 'attach', attach), { details: { refusal: 'FAILED', why } });
 });
 
 test('many ask at once, and each is answered', async (t) => {

@@ -27,11 +27,21 @@ const HINTS: Partial<Record<RefusalCode, string>> = {
   MISSING: 'Install what is missing, and try again.',
 };
 
+export type Privileged = ReturnType<typeof createPrivileged>;
+
+/** The helper's own code and words; null for what is no refusal of its. */
+export function refusalOf(fault: unknown): { code: RefusalCode; why: string } | null {
+  const details = fault instanceof BangerError && fault.code === 'HELPER_REFUSED' ? fault.details : undefined;
+  return typeof details?.refusal === 'string'
+    ? { code: details.refusal as RefusalCode, why: String(details.why) }
+    : null;
+}
+
 export function createPrivileged({ socketPath }: { socketPath: string }) {
   const oneAtATime = createOneAtATime();
   return { ask };
 
-  /** Throws HELPER_MISSING, or HELPER_REFUSED with the helper's own code as `details.refusal`. */
+  /** Throws HELPER_MISSING, or HELPER_REFUSED with the helper's own code as `details.refusal` and its words as `details.why`. */
   function ask<Name extends OperationName>(
     task: Task,
     name: Name,
@@ -64,7 +74,7 @@ function readAnswer<Name extends OperationName>(name: Name, text: string): Opera
     throw new BangerError('HELPER_REFUSED', {
       message: `The root helper refused "${name}": ${refusal.message}.`,
       ...(HINTS[refusal.code] && { hint: HINTS[refusal.code] }),
-      details: { refusal: refusal.code },
+      details: { refusal: refusal.code, why: refusal.message },
     });
   }
   const answer = OPERATIONS[name].answer.safeParse(done);

@@ -8,6 +8,7 @@ import type { Task } from '../platform/task.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import { checkMemory } from './check-memory.ts';
+import { checkNetwork } from './check-network.ts';
 import { sizeOf } from './vm-defaults.ts';
 import { generateVmName } from './vm-names.ts';
 import { moveVm, type VmParts } from './vm-parts.ts';
@@ -22,8 +23,11 @@ export async function createVm(task: Task, parts: VmParts, request: NamedVmCreat
   const defaults = await parts.readDefaults();
   const size = { ...sizeOf(defaults), ...definedSizes(request) };
   const driver = request.driver ?? defaults.driver.value;
+  const network = request.network ?? defaults.network.value;
+  const [hostPorts, allow] = [request.hostPorts ?? [], request.allow ?? []];
   task.note(`spec: ${size.cpus} vcpu · ${formatMib(size.memoryBytes)} · ${formatSize(size.diskBytes)} disk`);
   checkMemory(size.memoryBytes, host);
+  checkNetwork({ network, hostPorts, allow });
   parts.drivers.checkLimits({ driver, cpus: size.cpus });
   await parts.drivers.checkHere(task, { driver, cpus: size.cpus });
   const image = await parts.images.findOrPull(task, request.image);
@@ -41,8 +45,7 @@ export async function createVm(task: Task, parts: VmParts, request: NamedVmCreat
     kernelDigest: kernel.digest,
     ...size,
     publish: request.publish ?? [],
-    hostPorts: request.hostPorts ?? [],
-    ...{ driver, network: 'auto', allow: [], place: null },
+    ...{ hostPorts, driver, network, allow, place: null },
     autostart: request.autostart ?? false,
     ephemeral: request.ephemeral ?? false,
     machineId: randomBytes(16).toString('hex'),

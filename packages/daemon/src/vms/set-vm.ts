@@ -4,6 +4,7 @@ import type { Task } from '../platform/task.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import { checkMemory } from './check-memory.ts';
+import { checkNetwork } from './check-network.ts';
 import type { VmParts } from './vm-parts.ts';
 import { expectState } from './vm-states.ts';
 
@@ -15,9 +16,11 @@ export async function setVm(task: Task, parts: VmParts, vm: VmRecord, change: Vm
     memoryBytes: change.memoryBytes ?? vm.memoryBytes,
     diskBytes: change.diskBytes ?? vm.diskBytes,
     driver: change.driver ?? vm.driver,
+    network: change.network ?? vm.network,
     autostart: change.autostart ?? vm.autostart,
   };
   checkMemory(changed.memoryBytes, parts.readHost());
+  checkNetwork(changed);
   parts.drivers.checkLimits(changed);
   if (change.driver !== undefined) await parts.drivers.checkHere(task, changed);
   await using undo = new UndoStack(parts.log);

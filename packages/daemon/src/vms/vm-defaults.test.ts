@@ -16,7 +16,13 @@ test('a small host still gives a usable vm, a large one is not used up', () => {
 });
 
 test('what the config says goes first, and every value tells where it comes from', () => {
-  const resolved = resolveVmDefaults(host(8, 2), { cpus: 3, memoryBytes: null, diskBytes: null, driver: null });
+  const resolved = resolveVmDefaults(host(8, 2), {
+    cpus: 3,
+    memoryBytes: null,
+    diskBytes: null,
+    driver: null,
+    network: null,
+  });
   assert.deepEqual(
     [resolved.cpus, resolved.memoryBytes, resolved.diskBytes].map(({ from }) => from),
     ['config', 'built-in', 'built-in'],

@@ -1,14 +1,17 @@
-/** How large a vm is, and who runs it, when nobody said: what the config says, else a share of this host, else a floor. */
+/** How large a vm is, who runs it and what connects it, when nobody said: what the config says, else a share of this host, else a floor. */
 import type { Resolved, VmDefaults } from '@banger/contract/api/config.ts';
-import { type DriverChoice, MIB } from '@banger/contract/api/vms.ts';
+import { type DriverChoice, MIB, type NetworkChoice } from '@banger/contract/api/vms.ts';
 import type { Host } from '../platform/host.ts';
 
 export type VmSize = { cpus: number; memoryBytes: number; diskBytes: number };
 
 /** Null where the config says nothing */
-type Configured = { [Key in keyof VmSize]: number | null } & { driver: DriverChoice | null };
+type Configured = { [Key in keyof VmSize]: number | null } & {
+  driver: DriverChoice | null;
+  network: NetworkChoice | null;
+};
 
-const NOTHING_CONFIGURED: Configured = { cpus: null, memoryBytes: null, diskBytes: null, driver: null };
+const NOTHING_CONFIGURED: Configured = { cpus: null, memoryBytes: null, diskBytes: null, driver: null, network: null };
 const FLOOR = { cpus: 1, memoryBytes: 512 * MIB };
 const CEILING = { cpus: 4, memoryBytes: 8192 * MIB };
 /** Sparse: a vm takes only what is written to it */
@@ -22,6 +25,9 @@ export function resolveVmDefaults(host: Host, configured: Configured = NOTHING_C
       share(Math.floor(host.memoryBytes / 8 / (64 * MIB)) * 64 * MIB, 'memoryBytes', 'an eighth of the memory'),
     diskBytes: chosen(configured.diskBytes) ?? { value: DISK_BYTES, from: 'built-in', why: 'takes what is written' },
     driver: chosen(configured.driver) ?? { value: 'auto', from: 'built-in', why: 'the best that works here' },
+    network: chosen(configured.network) ?? {
+      ...{ value: 'auto', from: 'built-in', why: 'an address of its own where the root helper gives one' },
+    },
   };
 }
 

@@ -21,6 +21,7 @@ function rowsOf(shown: ConfigShown): string[][] {
     ['vm_defaults.memory', formatMib(vmDefaults.memoryBytes.value), describeOrigin(vmDefaults.memoryBytes)],
     ['vm_defaults.disk_size', formatSize(vmDefaults.diskBytes.value), describeOrigin(vmDefaults.diskBytes)],
     ['vm_defaults.driver', vmDefaults.driver.value, describeOrigin(vmDefaults.driver)],
+    ['vm_defaults.network', vmDefaults.network.value, describeOrigin(vmDefaults.network)],
     ['ssh_key', sshKey.value ?? '-', describeOrigin(sshKey)],
     [
       'vm.idle_stop_after',
@@ -30,6 +31,7 @@ function rowsOf(shown: ConfigShown): string[][] {
     ['vm.overcommit_memory', String(overcommitMemory.value), describeOrigin(overcommitMemory)],
     ['network.private', String(networkPrivate.value), describeOrigin(networkPrivate)],
     ['network.host_ports', networkHostPorts.value?.join(', ') ?? '-', describeOrigin(networkHostPorts)],
+    ['network.allow', shown.networkAllow.value?.join(', ') ?? '-', describeOrigin(shown.networkAllow)],
     ['hypervisor.releases', shown.hypervisorReleases.value ?? '-', describeOrigin(shown.hypervisorReleases)],
     ['inside.ca_certificates', String(shown.insideCaCertificates.value), describeOrigin(shown.insideCaCertificates)],
     ['inside.proxy', String(shown.insideProxy.value), describeOrigin(shown.insideProxy)],

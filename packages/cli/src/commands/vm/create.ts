@@ -31,6 +31,8 @@ export function vmCreateBody(flags: Omit<Input<'vm create'>['flags'], 'start'>):
     ...(memory !== undefined && { memoryBytes: memory }),
     ...(diskSize !== undefined && { diskBytes: diskSize }),
     ...(flags.driver !== undefined && { driver: flags.driver }),
+    ...(flags.network !== undefined && { network: flags.network }),
+    ...(flags.allow.length > 0 && { allow: [...new Set(flags.allow)] }),
     ...(flags.autostart && { autostart: true }),
     ...(publish.length > 0 && { publish: publish.map(parsePublish) }),
     ...(hostPorts.length > 0 && { hostPorts: hostPorts.map((port) => parsePort(port)) }),

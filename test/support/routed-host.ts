@@ -1,0 +1,76 @@
+/**
+ * A host of namespaces with the real root helper, in which machines may have addresses of their own: nothing in it is the
+ * network of this machine. `around` are the words before a command that is to run in there.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { watchForSocket } from '../../packages/daemon/src/platform/unix-sockets.ts';
+import { CHECKOUT } from './banger-home.ts';
+
+const HELPER = join(CHECKOUT, 'host/root/target/x86_64-unknown-linux-gnu/release/banger-root');
+/** Whose helper it is; the daemon of a test is root in there, whom every helper serves */
+const OWNER = 1000;
+const POWER = '--bounding-set -all,+net_admin --inh-caps -all --no-new-privs --'.split(' ');
+const SET_UP = 'ip link set lo up && echo 1 >/proc/sys/net/ipv4/ip_forward && echo here && exec sleep infinity';
+
+/** To be ended after what runs in it. */
+export async function createRoutedHost() {
+  const isRoot = process.getuid?.() === 0;
+  const own = isRoot ? [] : ['--user', '--map-root-user', '--map-auto'];
+  const host = spawn('unshare', [...own, '--net', '--', 'sh', '-c', SET_UP], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await Promise.race([once(host.stdout, 'data'), once(host, 'exit').then(() => Promise.reject(new Error('no host')))]);
+  const enter = isRoot ? [] : ['--user', '--preserve-credentials'];
+  const around = ['nsenter', ...enter, '--net', '--target', String(host.pid), '--'];
+
+  const folder = await mkdtemp(join(tmpdir(), 'banger-root-'));
+  const [socket, install] = [join(folder, 'root.sock'), join(folder, 'install.json')];
+  await writeFile(install, JSON.stringify({ owner: { uid: OWNER } }), { mode: 0o644 });
+  let helper: ChildProcess | null = null;
+  await startHelper();
+  return { around, env: { BANGER_ROOT_SOCKET: socket }, ip, devices, startHelper, stopHelper, end: endAll };
+
+  async function endAll(): Promise<void> {
+    await stopHelper();
+    await end(host);
+    await rm(folder, { recursive: true });
+  }
+
+  async function startHelper(): Promise<void> {
+    await rm(socket, { force: true });
+    const { appeared, stop } = watchForSocket(socket);
+    const [program = '', ...words] = [...around, 'setpriv', ...POWER, HELPER, '--socket', socket, '--install', install];
+    helper = spawn(program, words, { stdio: 'ignore' });
+    const ended = once(helper, 'exit').then(() => Promise.reject(new Error('the helper ended')));
+    ended.catch(() => {}); // it is ended on purpose later
+    await Promise.race([appeared, ended]).finally(stop);
+  }
+
+  /** By force, and waits for its end. */
+  async function stopHelper(): Promise<void> {
+    if (helper) await end(helper);
+    helper = null;
+  }
+
+  /** What `ip` prints. */
+  function ip(...words: string[]): string {
+    const [program = '', ...before] = around;
+    const { status, stdout, stderr } = spawnSync(program, [...before, 'ip', ...words], { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`ip ${words.join(' ')}: ${stderr}`);
+    return stdout;
+  }
+
+  /** Those of banger's, by their names. */
+  function devices(): string[] {
+    return [...ip('-o', 'link').matchAll(/^\d+: (bgr[^:@]*)/gm)].map(([, name]) => String(name));
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+}
