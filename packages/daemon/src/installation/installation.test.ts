@@ -123,13 +123,15 @@ test('lingering that was there before the install stays', async (t) => {
   assert.equal(host.isLingering(), true);
 });
 
-test('a host without D-Bus lets its owner linger all the same', async (t) => {
+test('a host without logind is told what it lacks, and is left as it was', async (t) => {
   const host = createHost(t);
+  const before = host.tree();
   host.hasBus = false;
-  await host.installation().install({ owner: 'mia' });
-  assert.equal(host.isLingering(), true);
-  await host.installation().uninstall({ purge: false });
-  assert.equal(host.isLingering(), false);
+  await assert.rejects(host.installation().install({ owner: 'mia' }), {
+    code: 'INSTALL_REFUSED',
+    hint: /apt-get install dbus libpam-systemd/,
+  });
+  assert.deepEqual([host.tree(), [...host.enabled]], [before, []]);
 });
 
 test('nothing is uninstalled while a machine runs, or one holds a network', async (t) => {

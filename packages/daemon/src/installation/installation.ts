@@ -226,13 +226,17 @@ export function createInstallation(parts: InstallationParts) {
     for (const path of [METADATA, COPIED_HELPER]) await removeEmptyFolder(onHost(dirname(path)));
   }
 
-  /** logind keeps it in a file. It is asked by D-Bus; a host without that has no logind, which would end what lingers. */
+  /** The folder for the owner's sockets, and the owner's systemd, come from logind, which is asked by D-Bus. */
   async function linger({ name }: Account, wanted: boolean): Promise<void> {
     try {
       await runTool(['loginctl', wanted ? 'enable-linger' : 'disable-linger', name]);
-    } catch (fault) {
-      if (!/connect to.*bus/i.test(String(fault))) throw fault;
-      await placeFile(onHost(lingerFile(name)), wanted ? { bytes: Buffer.alloc(0), mode: 0o644 } : null);
+    } catch (cause) {
+      if (!/connect to.*bus/i.test(String(cause))) throw cause;
+      throw new BangerError('INSTALL_REFUSED', {
+        message: 'logind does not answer, and the owner gets folder and systemd from it.',
+        hint: 'sudo apt-get install dbus libpam-systemd',
+        cause,
+      });
     }
   }
 
