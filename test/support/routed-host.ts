@@ -30,10 +30,15 @@ export async function createRoutedHost() {
   await writeFile(install, JSON.stringify({ owner: { uid: OWNER } }), { mode: 0o644 });
   let helper: ChildProcess | null = null;
   await startHelper();
-  return { around, env: { BANGER_ROOT_SOCKET: socket }, ip, devices, startHelper, stopHelper, end: endAll };
+  let world: ChildProcess | null = null;
+  return {
+    ...{ around, env: { BANGER_ROOT_SOCKET: socket }, ip, devices, ask, addWorld },
+    ...{ startHelper, stopHelper, end: endAll },
+  };
 
   async function endAll(): Promise<void> {
     await stopHelper();
+    if (world) await end(world);
     await end(host);
     await rm(folder, { recursive: true });
   }
@@ -54,18 +59,50 @@ export async function createRoutedHost() {
     helper = null;
   }
 
+  /** What is around the host: a server at each of these addresses, which tells who asks. */
+  async function addWorld(port: number, addresses: readonly string[]): Promise<void> {
+    const [program = '', ...before] = around;
+    const serve = `require("http").createServer((asked, answer) => answer.end(asked.socket.remoteAddress)).listen(${port}, "0.0.0.0", () => console.log("here"))`;
+    const begin = 'ip link set lo up && echo here && read there && exec "$0" -e "$1"';
+    const words = [...before, 'unshare', '--net', '--', 'sh', '-c', begin, process.execPath, serve];
+    const started = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'] });
+    world = started;
+    await once(started.stdout, 'data'); // it has a namespace of its own
+    ip('link', 'add', 'outward', 'type', 'veth', 'peer', 'name', 'world', 'netns', String(started.pid));
+    ip('addr', 'add', '203.0.113.2/24', 'dev', 'outward');
+    ip('link', 'set', 'outward', 'up');
+    ip('route', 'add', 'default', 'via', '203.0.113.1');
+    const inWorld = ['nsenter', ...enter, '--net', '--target', String(started.pid), '--'];
+    const set = [
+      ...['addr add 203.0.113.1/24 dev world', 'link set world up'],
+      ...addresses.map((address) => `addr add ${address}/32 dev lo`),
+    ];
+    for (const line of set) run([...inWorld, 'ip', ...line.split(' ')]);
+    started.stdin.write('there\n');
+    await once(started.stdout, 'data');
+  }
+
+  /** What a server answers to the host. */
+  function ask(url: string): string {
+    const asking = 'fetch(process.argv[1]).then((answer) => answer.text()).then((text) => process.stdout.write(text))';
+    return run([...around, process.execPath, '-e', asking, url]);
+  }
+
   /** What `ip` prints. */
   function ip(...words: string[]): string {
-    const [program = '', ...before] = around;
-    const { status, stdout, stderr } = spawnSync(program, [...before, 'ip', ...words], { encoding: 'utf8' });
-    if (status !== 0) throw new Error(`ip ${words.join(' ')}: ${stderr}`);
-    return stdout;
+    return run([...around, 'ip', ...words]);
   }
 
   /** Those of banger's, by their names. */
   function devices(): string[] {
     return [...ip('-o', 'link').matchAll(/^\d+: (bgr[^:@]*)/gm)].map(([, name]) => String(name));
   }
+}
+
+function run([program = '', ...words]: string[]): string {
+  const { status, stdout, stderr } = spawnSync(program, words, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${words.join(' ')}: ${stderr}`);
+  return stdout;
 }
 
 async function end(child: ChildProcess): Promise<void> {

@@ -10,6 +10,7 @@ import { createConfig } from '../config/config.ts';
 import type { Host } from '../platform/host.ts';
 import { pulledPrograms } from '../releases/pulled.ts';
 import type { Settings } from '../settings.ts';
+import { checkAddresses } from './addresses-check.ts';
 import { checkCatalogs } from './catalog-checks.ts';
 import { fail } from './check.ts';
 import { checkConfig } from './config-checks.ts';
@@ -52,6 +53,7 @@ export async function* examineHost({ settings, readHost }: DoctorParts): AsyncGe
     ['tools', () => checkTools(tools)],
     ['walls', checkWalls],
     ['network', () => checkNetwork(settings)],
+    ['addresses', () => checkAddresses(settings.rootSocket, state)],
     ['storage', () => checkStorage(paths)],
     ['state', () => [state.check]],
     ['images', () => checkCatalogs({ settings, state })],
