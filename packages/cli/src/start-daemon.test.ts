@@ -40,6 +40,13 @@ test('what the daemon says against starting is what the user reads', async (t) =
   await assert.rejects(startDaemon(daemonOf(t, say({ error }))), error);
 });
 
+test('one that does not come up has ended when that is told', async (t) => {
+  const error = { code: 'STATE_UNREADABLE', message: 'The state cannot be read.' };
+  const parts = daemonOf(t, `console.log(process.pid); ${say({ error })} setTimeout(() => {}, 500);`);
+  await assert.rejects(startDaemon(parts), error);
+  assert.equal(isAlive(Number(readFileSync(join(parts.paths.state, 'daemon.log'), 'utf8'))), false);
+});
+
 test('a daemon that dies silently leaves the last lines of its log', async (t) => {
   const parts = daemonOf(t, `console.error('first'); console.error('the reason'); process.exit(1);`);
   mkdirSync(parts.paths.state, { recursive: true });

@@ -18,6 +18,8 @@ import { type Program, spawnProgram } from './spawn-program.ts';
 const START_LIMIT_MS = 120_000;
 /** How long another starter's daemon may take to listen */
 const OTHER_STARTER_LIMIT_MS = 10_000;
+/** What one that does not come up takes to end, once it has said why */
+const END_LIMIT_MS = 10_000;
 const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants;
 const MAX_LINE_BYTES = 65_536;
 const LOG_LINES = 10;
@@ -53,10 +55,17 @@ export async function startDaemon({
   }
   const logStartBytes = fstatSync(log).size;
   try {
-    const answer = await firstLine(await spawnDaemon(daemonMain, log, compileCache), limitMs);
+    const daemon = await spawnDaemon(daemonMain, log, compileCache);
+    const ended = new Promise<void>((resolve) => daemon.once('exit', () => resolve()));
+    const answer = await firstLine(daemon, limitMs);
     if (answer === null) throw diedSilently(logPath, readFrom(logPath, logStartBytes));
     const said = readAnswer(answer);
-    if (said.is === 'ready') return;
+    if (said.is === 'ready') {
+      daemon.unref();
+      return;
+    }
+    // It has nothing more to do: whoever looks next is to find none.
+    await Promise.race([ended, delay(END_LIMIT_MS, undefined, { ref: false })]);
     if (said.error.code !== 'DAEMON_ALREADY_RUNNING') throw BangerError.fromWire(said.error);
     await waitForOther(socketPath, BangerError.fromWire(said.error));
   } finally {
@@ -127,7 +136,6 @@ async function firstLine(daemon: Program, limitMs: number): Promise<string | nul
   } finally {
     limit.abort();
     pipe.destroy();
-    daemon.unref();
   }
 }
 

@@ -64,16 +64,21 @@ async function findAccount(who: string) {
 
 async function withdrawNetwork(): Promise<string[]> {
   const helper = createPrivileged({ socketPath: ROOT_SOCKET });
-  const swept = await helper.ask(task, 'sweep', { known: [] }).catch((fault) => {
-    if (fault instanceof BangerError && fault.code === 'HELPER_MISSING') return null; // an install that was cut off
-    throw fault;
-  });
-  if (swept === null) return [];
-  const { held } = swept;
-  if (held.length > 0) return held;
-  await helper.ask(task, 'withdraw-names', {});
-  await helper.ask(task, 'withdraw-policy', {});
+  try {
+    const { held } = await helper.ask(task, 'sweep', { known: [] });
+    if (held.length > 0) return held;
+    await helper.ask(task, 'withdraw-names', {});
+    await helper.ask(task, 'withdraw-policy', {});
+  } catch (fault) {
+    if (!hasNeverWorked(fault)) throw fault;
+  }
   return [];
+}
+
+/** There is nothing to take back: its install was cut off, or the host lacks nft, without which it attaches nothing. */
+function hasNeverWorked(fault: unknown): boolean {
+  if (!(fault instanceof BangerError)) return false;
+  return fault.code === 'HELPER_MISSING' || fault.details?.refusal === 'MISSING';
 }
 
 function say(answer: object): void {
