@@ -16,14 +16,11 @@ const OWNER = 1000;
 const POWER = '--bounding-set -all,+net_admin --inh-caps -all --no-new-privs --'.split(' ');
 const SET_UP = 'ip link set lo up && echo 1 >/proc/sys/net/ipv4/ip_forward && echo here && exec sleep infinity';
 
-/** To be ended after what runs in it. */
+/** To be ended after what runs in it. Only root can make one. */
 export async function createRoutedHost() {
-  const isRoot = process.getuid?.() === 0;
-  const own = isRoot ? [] : ['--user', '--map-root-user', '--map-auto'];
-  const host = spawn('unshare', [...own, '--net', '--', 'sh', '-c', SET_UP], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const host = spawn('unshare', ['--net', '--', 'sh', '-c', SET_UP], { stdio: ['ignore', 'pipe', 'inherit'] });
   await Promise.race([once(host.stdout, 'data'), once(host, 'exit').then(() => Promise.reject(new Error('no host')))]);
-  const enter = isRoot ? [] : ['--user', '--preserve-credentials'];
-  const around = ['nsenter', ...enter, '--net', '--target', String(host.pid), '--'];
+  const around = ['nsenter', '--net', '--target', String(host.pid), '--'];
 
   const folder = await mkdtemp(join(tmpdir(), 'banger-root-'));
   const [socket, install] = [join(folder, 'root.sock'), join(folder, 'install.json')];
@@ -72,7 +69,7 @@ export async function createRoutedHost() {
     ip('addr', 'add', '203.0.113.2/24', 'dev', 'outward');
     ip('link', 'set', 'outward', 'up');
     ip('route', 'add', 'default', 'via', '203.0.113.1');
-    const inWorld = ['nsenter', ...enter, '--net', '--target', String(started.pid), '--'];
+    const inWorld = ['nsenter', '--net', '--target', String(started.pid), '--'];
     const set = [
       ...['addr add 203.0.113.1/24 dev world', 'link set world up'],
       ...addresses.map((address) => `addr add ${address}/32 dev lo`),
