@@ -54,6 +54,10 @@ test('a machine without a network has no device, and what no network gives is re
   assert.deepEqual(host.devices(), []);
   const [qemu] = listProcesses(({ argv }) => argv.includes(`guest=banger-${made.id}`));
   assert.ok(qemu);
+  await home.json(['vm', 'create', '--name', 'web', ...ROUTED, '--start']);
+  assert.equal(host.hasPolicy(), true);
+  await home.json(['vm', 'kill', 'web']);
+  assert.equal(host.hasPolicy(), false, 'the other machine needs no rules');
   for (const asked of [
     [...ROUTED, '--host-port', '5432'],
     ['--network', 'none', '--allow', 'host'],
@@ -135,7 +139,7 @@ async function homeOn(t: TestContext) {
     const removeAll = async () => {
       const { vms } = await home.json<{ vms: Vm[] }>(['vm', 'ls']);
       await home.json(['vm', 'rm', '--force', ...vms.map(({ name }) => name)]);
-      assert.deepEqual(host.devices(), []);
+      assert.deepEqual([host.devices(), host.hasPolicy()], [[], false]);
     };
     return { host, home, removeAll };
   } finally {

@@ -29,7 +29,7 @@ export async function createRoutedHost() {
   await startHelper();
   let world: ChildProcess | null = null;
   return {
-    ...{ around, env: { BANGER_ROOT_SOCKET: socket }, ip, devices, ask, addWorld },
+    ...{ around, env: { BANGER_ROOT_SOCKET: socket }, ip, devices, hasPolicy, ask, addWorld },
     ...{ startHelper, stopHelper, end: endAll },
   };
 
@@ -88,6 +88,11 @@ export async function createRoutedHost() {
   /** What `ip` prints. */
   function ip(...words: string[]): string {
     return run([...around, 'ip', ...words]);
+  }
+
+  /** Whether there are rules of banger's. */
+  function hasPolicy(): boolean {
+    return run([...around, '/usr/sbin/nft', 'list', 'tables']).includes('inet banger');
   }
 
   /** Those of banger's, by their names. */

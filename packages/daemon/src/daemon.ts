@@ -69,8 +69,9 @@ import { createWorkspaces } from './workspace/workspace.ts';
 
 const CANCEL_TIMEOUT_MS = 15_000;
 
-/** Of the states of a vm, those in which it may have a machine */
-const hasRun = ({ is }: VmRecord['state']) => is === 'starting' || is === 'running' || is === 'stopping';
+/** Of the states of a vm, those in which there may be a tap for it */
+const mayHaveTap = (state: VmRecord['state']) =>
+  state.is === 'starting' || state.is === 'stopping' || (state.is === 'running' && state.network === 'routed');
 
 export type Daemon = {
   stop(): Promise<void>;
@@ -155,7 +156,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
       },
     },
     publishNames: () => Promise.reject(new Error('nobody answers for names of machines')),
-    listRunning: () => store.vms.list().flatMap(({ id, state }) => (hasRun(state) ? [id] : [])),
+    listConnected: () => store.vms.list().flatMap(({ id, state }) => (mayHaveTap(state) ? [id] : [])),
     log,
   });
   const readReach = async (vm: VmRecord) => joinReach(await config.read(), vm);

@@ -53,8 +53,8 @@ type RoutedParts = {
   };
   /** Has names answered where the machines of a subnet ask for them. Throws when nobody does. */
   publishNames: (task: Task, subnet: number) => Promise<void>;
-  /** The vms that run, or are about to */
-  listRunning: () => VmId[];
+  /** The vms that run with such a network, or may be about to */
+  listConnected: () => VmId[];
   log: Log;
   walls?: Walls;
   resolversPath?: string;
@@ -68,7 +68,7 @@ export function createRoutedNetwork(parts: RoutedParts) {
     linkPath,
     places,
     publishNames,
-    listRunning,
+    listConnected,
     log,
     walls = HOST_WALLS,
     resolversPath = HOST.resolversPath,
@@ -202,7 +202,7 @@ export function createRoutedNetwork(parts: RoutedParts) {
     try {
       const task = limited(Task.background(), UNDO_DEADLINE_MS);
       await helper.ask(task, 'detach', { vm: id });
-      if (listRunning().every((running) => running === id)) await withdrawPolicy(task);
+      if (listConnected().every((other) => other === id)) await withdrawPolicy(task);
     } catch (fault) {
       sweepSoon();
       throw fault;
@@ -226,7 +226,7 @@ export function createRoutedNetwork(parts: RoutedParts) {
     // To root every helper is somebody else's, which may have made something for it.
     if (is === 'absent' || (is === 'foreign' && places.list().length === 0)) return;
     try {
-      const { detached } = await helper.ask(task, 'sweep', { known: listRunning() });
+      const { detached } = await helper.ask(task, 'sweep', { known: listConnected() });
       if (detached.length > 0) log.info(`taps of vms that do not run are gone: ${detached.join(', ')}`);
     } catch (fault) {
       if (refusalOf(fault)?.code === 'NOT_ALLOWED') return;
