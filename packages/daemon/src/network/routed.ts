@@ -81,7 +81,9 @@ export function createRoutedNetwork(parts: RoutedParts) {
     const state = await ask(task);
     if (state.is !== 'ours' || state.obstacle !== null) return state;
     try {
-      const subnet = place?.subnet ?? chooseSubnet((await helper.ask(task, 'list', {})).subnets, places.list());
+      const { subnets } = await helper.ask(task, 'list', {});
+      const own = place && chooseSubnet(subnets, [place]);
+      const subnet = own === place?.subnet ? own : chooseSubnet(subnets, places.list());
       if (subnet !== null) await publishNames(task, subnet);
       return state;
     } catch (fault) {
@@ -220,7 +222,6 @@ export function createRoutedNetwork(parts: RoutedParts) {
 
   /** What belongs to no vm that runs goes, also when an earlier daemon left it. Where there is no helper nothing is there. */
   async function sweep(): Promise<void> {
-    isSweepDue = false;
     const task = limited(Task.background(), LOOK_DEADLINE_MS);
     const { is } = await ask(task);
     // To root every helper is somebody else's, which may have made something for it.
@@ -235,11 +236,21 @@ export function createRoutedNetwork(parts: RoutedParts) {
     }
   }
 
+  /** Again and again, until there is a helper that does it. */
   function sweepSoon(): void {
     if (isSweepDue) return;
     isSweepDue = true;
-    const again = () => sweep().catch((fault) => log.warn('what machines left with the root helper stays', fault));
-    setTimeout(again, SWEEP_AGAIN_MS).unref();
+    setTimeout(() => void sweepAgain(), SWEEP_AGAIN_MS).unref();
+  }
+
+  async function sweepAgain(): Promise<void> {
+    isSweepDue = false;
+    try {
+      if ((await ask(Task.background())).is === 'absent') sweepSoon();
+      else await sweep();
+    } catch (fault) {
+      log.warn('what machines left with the root helper stays', fault);
+    }
   }
 }
 
