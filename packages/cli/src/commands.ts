@@ -639,6 +639,7 @@ export const COMMANDS = {
   },
   'system status': {
     summary: 'Show what is installed for the whole system, and which daemon runs',
+    details: ['Needs no root. The exit code is 69 where nothing is installed.'],
     examples: [{ does: 'What is there', line: 'banger system status' }],
     alsoTried: ['system show', 'system info'],
   },

@@ -64,7 +64,7 @@ export function createInstallation(parts: InstallationParts) {
 
     try {
       await using undo = new UndoStack(log);
-      if (before?.isComplete) undo.add('start what was there', () => systemctl('restart', DAEMON));
+      if (before?.isComplete) undo.add('start what was there', startAgain);
       undo.add('have systemd read its units', () => systemctl('daemon-reload'));
       undo.add('put the files back', () => putBack(old));
       await write(METADATA, contentOf({ ...metadata, files: unite(metadata, before) }));
@@ -238,6 +238,11 @@ export function createInstallation(parts: InstallationParts) {
         cause,
       });
     }
+  }
+
+  async function startAgain(): Promise<void> {
+    await systemctl('try-restart', HELPER);
+    await systemctl('restart', DAEMON);
   }
 
   async function stopAll(): Promise<void> {
