@@ -1,6 +1,6 @@
 /** What `make package` puts together, on a Debian that has nothing of what it was made with. */
 import assert from 'node:assert/strict';
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,6 +19,19 @@ test('what the package brings works on a Debian without a checkout, Node, npm or
   execFileSync(join(CHECKOUT, 'scripts/make-package'), ['tree']);
   const { say, folder } = await openDebian();
   t.after(() => rm(folder, { recursive: true }));
+
+  await t.test('what the tests of the command ask of it, the packaged one does', async () => {
+    const underTest = join(TREE, 'usr/bin/banger');
+    // With that variable Node takes the tests for its own, and runs none.
+    const env = { ...process.env, NODE_TEST_CONTEXT: undefined, BANGER_UNDER_TEST: underTest };
+    const files = ['edges', 'command', 'snapshots'].map((name) => `packages/cli/src/${name}.test.ts`);
+    const { status, stdout } = spawnSync(process.execPath, ['--test', ...files], {
+      cwd: CHECKOUT,
+      env,
+      encoding: 'utf8',
+    });
+    assert.equal(status, 0, stdout.slice(stdout.lastIndexOf('failing tests')));
+  });
 
   await t.test('nothing else of it is in there', async () => {
     assert.equal(await say('command -v node npm cargo bun git make || echo none'), 'none\n');

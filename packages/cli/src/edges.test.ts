@@ -77,6 +77,14 @@ test('a reader that leaves ends the command as it ends any of a pipeline', async
   }
 });
 
+test('a reader that is slow gets everything, and the exit code', async () => {
+  await using daemon = await startDaemonWithVm();
+  for (const bytes of [350_000, 800_000]) {
+    const script = `banger vm exec web -- head -c ${bytes} /dev/zero | (sleep 0.5; wc -c); echo "$PIPESTATUS"`;
+    assert.deepEqual(await runShell(daemon.env, script), { code: 0, stdout: `${bytes}\n0\n`, stderr: '' });
+  }
+});
+
 test('a file that may not become larger is told as such', async () => {
   await using daemon = await startDaemonWithVm();
   const script = 'trap "" XFSZ; ulimit -f 1; banger completion bash > "$HOME/out"; code=$?; rm "$HOME/out"; exit $code';

@@ -5,6 +5,7 @@
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { stderr, stdout } from './output/standard-streams.ts';
+import { IS_COMPILED } from './root.ts';
 
 export type GuestOutput = {
   /** Resolves when more can be taken */
@@ -16,7 +17,8 @@ export type GuestOutput = {
 };
 
 export function openGuestOutput(fd: 1 | 2): GuestOutput {
-  const own = reopenPipe(fd);
+  // The compiled command's runtime waits for a pipe by itself, and has no sockets of pipes.
+  const own = IS_COMPILED ? null : reopenPipe(fd);
   const stream = own ?? (fd === 1 ? stdout() : stderr());
   const gone = Promise.withResolvers<void>();
   let isGone = false;

@@ -4,7 +4,7 @@
  */
 import { dirname, join } from 'node:path';
 
-const IS_COMPILED = process.versions.bun !== undefined;
+export const IS_COMPILED = process.versions.bun !== undefined;
 
 export const ROOT = IS_COMPILED ? dirname(dirname(process.execPath)) : join(import.meta.dirname, '../../..');
 
