@@ -95,10 +95,12 @@ test('a guest that halts has powered its machine off, and one that shows an old 
   assert.deepEqual(await first.exited, { by: 'guest', how: 'power-off', detail: 'guest halted' });
   assert.deepEqual(findByArgument(plan.runtimeFolder), []);
 
-  const second = await launch();
+  const late = await makeFaulty(t, { fault: 'halts' }, { looks: { ...looks, pauseMs: 60_000 } });
+  const second = await late.launch();
   await (await greet(second)).shutdown(task, 'poweroff');
-  second.release(); // the daemon ends before it can tell
-  const third = await driver.adopt(task, second.ref, plan.consolePath);
+  while (!(await readFile(late.plan.consolePath, 'utf8')).includes('System halted')) await delay(10);
+  second.release(); // the daemon has read the line, and ends before it can tell
+  const third = await driver.adopt(task, second.ref, late.plan.consolePath);
   assert.ok(third && third !== 'silent');
   assert.deepEqual(await third.exited, { by: 'guest', how: 'power-off', detail: 'guest halted' });
 });
