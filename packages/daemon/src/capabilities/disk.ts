@@ -29,8 +29,8 @@ const MKFS_OPTIONS =
 type VmDisk = { id: VmId; name: string; diskBytes: number };
 
 export function createDiskCapability({ folders, log }: { folders: VmFolders; log: Log }) {
-  /** Those that something which gives back space may be at */
-  const atWork = new Set<string>();
+  /** Those that something which gives back space may still be at, though it was killed: the host waits for their drive */
+  const mayBeAtWork = new Set<string>();
   return { name: 'disk', create, remove, prepare, tidy, sweep, resize, estimate } satisfies Capability & {
     estimate: unknown;
   };
@@ -69,14 +69,12 @@ export function createDiskCapability({ folders, log }: { folders: VmFolders; log
     if (givesBackSpace) return;
     const { disk } = folders.of(vm.id);
     await sizeOf(disk, vm);
-    atWork.add(disk);
-    try {
-      const given = await giveBack(task, disk);
-      if ('obstacle' in given) log.info(`vm ${vm.name}: its disk keeps what was deleted, since ${given.obstacle}`);
-      else if (given.bytes > 0) log.info(`vm ${vm.name}: its disk gave back ${formatSize(given.bytes)}`);
-    } finally {
-      await endWork([disk]);
-    }
+    const given = await giveBack(task, disk).catch((fault) => {
+      if (fault instanceof BangerError && fault.code === 'PROCESS_STUCK') mayBeAtWork.add(disk);
+      throw fault;
+    });
+    if ('obstacle' in given) log.info(`vm ${vm.name}: its disk keeps what was deleted, since ${given.obstacle}`);
+    else if (given.bytes > 0) log.info(`vm ${vm.name}: its disk gave back ${formatSize(given.bytes)}`);
   }
 
   /** About what the next shutdown gives back of what was deleted, in bytes by name, where it is worth telling. */
@@ -88,15 +86,15 @@ export function createDiskCapability({ folders, log }: { folders: VmFolders; log
 
   async function sweep(known: ReadonlySet<VmId>): Promise<void> {
     const disks = [...known].map((id) => folders.of(id).disk);
-    for (const disk of disks) atWork.add(disk); // what a daemon that was killed has begun
+    for (const disk of disks) mayBeAtWork.add(disk); // what a daemon that was killed has begun
     await endWork(disks);
   }
 
   /** Nothing costs a start time but what may really be there. Throws PROCESS_STUCK. */
   async function endWork(disks: readonly string[]): Promise<void> {
-    const left = new Set(disks.filter((disk) => atWork.has(disk)));
+    const left = new Set(disks.filter((disk) => mayBeAtWork.has(disk)));
     if (left.size > 0) await endGivingBack(left);
-    for (const disk of left) atWork.delete(disk);
+    for (const disk of left) mayBeAtWork.delete(disk);
   }
 
   async function resize(_task: Task, { id, diskBytes }: VmDisk, before: VmDisk): Promise<void> {

@@ -20,10 +20,7 @@ const LIMITS = { cpuSeconds: 120, memoryBytes: 2 ** 30, outputBytes: 8 * 2 ** 20
 /** What a filesystem takes of the host for itself is not known so exactly */
 const WORTH_TELLING_BYTES = 64 * 2 ** 20;
 
-/**
- * How many bytes the host has again; why nothing was tried, in words, where it was not. Throws what `runConfined` throws;
- * something may still be at the disk for a moment then, see `endGivingBack`.
- */
+/** How many bytes the host has again; why nothing was tried, in words, where it was not. Throws what `runConfined` throws. */
 export async function giveBack(task: Task, disk: string): Promise<{ bytes: number } | { obstacle: string }> {
   const obstacle = await findWallObstacle(task);
   if (obstacle) return { obstacle: `this host has no walls for what reads disks: ${obstacle}` };
@@ -48,7 +45,7 @@ export async function estimateGiveBack(task: Task, disks: readonly string[]): Pr
   return estimates;
 }
 
-/** Ends what is still at these disks after it was cut off, or after its daemon was killed. Throws PROCESS_STUCK. */
+/** Ends what is still at these disks after its daemon was killed, or after it was stuck. Throws PROCESS_STUCK. */
 export async function endGivingBack(disks: ReadonlySet<string>): Promise<void> {
   for (;;) {
     const found = listProcesses(({ argv }) => disks.has(argv[argv.lastIndexOf('fallocate') + 1] ?? ''));

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { type Confinement, createConfinement, runConfined } from './confine.ts';
+import { findByArgument } from './processes.ts';
 import { Task } from './task.ts';
 import { createWalls } from './walls.ts';
 
@@ -90,15 +91,17 @@ test('what it started ends with it', { timeout: 60_000 }, async () => {
   assert.equal(await tryBehindWalls(`${LEAVE_ONE} echo done`), 'done');
 });
 
-test('and when it is cancelled', { timeout: 60_000 }, async () => {
+test('and when it is cancelled, by the time that it is told', { timeout: 60_000 }, async (t) => {
+  const folder = await makeFolder(t);
   const controller = new AbortController();
   const cancelled = runConfined(
     new Task(controller.signal, () => {}),
-    ['sh', '-c', `${LEAVE_ONE} echo up >&2; exec sleep infinity`],
+    ['sh', '-c', `${LEAVE_ONE} tail -f /dev/null ${folder} & echo up >&2; exec sleep infinity`],
     {},
-    { onStderrLine: () => controller.abort() },
+    { onStderrLine: (line) => line === 'up' && controller.abort() },
   );
   await assert.rejects(cancelled, { code: 'CANCELLED' });
+  assert.deepEqual(findByArgument(folder), []);
 });
 
 const BEYOND: [limit: string, script: string, Confinement['limits'], words: RegExp][] = [

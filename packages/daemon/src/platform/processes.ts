@@ -10,6 +10,8 @@ import { BangerError } from '@banger/contract/errors.ts';
 
 /** What a killed process may take to give back gigabytes of memory on a busy host, and more */
 const KILL_LIMIT_MS = 60_000;
+/** More than one takes that does not wait for a disk */
+const STOP_LIMIT_MS = 1000;
 
 /** `startTicks` is field 22 of /proc/<pid>/stat: clock ticks since boot */
 export type ProcessRef = { pid: number; startTicks: number };
@@ -70,14 +72,29 @@ export async function killProcess(ref: ProcessRef): Promise<void> {
 
 /**
  * Ends a process and all that it has started, and that these have started in turn, in whatever group or session. Throws
- * PROCESS_STUCK.
+ * PROCESS_STUCK, when all of them were told.
  */
 export async function killTree(ref: ProcessRef): Promise<void> {
-  signalProcess(ref, 'SIGSTOP');
-  await waitUntil(ref, () => isStopped(ref), KILL_LIMIT_MS); // not before what it was just starting is there
+  const tree = await stopTree(ref);
+  for (const each of tree) signalInTree(each, 'SIGKILL');
+  await Promise.all(tree.map((each) => waitForExit(each, KILL_LIMIT_MS)));
+}
+
+/** From the top on, and none is looked at for its children before it is stopped: what it was just starting is there then. */
+async function stopTree(ref: ProcessRef): Promise<ProcessRef[]> {
+  const isStopping = signalInTree(ref, 'SIGSTOP');
+  if (isStopping) await waitUntil(ref, () => isStopped(ref), STOP_LIMIT_MS).catch(() => {}); // it waits for a disk
   const children = listByStat(({ parent }) => parent === ref.pid);
-  await Promise.all(children.map(killTree));
-  await killProcess(ref);
+  return [ref, ...(await Promise.all(children.map(stopTree))).flat()];
+}
+
+/** False also for one that has become another user in a namespace: it ends with that. */
+function signalInTree(ref: ProcessRef, signal: NodeJS.Signals): boolean {
+  try {
+    return signalProcess(ref, signal);
+  } catch {
+    return false;
+  }
 }
 
 /** Whether a signal has stopped it. */

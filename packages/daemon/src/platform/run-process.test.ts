@@ -35,18 +35,23 @@ test('a program whose output can be written no more is ended', async () => {
   await assert.rejects(runProcess(task, ['yes'], { stdout: full().destroy() }), { message: /^yes / });
 });
 
-test('what a program has started ends with it, and what has left its group is not waited for', async (t) => {
+test('what a program has started ends with it, and what has left its group and its family is not waited for', async (t) => {
   const folder = await makeFolder(t);
   const name = join(folder, 'word');
-  const script = `sh -c 'sleep 300' ${name}-in & setsid sh -c 'sleep 300' ${name}-out & echo begun >&2; wait`;
+  const script = `
+    setsid sh -c "sh -c 'sleep 300' ${name}-out & echo begun >&2" ${name}
+    sh -c 'sleep 300' ${name}-in & setsid sh -c 'sleep 300' ${name}-in & echo begun >&2; wait`;
   for (const by of ['the task', 'its input']) {
     const stop = new AbortController();
     const stdin = new Readable({ read() {} });
     const end = () => (by === 'the task' ? stop.abort() : stdin.destroy(new Error('cut')));
-    const running = runProcess(task.withSignal(stop.signal), ['sh', '-c', script], { stdin, onStderrLine: end });
-    await assert.rejects(running);
+    let begun = 0;
+    const onStderrLine = () => void (++begun === 2 && end());
+    await assert.rejects(runProcess(task.withSignal(stop.signal), ['sh', '-c', script], { stdin, onStderrLine }));
     assert.deepEqual(findByArgument(`${name}-in`), []);
-    for (const left of findByArgument(`${name}-out`)) await killProcess(left);
+    const left = findByArgument(`${name}-out`);
+    assert.equal(left.length, 1);
+    for (const found of left) await killProcess(found);
   }
 });
 

@@ -13,7 +13,7 @@ import { BangerError, toBangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import { findSystemFault } from '@banger/contract/system-faults.ts';
 import { requireTool, TOOL_FOLDERS } from './find-tool.ts';
-import { killProcess, listGroup, type ProcessRef, readProcessRef } from './processes.ts';
+import { killProcess, killTree, listGroup, type ProcessRef, readProcessRef } from './processes.ts';
 import { noteStart } from './started.ts';
 import type { Task } from './task.ts';
 
@@ -68,7 +68,7 @@ type Failure = Partial<Pick<ProcessFailure, 'code' | 'signal' | 'stderr' | 'over
 
 /**
  * Throws TOOL_MISSING, TOO_MANY_FILES, HOST_EXHAUSTED, NOT_ENOUGH_MEMORY, ProcessFailure, PROCESS_STUCK, or CANCELLED or
- * TIMED_OUT; by then the program and its group are gone.
+ * TIMED_OUT; by then the program, all that it has started and its group are gone.
  */
 export async function runProcess(
   task: Task,
@@ -83,15 +83,16 @@ export async function runProcess(
     cwd: options.cwd,
     env: { ...options.env },
   });
-  let killed: ProcessRef[] = [];
+  let killing: Promise<void> | undefined;
   const kill = () => {
-    killed = killed.concat(killGroup(child));
+    killing ??= killAll(child);
+    killing.catch(() => {}); // awaited below
   };
   task.signal.addEventListener('abort', kill, { once: true });
   try {
     if (task.signal.aborted) kill();
     const { code, signal, stdout, stderr, tooMuch } = await finish(child, options, kill);
-    await Promise.all(killed.map(killProcess)); // what it had started may end later than itself, and writes until then
+    await killing; // what it had started may end later than itself, and writes until then
     task.check();
     if (tooMuch) throw new ProcessFailure(argv, { stderr, overLimit: `printed more than ${tooMuch}` });
     if (code !== 0 && !(options.acceptCodes ?? []).includes(code ?? -1)) {
@@ -223,15 +224,13 @@ function collect(stream: Readable, onLine?: (line: string) => void): () => strin
   return () => Buffer.concat(chunks).subarray(0, MAX_OUTPUT_BYTES).toString('utf8');
 }
 
-/** Gives those that were not gone at once. What has left the group may hold the output open: nobody waits for that. */
-function killGroup(child: ChildProcess): ProcessRef[] {
+/** What had left both its tree and its group may hold the output open: nobody waits for that. */
+async function killAll(child: ChildProcess): Promise<void> {
   const group = child.pid as number;
-  try {
-    process.kill(-group, 'SIGKILL');
-  } catch {
-    // it ended by itself
-  }
   child.stdout?.destroy();
   child.stderr?.destroy();
-  return listGroup(group);
+  const isOurs = child.exitCode === null && child.signalCode === null; // the number may be another's later
+  const root = isOurs ? readProcessRef(group) : null;
+  if (root) await killTree(root); // first: what is orphaned is in no tree
+  await Promise.all(listGroup(group).map(killProcess));
 }
