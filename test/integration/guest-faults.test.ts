@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { Vm } from '@banger/contract/api/vms.ts';
 import { DRIVER_NAMES } from '@banger/contract/driver-names.ts';
 import { findByArgument, killProcess, listProcesses } from '../../packages/daemon/src/platform/processes.ts';
+import { HALT_SIGNAL } from '../support/fake-faults.ts';
 import { createFakeHome } from '../support/fake-home.ts';
 import { watchOutput } from '../support/watch-output.ts';
 
@@ -102,9 +103,12 @@ test('one that breaks on the way to the guest is told in the same way', async (t
 
 test('a guest that halts has powered its machine off, also where no daemon was there to see it', async (t) => {
   const home = await createFakeHome(t, {}, 'firecracker');
-  home.setFaults({ fault: 'halts', afterMs: 1000 });
-  await home.json(['vm', 'create', '--name', 'web', '--start']);
+  home.setFaults({ fault: 'halts' });
+  const { state: before } = await home.json<Vm>(['vm', 'create', '--name', 'web', '--start']);
+  assert.ok(before.is === 'running');
   await home.killDaemon();
+  process.kill(before.pid, HALT_SIGNAL);
+  assert.match((await home.run(['daemon', 'status'])).stdout, /not running/);
   const { state, fault } = await home.untilVm('web', (vm) => vm.state.is === 'stopped');
   assert.deepEqual([state.is === 'stopped' && state.why, fault], ['guest', null]);
 });

@@ -79,7 +79,6 @@ export function createFakeAgent({ faults, diskPath, runtimePath, programs, power
     }
     socket.write(`BANGER-READY ${nonce} ${JSON.stringify(info)}\n`);
     if (faults.fault === 'die-after-ready') setTimeout(() => power.end('guest-shutdown'), faults.afterMs);
-    if (faults.fault === 'halts' && faults.afterMs > 0) setTimeout(() => power.end('guest-shutdown'), faults.afterMs);
     if (faults.fault === 'reset-after-ready') setTimeout(() => power.end('guest-reset'), faults.afterMs);
   }
 

@@ -1,5 +1,8 @@
 /** What a test can make the fake hypervisor and its agent do wrong. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DriverName } from '@banger/contract/api/vms.ts';
 
 export type FakeFault =
   | 'old-version' // --version says 6.2.0
@@ -21,7 +24,7 @@ export type FakeFault =
   | 'agent-gone' // the agent ends when a command is begun, and never comes back
   | 'agent-restarts' // the agent ends when a command gets input, and another one takes its place
   | 'agent-dies' // the agent's stream ends when a command is begun
-  | 'halts' // Firecracker's: shows an old log of a power off, and halts instead of ending, at the latest after `afterMs`
+  | 'halts' // Firecracker's: shows an old log of a power off, and halts instead of ending, also at HALT_SIGNAL
   | 'hang-on-shutdown'; // takes the request and goes on
 
 export type FakeFaults = {
@@ -30,6 +33,9 @@ export type FakeFaults = {
   bootMs: number;
   afterMs: number;
 };
+
+/** Says to a fake Firecracker that its guest halts now */
+export const HALT_SIGNAL = 'SIGUSR2';
 
 const NONE: FakeFaults = { fault: null, bootMs: 0, afterMs: 0 };
 
@@ -42,6 +48,14 @@ export function readFakeFaults(path: string | undefined): FakeFaults {
   }
 }
 
-export function writeFakeFaults(path: string, faults: Partial<FakeFaults>): void {
-  writeFileSync(path, JSON.stringify(faults));
+/** A driver's fake hypervisor, as a program in a folder of the test's, and what it does wrong from its next start on. */
+export async function writeFakeHypervisor(folder: string, driver: DriverName) {
+  const program = join(folder, driver);
+  const faultsPath = join(folder, 'faults.json');
+  // What the daemon starts gets nothing of its environment.
+  const settings = `BANGER_FAKE_${driver.toUpperCase()}=${faultsPath}`;
+  const fake = join(import.meta.dirname, `fake-${driver}`);
+  await writeFile(program, `#!/bin/sh\n${settings} exec ${fake} "$@"\n`, { mode: 0o700 });
+  const setFaults = (faults: Partial<FakeFaults>) => writeFileSync(faultsPath, JSON.stringify(faults));
+  return { program, setFaults };
 }

@@ -11,7 +11,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { VSOCK_PORTS } from '../../packages/contract/src/guest/vsock.ts';
-import { readFakeFaults } from './fake-faults.ts';
+import { HALT_SIGNAL, readFakeFaults } from './fake-faults.ts';
 import { checkConfig, type FakeConfig } from './fake-firecracker-config.ts';
 
 /** A test that failed to end it does not leave it behind for ever */
@@ -59,6 +59,7 @@ async function main(): Promise<void> {
   const { createFakeAgent } = await import('./fake-agent.ts');
   const disk = config.drives.find((drive) => drive.is_read_only === false)?.path_on_host ?? null;
   const power = { end: sayGoodbye, portChanged };
+  if (faults.fault === 'halts') process.once(HALT_SIGNAL, () => sayGoodbye('guest-shutdown'));
   const agent = createFakeAgent({ faults, diskPath: disk, runtimePath: path, power });
   toGuest.serve = agent.serve;
   if (faults.fault !== 'never-hello' && faults.fault !== 'silent') setTimeout(callHost, faults.bootMs);

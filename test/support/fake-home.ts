@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import type { TestContext } from 'node:test';
 import type { DriverName } from '@banger/contract/api/vms.ts';
 import { CHECKOUT, createHome } from './banger-home.ts';
-import { type FakeFaults, writeFakeFaults } from './fake-faults.ts';
+import { writeFakeHypervisor } from './fake-faults.ts';
 
 export async function createFakeHome(
   t: TestContext,
@@ -15,13 +15,7 @@ export async function createFakeHome(
   around: readonly string[] = [],
 ) {
   const home = await createHome(t, { around });
-  const faultsPath = join(home.folder, 'faults.json');
-  const program = join(home.folder, driver);
-  // What the daemon starts gets nothing of its environment.
-  const settings = `BANGER_FAKE_${driver.toUpperCase()}=${faultsPath}`;
-  await writeFile(program, `#!/bin/sh\n${settings} exec ${join(CHECKOUT, `test/support/fake-${driver}`)} "$@"\n`, {
-    mode: 0o700,
-  });
+  const { program, setFaults } = await writeFakeHypervisor(home.folder, driver);
   // Its guest's commands are this host's.
   const sees = ['/etc', '/tmp', home.folder, CHECKOUT].join(':');
   Object.assign(home.env, {
@@ -35,7 +29,7 @@ export async function createFakeHome(
   return {
     ...home,
     /** For every machine that starts from now on */
-    setFaults: (faults: Partial<FakeFaults>) => writeFakeFaults(faultsPath, faults),
+    setFaults,
   };
 }
 

@@ -3,14 +3,14 @@
  * guest goes wrong, and a way to make them do so.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { DriverName } from '@banger/contract/api/vms.ts';
 import type { VmId } from '@banger/contract/names.ts';
-import { type FakeFaults, writeFakeFaults } from '../../../../test/support/fake-faults.ts';
+import { type FakeFaults, writeFakeHypervisor } from '../../../../test/support/fake-faults.ts';
 import { connectGuest } from '../guest/guest.ts';
 import { findByArgument, killProcess } from '../platform/processes.ts';
 import { Task } from '../platform/task.ts';
@@ -84,11 +84,9 @@ export function testOnFake<Given extends object>({ name, createDriver, failure, 
       for (const found of findByArgument(folder)) await killProcess(found);
       await rm(folder, { recursive: true, force: true });
     });
-    const faultsPath = join(folder, 'faults.json');
-    writeFakeFaults(faultsPath, faults);
-    const script = `#!/bin/sh\nBANGER_FAKE_${name.toUpperCase()}=${faultsPath} exec ${program} "$@"\n`;
-    await writeFile(join(folder, name), script, { mode: 0o700 });
-    const driver = createDriver(join(folder, name), createShutIn({ alsoSeen: [checkout, folder] }), given);
+    const fake = await writeFakeHypervisor(folder, name);
+    fake.setFaults(faults);
+    const driver = createDriver(fake.program, createShutIn({ alsoSeen: [checkout, folder] }), given);
     const plan: MachinePlan = {
       ...samplePlan,
       ...{ vmId: '0123456789ab' as VmId, runtimeFolder: folder, drives: [], network: null },
