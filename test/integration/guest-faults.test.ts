@@ -26,7 +26,7 @@ test('an agent that goes away in the middle of a command is told as lost', async
 });
 
 test('an agent that ends and stays away is told as lost, by every command and by the list', async (t) => {
-  const home = await createFakeHome(t);
+  const home = await createFakeHome(t, { BANGER_BOOT_TIMEOUT_MS: '5000' });
   home.setFaults({ fault: 'agent-gone' });
   await home.json(['vm', 'create', '--name', 'web', '--start']);
   const beganMs = performance.now();

@@ -66,7 +66,7 @@ async function takeOver(parts: VmParts, vm: RunningRecord, machine: Machine | nu
     const message = 'It ended while no daemon watched, for example when the host went down.';
     return finishStop(parts, vm, 'crashed', { code: 'VM_LOST', message, at: parts.now().toISOString() });
   }
-  parts.running.set(vm.id, createRunningVm(vm.name, machine, null));
+  parts.running.set(vm.id, createRunningVm(vm.name, { machine, guest: null, bootTimeoutMs: parts.bootTimeoutMs }));
   takeOverFaults(parts, vm.id);
   await adoptCapabilities(parts, vm);
   return parts.records.findById(vm.id) ?? vm;

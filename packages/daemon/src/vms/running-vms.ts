@@ -28,8 +28,14 @@ export type RunningVm = {
   release(): void;
 };
 
-/** `guest` is null for a machine that was adopted: its line is opened at the first use. */
-export function createRunningVm(name: string, machine: Machine, guest: Guest | null): RunningVm {
+/**
+ * `guest` is null for a machine that was adopted: its line is opened at the first use. No agent is waited for longer than one
+ * that boots.
+ */
+export function createRunningVm(
+  name: string,
+  { machine, guest, bootTimeoutMs }: { machine: Machine; guest: Guest | null; bootTimeoutMs: number },
+): RunningVm {
   let connected = guest;
   let connecting: Promise<Guest> | null = null;
   /** Unknown of a machine that an earlier daemon watched */
@@ -64,9 +70,8 @@ export function createRunningVm(name: string, machine: Machine, guest: Guest | n
 
   // Shared by all who wait for it, so none of them can cancel it.
   async function connect(): Promise<Guest> {
-    const task = Task.background().withSignal(
-      AbortSignal.timeout(isLost ? LAST_RECONNECT_LIMIT_MS : RECONNECT_LIMIT_MS),
-    );
+    const limitMs = Math.min(bootTimeoutMs, isLost ? LAST_RECONNECT_LIMIT_MS : RECONNECT_LIMIT_MS);
+    const task = Task.background().withSignal(AbortSignal.timeout(limitMs));
     try {
       connected = await connectGuest(task, await machine.openAgentStream(task));
       note(false);
