@@ -10,18 +10,24 @@ import { type TestContext, test } from 'node:test';
 import type { Image } from '@banger/contract/api/images.ts';
 import type { DriverName, Vm } from '@banger/contract/api/vms.ts';
 import { DRIVER_NAMES } from '@banger/contract/driver-names.ts';
-import { findByArgument } from '../../packages/daemon/src/platform/processes.ts';
+import type { ExecExit } from '@banger/contract/guest/command-messages.ts';
+import {
+  findByArgument,
+  type ProcessRef,
+  readProcessRef,
+  waitForExit,
+} from '../../packages/daemon/src/platform/processes.ts';
 import { createFakeHome } from '../support/fake-home.ts';
 
 type Home = Awaited<ReturnType<typeof createFakeHome>>;
 
-/** More than any command touches the host; reaching it means that the crash never came */
+/** More than any story touches the host; reaching it means that the crash never came */
 const MAX_TOUCHES = 200;
 
 test('a daemon that is killed while it creates a vm', async (t) => {
   await killAtEachTouch(t, {
-    prepare: async (home) => void (await home.run(['vm', 'rm', '--force', 'web'])),
-    command: ['vm', 'create', '--name', 'web'],
+    prepare: removeVm,
+    run: ({ client }) => client.vmCreate({ name: 'web' }).result(),
     check: (vm) => assert.ok(vm === undefined || vm.state.is === 'stopped'),
   });
 });
@@ -31,41 +37,40 @@ for (const driver of DRIVER_NAMES) {
     await killAtEachTouch(t, {
       driver,
       prepare: async (home) => {
-        const { code } = await home.run(['vm', 'kill', 'web']);
-        if (code !== 0) await home.json(['vm', 'create', '--name', 'web']);
+        await haveVm(home);
+        await home.client.vmKill({ vm: 'web' }).result();
       },
-      command: ['vm', 'start', 'web'],
+      run: ({ client }) => client.vmStart({ vm: 'web' }).result(),
       check: (vm) => assert.ok(vm && ['stopped', 'running'].includes(vm.state.is)),
+    });
+  });
+
+  test(`a daemon that is killed while it stops a vm (${driver})`, async (t) => {
+    await killAtEachTouch(t, {
+      driver,
+      prepare: haveRunningVm,
+      run: ({ client }) => client.vmStop({ vm: 'web' }).result(),
+      check: (vm) => assert.ok(vm && ['stopped', 'running'].includes(vm.state.is)),
+    });
+  });
+
+  test(`a daemon that is killed while it removes a running vm (${driver})`, async (t) => {
+    await killAtEachTouch(t, {
+      driver,
+      prepare: haveRunningVm,
+      run: ({ client }) => client.vmRemove({ vm: 'web', force: true }).result(),
+      check: (vm) => assert.ok(vm === undefined || vm.state.is === 'running'),
     });
   });
 }
 
-test('a daemon that is killed while it stops a vm', async (t) => {
-  await killAtEachTouch(t, {
-    prepare: async (home) => {
-      await home.run(['vm', 'create', '--name', 'web']);
-      await home.json(['vm', 'start', 'web']);
-    },
-    command: ['vm', 'stop', 'web'],
-    check: (vm) => assert.ok(vm && ['stopped', 'running'].includes(vm.state.is)),
-  });
-});
-
-test('a daemon that is killed while it removes a running vm', async (t) => {
-  await killAtEachTouch(t, {
-    prepare: async (home) => {
-      await home.run(['vm', 'create', '--name', 'web']);
-      await home.json(['vm', 'start', 'web']);
-    },
-    command: ['vm', 'rm', '--force', 'web'],
-    check: (vm) => assert.ok(vm === undefined || vm.state.is === 'running'),
-  });
-});
-
 test('a daemon that is killed while it runs a command in a vm that nobody keeps', async (t) => {
   await killAtEachTouch(t, {
     prepare: async () => {},
-    command: ['vm', 'run', '--rm', '--name', 'web', '--', 'true'],
+    run: async (home) => {
+      const { code, stderr } = await home.run(['vm', 'run', '--rm', '--name', 'web', '--', 'true']);
+      assert.equal(code, 0, stderr);
+    },
     check: (vm) => assert.equal(vm, undefined),
   });
 });
@@ -103,14 +108,15 @@ test('what a killed daemon left half-made goes when the next one starts', async 
 type Story = {
   /** QEMU unless it says otherwise */
   driver?: DriverName;
-  /** Brings the vm into the state that the command begins with */
+  /** Brings the vm into the state that the story begins with */
   prepare: (home: Home) => Promise<void>;
-  command: string[];
+  /** Fails when the daemon is killed meanwhile */
+  run: (home: Home) => Promise<unknown>;
   /** What may be recorded of the vm after the restart */
   check: (vm: Vm | undefined) => void;
 };
 
-async function killAtEachTouch(t: TestContext, { driver, prepare, command, check }: Story): Promise<void> {
+async function killAtEachTouch(t: TestContext, { driver, prepare, run, check }: Story): Promise<void> {
   const hook = new URL('../support/crash-after.ts', import.meta.url).pathname;
   const home = await createFakeHome(t, { BANGER_TEST_IMPORT: hook }, driver);
   const armedBy = join(home.folder, 'crash');
@@ -118,26 +124,31 @@ async function killAtEachTouch(t: TestContext, { driver, prepare, command, check
   let crashes = 0;
   for (let touch = 1; touch < MAX_TOUCHES; touch++) {
     await prepare(home);
+    const daemon = readProcessRef((await home.client.daemonStatus()).pid) as ProcessRef;
     await writeFile(armedBy, String(touch));
-    const { code } = await home.run(command);
+    const fault = await run(home).then(
+      () => null,
+      (thrown: Error) => thrown,
+    );
     await rm(armedBy);
     if (!existsSync(`${armedBy}.hit`)) {
-      assert.equal(code, 0, 'without a crash the command succeeds');
+      assert.equal(fault, null, 'without a crash it succeeds');
       t.diagnostic(`${crashes} crashes`);
       assert.ok(crashes >= 3, `the daemon was killed only ${crashes} times`);
       return;
     }
     crashes++;
+    await waitForExit(daemon); // its connections end first, and its socket last
     const hit = await readFile(`${armedBy}.hit`, 'utf8');
     await rm(`${armedBy}.hit`);
     await assertTrue(home, check, `killed before touch ${touch}, ${hit}`);
   }
-  assert.fail('the command never ended without a crash');
+  assert.fail('the story never ended without a crash');
 }
 
-/** The next command starts a daemon, which reconciles; then records and host say the same. */
+/** The next call starts a daemon, which reconciles; then records and host say the same. */
 async function assertTrue(home: Home, check: Story['check'], when: string): Promise<void> {
-  const { vms } = await home.json<{ vms: Vm[] }>(['vm', 'ls']);
+  const { vms } = await home.client.vmList();
   try {
     check(vms.find(({ name }) => name === 'web'));
     const ids = vms.map(({ id }) => id).sort();
@@ -147,12 +158,32 @@ async function assertTrue(home: Home, check: Story['check'], when: string): Prom
     for (const id of await list(home.paths.runtime, 'vms')) assert.ok(running.includes(id));
     const processes = findByArgument(`${home.paths.runtime}/vms/`);
     assert.equal(processes.length > 0, running.length > 0, `processes: ${JSON.stringify(processes)}`);
-    for (const { name, state } of vms) {
-      if (state.is !== 'running') continue;
-      assert.equal((await home.run(['vm', 'exec', name, '--', 'echo', 'usable'])).stdout, 'usable\n');
-    }
+    for (const id of running) assert.deepEqual(await exitOf(home, id, ['true']), { code: 0 }, 'it is usable');
   } catch (fault) {
     throw new Error(`${when}: ${(fault as Error).message}`, { cause: fault });
+  }
+}
+
+async function removeVm({ client }: Home): Promise<void> {
+  for (const { id } of (await client.vmList()).vms) await client.vmRemove({ vm: id, force: true }).result();
+}
+
+async function haveVm({ client }: Home): Promise<void> {
+  if ((await client.vmList()).vms.length === 0) await client.vmCreate({ name: 'web' }).result();
+}
+
+async function haveRunningVm(home: Home): Promise<void> {
+  await haveVm(home);
+  await home.client.vmStart({ vm: 'web' }).result();
+}
+
+async function exitOf({ client }: Home, vm: string, argv: string[]): Promise<ExecExit | undefined> {
+  const stream = await client.vmExec({ vm });
+  try {
+    await stream.start({ argv, env: {}, cwd: null, user: null, tty: null, stdin: false, keep: false });
+    for await (const event of stream.events()) if (event.is === 'exit') return event.exit;
+  } finally {
+    stream.close();
   }
 }
 

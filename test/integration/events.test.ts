@@ -1,16 +1,13 @@
 /** What changed, as it changes, for a program that uses the client library. */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import type { DaemonEvent } from '@banger/contract/api/events.ts';
-import { connect } from '../../packages/sdk/src/connect.ts';
 import { createFakeHome } from '../support/fake-home.ts';
 
 test('a machine tells each thing that happens to it, whoever asked for it, and so do the operations', async (t) => {
   const home = await createFakeHome(t);
   await home.json(['daemon', 'start']);
-  const client = connect({ socketPath: join(home.paths.runtime, 'daemon.sock') });
-  const heard = await client.eventList();
+  const heard = await home.client.eventList();
   await home.json(['vm', 'create', '--name', 'web', '--start']);
   await home.json(['vm', 'kill', 'web']);
   await home.json(['vm', 'rm', 'web']);
@@ -37,7 +34,7 @@ test('a machine tells each thing that happens to it, whoever asked for it, and s
 test('a machine that ends by itself tells it to who only listens', async (t) => {
   const home = await createFakeHome(t);
   await home.json(['vm', 'create', '--name', 'web', '--start']);
-  const heard = await connect({ socketPath: join(home.paths.runtime, 'daemon.sock') }).eventList();
+  const heard = await home.client.eventList();
   const { state } = await home.untilVm('web', (vm) => vm.state.is === 'running');
   process.kill(state.is === 'running' ? state.pid : 0, 'SIGKILL');
   for await (const event of heard) {
@@ -51,7 +48,7 @@ test('a machine that ends by itself tells it to who only listens', async (t) => 
 test('a daemon that stops ends the stream of who listens', async (t) => {
   const home = await createFakeHome(t);
   await home.json(['daemon', 'start']);
-  const heard = await connect({ socketPath: join(home.paths.runtime, 'daemon.sock') }).eventList();
+  const heard = await home.client.eventList();
   assert.equal((await home.run(['daemon', 'stop'])).code, 0);
   await assert.rejects(async () => {
     for await (const event of heard) assert.equal(event.is, 'operation');

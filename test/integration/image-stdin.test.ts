@@ -9,7 +9,6 @@ import { gzipSync } from 'node:zlib';
 import type { DaemonEvent } from '@banger/contract/api/events.ts';
 import type { Image } from '@banger/contract/api/images.ts';
 import { sampleTar } from '../../packages/daemon/src/images/sample-tar.ts';
-import { connect } from '../../packages/sdk/src/connect.ts';
 import { createFakeHome } from '../support/fake-home.ts';
 import { watchOutput } from '../support/watch-output.ts';
 
@@ -49,7 +48,7 @@ test('an image is made from what comes on stdin', async (t) => {
     ['the program before the pipe', (command) => command.stdin?.end(), /ends too soon.*\(IMAGE_INVALID\)/, 65],
   ] as [string, (command: ChildProcess) => void, RegExp, number | null][]) {
     await t.test(`${who} undoes it`, async () => {
-      const heard = await connect({ socketPath: join(home.paths.runtime, 'daemon.sock') }).eventList();
+      const heard = await home.client.eventList();
       const { command, output } = await begin();
       end(command);
       const ended = await output.ended();

@@ -17,6 +17,7 @@ import type { DaemonStatus } from '@banger/contract/api/system.ts';
 import type { Session, Vm } from '@banger/contract/api/vms.ts';
 import { BANGER } from '../../packages/cli/src/testing/run-banger.ts';
 import { findByArgument, killProcess } from '../../packages/daemon/src/platform/processes.ts';
+import { connect } from '../../packages/sdk/src/connect.ts';
 
 export const CHECKOUT = join(import.meta.dirname, '../..');
 export const AGENT = join(CHECKOUT, 'guest/agent/target/x86_64-unknown-linux-gnu/release/banger-agent');
@@ -77,6 +78,11 @@ export async function createHome(
       /** Outlives the home */
       logs,
     },
+    /** Asks without a command, where a test asks often: each command is a program that has to start */
+    client: connect({
+      socketPath: join(folder, 'run/banger/daemon.sock'),
+      startDaemon: async () => void (await json(['daemon', 'start'])),
+    }),
     start,
     run,
     json,
