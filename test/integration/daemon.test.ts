@@ -12,6 +12,7 @@ import { test } from 'node:test';
 import type { DaemonStatus } from '@banger/contract/api/system.ts';
 import type { Vm } from '@banger/contract/api/vms.ts';
 import { AT_BOOT } from '@banger/contract/daemon-start.ts';
+import { DRIVER_NAMES } from '@banger/contract/driver-names.ts';
 import { readProcessRef } from '../../packages/daemon/src/platform/processes.ts';
 import { CHECKOUT, createHome } from '../support/banger-home.ts';
 import { createFakeHome } from '../support/fake-home.ts';
@@ -158,13 +159,15 @@ test('a run with every XDG folder elsewhere touches nothing of the user', async 
   assert.deepEqual(await readdir(join(home.folder, 'home')), []);
 });
 
-test('a daemon that stops lets its machines run on, except those that lived for a command', async (t) => {
-  const home = await createFakeHome(t);
-  await home.json(['vm', 'create', '--name', 'stays']);
-  await home.json(['vm', 'start', 'stays']);
-  const passing = home.start(['vm', 'run', '--rm', '--name', 'goes', '--', 'sh', '-c', 'echo up; sleep 100']);
-  await new Promise((resolve) => passing.stdout?.once('data', resolve));
-  assert.equal((await home.run(['daemon', 'stop'])).code, 0);
-  await home.untilVms((vms) => vms.length === 1);
-  assert.equal((await home.run(['vm', 'exec', 'stays', '--', 'echo', 'still here'])).stdout, 'still here\n');
-});
+for (const driver of DRIVER_NAMES) {
+  test(`${driver}: a daemon that stops lets its machines run on, except those that lived for a command`, async (t) => {
+    const home = await createFakeHome(t, {}, driver);
+    await home.json(['vm', 'create', '--name', 'stays']);
+    await home.json(['vm', 'start', 'stays']);
+    const passing = home.start(['vm', 'run', '--rm', '--name', 'goes', '--', 'sh', '-c', 'echo up; sleep 100']);
+    await new Promise((resolve) => passing.stdout?.once('data', resolve));
+    assert.equal((await home.run(['daemon', 'stop'])).code, 0);
+    await home.untilVms((vms) => vms.length === 1);
+    assert.equal((await home.run(['vm', 'exec', 'stays', '--', 'echo', 'still here'])).stdout, 'still here\n');
+  });
+}

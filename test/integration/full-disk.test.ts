@@ -4,9 +4,9 @@ import { appendFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { Vm } from '@banger/contract/api/vms.ts';
+import type { DriverName, Vm } from '@banger/contract/api/vms.ts';
 import { createFakeHome } from '../support/fake-home.ts';
-import { mountSmallDisk, type SmallDisk } from '../support/small-disk.ts';
+import { mountSmallDisk, type SmallDisk, type SmallDiskOptions } from '../support/small-disk.ts';
 
 type Home = Awaited<ReturnType<typeof createFakeHome>>;
 type Obstacle = 'full' | 'without inodes';
@@ -18,10 +18,10 @@ const OBSTACLES: Record<Obstacle, { inodes?: number; take: (disk: SmallDisk) => 
 
 async function withSmallDisk(
   t: TestContext,
-  options: { inodes?: number },
+  { driver, ...options }: SmallDiskOptions & { driver?: DriverName },
   story: (home: Home, disk: SmallDisk) => Promise<void>,
 ): Promise<void> {
-  const home = await createFakeHome(t);
+  const home = await createFakeHome(t, {}, driver);
   const disk = mountSmallDisk(home, options);
   if (!disk) return t.skip('this host lacks the ability: mount');
   try {
@@ -101,6 +101,28 @@ for (const [what, { take, ...options }] of Object.entries(OBSTACLES)) {
     });
   });
 }
+
+test('a machine on Firecracker waits while the disk is full, whichever daemon looks, can be ended, and goes on', async (t) => {
+  // With room above what is kept free for a machine
+  await withSmallDisk(t, { driver: 'firecracker', sizeMib: 400 }, async (home, disk) => {
+    await home.json(['vm', 'create', '--name', 'web', '--start']);
+    const faultOf = ({ fault }: Vm) => fault?.code;
+    disk.takeBlocks();
+    await home.untilVm('web', (vm) => faultOf(vm) === 'DISK_FULL');
+    await home.killDaemon();
+    const found = await home.json<Vm>(['vm', 'show', 'web']);
+    assert.deepEqual([found.state.is, faultOf(found)], ['running', 'DISK_FULL'], 'it is no silent one');
+    disk.free();
+    await home.untilVm('web', (vm) => vm.fault === null);
+    assert.equal((await home.run(['vm', 'exec', 'web', '--', 'echo', 'goes on'])).stdout, 'goes on\n');
+
+    disk.takeBlocks();
+    await home.untilVm('web', (vm) => faultOf(vm) === 'DISK_FULL');
+    await home.json(['vm', 'kill', 'web']);
+    assert.match((await home.run(['vm', 'start', 'web'])).stderr, /DISK_FULL/);
+    assert.equal(await stateOf(home, 'web'), 'stopped');
+  });
+});
 
 test('a log that cannot be written ends nothing', async (t) => {
   await withSmallDisk(t, {}, async (home, disk) => {

@@ -19,15 +19,17 @@ import { join } from 'node:path';
 import type { Home } from './banger-home.ts';
 
 /** Little more than a new vm's disk asks for */
-const SIZE = '290M';
+const SIZE_MIB = 290;
 
 export type SmallDisk = NonNullable<ReturnType<typeof mountSmallDisk>>;
 
+export type SmallDiskOptions = { inodes?: number; sizeMib?: number };
+
 /** Null where this host lets nobody mount. Call before the home's first command. */
-export function mountSmallDisk(home: Home, { inodes = 0 }: { inodes?: number } = {}) {
+export function mountSmallDisk(home: Home, { inodes = 0, sizeMib = SIZE_MIB }: SmallDiskOptions = {}) {
   const folder = join(home.folder, 'small');
   mkdirSync(folder);
-  const limits = `size=${SIZE},mode=0700${inodes > 0 ? `,nr_inodes=${inodes}` : ''}`;
+  const limits = `size=${sizeMib}M,mode=0700${inodes > 0 ? `,nr_inodes=${inodes}` : ''}`;
   if (spawnSync('mount', ['-t', 'tmpfs', '-o', limits, 'tmpfs', folder]).status !== 0) return null;
   const binds = [
     [join(folder, 'state'), home.paths.state],
