@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DiskSpace, PruneResult } from '@banger/contract/api/disk-space.ts';
+import type { StatsSample, VmUsage } from '@banger/contract/api/stats.ts';
 import type { Vm } from '@banger/contract/api/vms.ts';
 import { createHome } from '../support/banger-home.ts';
 
@@ -43,6 +44,11 @@ test('defaults and disk space', async (t) => {
   const taken = async () => {
     const { uses } = await home.json<DiskSpace>(['system', 'df']);
     return uses.find(({ kind, name }) => kind === 'vm' && name === 'web')?.bytes ?? Number.NaN;
+  };
+
+  const usage = async () => {
+    const { vms } = await home.json<StatsSample>(['vm', 'stats', '--once', 'web']);
+    return vms[0] as VmUsage;
   };
 
   await t.test('the guest has the processors, the memory and the disk of the config', async () => {
@@ -96,11 +102,16 @@ test('defaults and disk space', async (t) => {
     assert.equal(await inside('date +%Z'), 'JST');
   });
 
-  await t.test('system df tells what was written, and prune leaves it', async () => {
-    const before = await taken();
+  await t.test('system df and vm stats tell what was written, and prune leaves it', async () => {
+    const [before, idle] = [await taken(), await usage()];
     assert.ok(before < 100 * MIB, `${before} bytes for an empty disk of 3G`);
     await inside(`head -c ${WRITTEN_MIB}M /dev/urandom >/root/large && sync`);
+    const busy = await usage();
     assert.ok((await taken()) >= before + WRITTEN_MIB * MIB);
+    assert.ok(busy.diskAllocatedBytes >= idle.diskAllocatedBytes + WRITTEN_MIB * MIB);
+    const workedMs = (busy.machine?.cpuMs.total ?? 0) - (idle.machine?.cpuMs.total ?? 0);
+    assert.ok(workedMs >= 100, `${workedMs} ms of a processor`);
+    assert.ok((busy.machine?.residentBytes ?? 0) > 200 * MIB, JSON.stringify(busy));
     const { removed } = await home.json<PruneResult>(['system', 'prune']);
     assert.ok(!removed.some(({ kind }) => ['vm', 'image', 'kernel'].includes(kind)), JSON.stringify(removed));
     assert.equal(await inside('stat -c %s /root/large'), String(WRITTEN_MIB * MIB));

@@ -71,6 +71,48 @@ test('vm ls prints a table, or JSON', async () => {
   assert.deepEqual(JSON.parse(json.stdout), { vms: [sampleVm] });
 });
 
+const sampleUsage = {
+  ...{ id: '0123456789ab', name: 'web', state: 'running', cpus: 2, memoryBytes: 2 ** 30, diskBytes: 8 * 2 ** 30 },
+  diskAllocatedBytes: 3 * 2 ** 20,
+  machine: {
+    ...{ cpuMs: { total: 61_000, perSecond: 1234 }, residentBytes: 300 * 2 ** 20 },
+    ...{ diskReadBytes: { total: 2 ** 20, perSecond: null }, diskWrittenBytes: { total: 2 ** 20, perSecond: 1536 } },
+    ...{ receivedBytes: null, sentBytes: null },
+  },
+};
+const sampleStats = { at: '2026-01-02T03:04:05.000Z', vms: [sampleUsage] };
+
+test('vm stats prints one table where there is no terminal, and with --json a line for each sample', async () => {
+  await using daemon = await startFakeDaemon();
+  daemon.routes['GET /v1/stats'] = (_, response) => {
+    response.write(`${JSON.stringify(sampleStats)}\n`);
+    const stopped = { ...sampleUsage, name: 'old', state: 'stopped', machine: null };
+    response.end(`${JSON.stringify({ ...sampleStats, vms: [sampleUsage, stopped] })}\n`);
+  };
+  const table = await run(daemon, 'vm stats web old');
+  assert.equal(daemon.requests.at(-1), 'GET /v1/stats?vms=web%2Cold');
+  assert.equal(
+    table.stdout,
+    `NAME  STATE    CPU           MEMORY      DISK      READ  WRITTEN  RECEIVED  SENT
+web   running  123% of 200%  300M of 1G  3M of 8G  -     1.5K/s   -         -
+`,
+  );
+  assert.deepEqual(JSON.parse((await run(daemon, 'vm stats --json --once')).stdout), sampleStats);
+  const lines = (await run(daemon, 'vm stats --json')).stdout.trimEnd().split('\n');
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).vms.map(({ name }: { name: string }) => name)),
+    [['web'], ['web', 'old']],
+  );
+});
+
+test('vm stats says so when all that it was to measure is gone', async () => {
+  await using daemon = await startFakeDaemon();
+  daemon.routes['GET /v1/stats'] = (_, response) => void response.end();
+  const { code, stdout, stderr } = await run(daemon, 'vm stats web --once');
+  assert.deepEqual([code, stdout], [66, '']);
+  assert.match(stderr, /just been removed\. \(VM_NOT_FOUND\)/);
+});
+
 test('a failure has its code, its hint and its exit code, as text on stderr or as JSON on stdout', async () => {
   await using daemon = await startFakeDaemon();
   daemon.routes['GET /v1/vms/nope'] = (_, response) => answerError(response, 'VM_NOT_FOUND', 'No vm "nope".');

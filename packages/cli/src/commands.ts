@@ -400,6 +400,23 @@ export const COMMANDS = {
     examples: [{ does: 'Which program has which port', line: 'banger vm ports web' }],
     alsoTried: ['vm port', 'vm netstat', 'ports'],
   },
+  'vm stats': {
+    summary: 'Show what vms take of the host',
+    details: [
+      'On a terminal the table is redrawn every two seconds until q or Ctrl-C; elsewhere, and with --once, it is printed once. With --json each sample is a line of its own, until the command is ended; with --once there is one.',
+      'CPU is that of the hypervisor: 150% are one processor and a half. MEMORY is what it holds of the host, DISK what the disk takes there; READ and WRITTEN are what goes from and to the drives, RECEIVED and SENT what passes the network card, seen from the vm, all by the second. A hyphen stands for what nobody counts, as the network of vms on QEMU.',
+    ],
+    arguments: [{ ...vms, summary: 'Names or ids of vms; all that run when none is named', optional: true }],
+    flags: { once: { type: 'switch', summary: 'Print one table, or one JSON document, and end' } },
+    examples: [
+      { does: 'All that run, until q', line: 'banger vm stats' },
+      {
+        does: 'Processors that each keeps busy',
+        line: `banger vm stats --once --json | jq '.vms[] | {name, busy: (.machine.cpuMs.perSecond / 1000)}'`,
+      },
+    ],
+    alsoTried: ['vm top', 'vm usage', 'stats', 'top'],
+  },
   'vm proxy': {
     summary: 'Join stdin and stdout to a port or to the ssh server of a vm',
     details: ['What ssh calls as its ProxyCommand; see "ssh-config". It ends when the program in the vm closes.'],

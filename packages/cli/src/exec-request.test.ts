@@ -3,8 +3,22 @@ import { test } from 'node:test';
 import { type ExecFlags, planExec } from './exec-request.ts';
 
 const flags: ExecFlags = { env: [], cwd: undefined, user: undefined, tty: false, 'no-tty': false, detach: false };
-const onTerminal = { isStdinTty: true, isStdoutTty: true, isStderrTty: true, isLive: true, hasColour: true };
-const inPipe = { isStdinTty: false, isStdoutTty: false, isStderrTty: false, isLive: false, hasColour: false };
+const onTerminal = {
+  isStdinTty: true,
+  isStdoutTty: true,
+  isStderrTty: true,
+  isLive: true,
+  isStdoutLive: true,
+  hasColour: true,
+};
+const inPipe = {
+  isStdinTty: false,
+  isStdoutTty: false,
+  isStderrTty: false,
+  isLive: false,
+  isStdoutLive: false,
+  hasColour: false,
+};
 const env = { TERM: 'xterm', COLORTERM: 'truecolor', LANG: 'de_DE.UTF-8', SECRET: 's' };
 const size = () => ({ cols: 100, rows: 30 });
 const plan = (over: Partial<ExecFlags>, command: string[] | null, terminal = onTerminal) =>

@@ -29,6 +29,7 @@ const LOADERS: Loaders = {
   'vm ssh': () => import('./commands/vm/ssh.ts'),
   'vm forward': () => import('./commands/vm/forward.ts'),
   'vm ports': () => import('./commands/vm/ports.ts'),
+  'vm stats': () => import('./commands/vm/stats.ts'),
   'vm proxy': () => import('./commands/vm/proxy.ts'),
   'image ls': () => import('./commands/image/ls.ts'),
   'image pull': () => import('./commands/image/pull.ts'),

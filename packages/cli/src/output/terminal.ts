@@ -10,6 +10,8 @@ export type Terminal = {
   isStderrTty: boolean;
   /** stderr may redraw a line */
   isLive: boolean;
+  /** stdout may redraw what it shows */
+  isStdoutLive: boolean;
   /** stderr may be coloured */
   hasColour: boolean;
 };
@@ -18,12 +20,15 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 export function describeTerminal(env: Environment, isTty: (fd: number) => boolean = isatty): Terminal {
   const isStderrTty = isTty(2);
-  const isLive = isStderrTty && env.TERM !== 'dumb' && env.TERM !== '';
+  const isStdoutTty = isTty(1);
+  const canRedraw = env.TERM !== 'dumb' && env.TERM !== '';
+  const isLive = isStderrTty && canRedraw;
   return {
     isStdinTty: isTty(0),
-    isStdoutTty: isTty(1),
+    isStdoutTty,
     isStderrTty,
     isLive,
+    isStdoutLive: isStdoutTty && canRedraw,
     hasColour: isLive && !env.NO_COLOR,
   };
 }

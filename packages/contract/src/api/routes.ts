@@ -6,7 +6,7 @@
  * leaves, except for an ephemeral vm, and for a tar of which the rest is still to come. `frames` upgrades the connection
  * to a stream of frames (`Upgrade: banger-frames`), `tcp` to the plain bytes of a TCP connection inside the guest
  * (`Upgrade: banger-tcp`).
- * `events` answers 200 with the same type, one DaemonEvent a line, until the caller leaves. `tar` carries a tar stream in
+ * `events` answers 200 with the same type, one event a line, until the caller leaves. `tar` carries a tar stream in
  * the body. A route that does not say what it `takes` takes JSON, or nothing.
  *
  * A GET changes nothing.
@@ -48,6 +48,7 @@ export const ROUTES = {
   vmPorts: { method: 'GET', path: '/v1/vms/:vm/ports', answers: 'json' },
   vmWait: { method: 'GET', path: '/v1/vms/:vm/wait', answers: 'json' },
   vmSsh: { method: 'POST', path: '/v1/vms/:vm/ssh', answers: 'json' },
+  vmStats: { method: 'GET', path: '/v1/stats', answers: 'events' },
 
   sshConfig: { method: 'GET', path: '/v1/ssh', answers: 'json' },
 

@@ -16,6 +16,7 @@ import { imageImportSchema, imageSchema, kernelImportSchema, kernelSchema, pullS
 import { operationSchema } from './operations.ts';
 import type { ParamOf, ROUTES, RouteName } from './routes.ts';
 import { sshAccessSchema, sshConfigSchema } from './ssh.ts';
+import { statsQuerySchema, statsSampleSchema } from './stats.ts';
 import { daemonStatusSchema } from './system.ts';
 import {
   connectQuerySchema,
@@ -75,6 +76,8 @@ export const SCHEMAS = {
   /** Answers once the vm no longer runs */
   vmWait: { answer: vmSchema },
   vmSsh: { answer: sshAccessSchema },
+  /** Ends by itself when all that were named are gone */
+  vmStats: { query: statsQuerySchema, answer: statsSampleSchema },
 
   sshConfig: { answer: sshConfigSchema },
 

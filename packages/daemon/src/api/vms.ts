@@ -84,6 +84,7 @@ export function vmHandlers({ vms, operations }: { vms: Vms; operations: Operatio
       return (await vms.guest(task, call.params.vm)).ports(task);
     },
     vmWait: (call) => vms.untilStopped(whileAsked(call), call.params.vm),
+    vmStats: (call) => vms.stats(whileAsked(call), call.query.vms),
     vmLogs: async (call) => ({ text: await followFile(vms.consolePath(call.params.vm), call.query) }),
   };
 

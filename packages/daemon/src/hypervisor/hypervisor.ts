@@ -9,6 +9,7 @@ import type { Duplex } from 'node:stream';
 import type { DriverName } from '@banger/contract/api/vms.ts';
 import type { VmId } from '@banger/contract/names.ts';
 import { z } from 'zod';
+import type { Traffic } from '../platform/device-traffic.ts';
 import type { ProcessRef } from '../platform/processes.ts';
 import type { Task } from '../platform/task.ts';
 
@@ -139,4 +140,6 @@ export type Driver = {
    * answered by the end of the task. Its console is appended to `consolePath` again.
    */
   adopt(task: Task, ref: MachineRef, consolePath: string): Promise<Machine | 'silent' | null>;
+  /** What has passed the network card of a machine, seen from its guest; null where nobody counts it. */
+  readTraffic(ref: MachineRef): Traffic | null;
 };

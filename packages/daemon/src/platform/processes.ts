@@ -10,6 +10,8 @@ import { BangerError } from '@banger/contract/errors.ts';
 
 /** What a killed process may take to give back gigabytes of memory on a busy host, and more */
 const KILL_LIMIT_MS = 60_000;
+/** As the kernel counts for everybody, whatever its own clock is */
+const TICKS_PER_SECOND = 100;
 /** More than one takes that does not wait for a disk */
 const STOP_LIMIT_MS = 1000;
 
@@ -28,6 +30,32 @@ export function isAlive(ref: ProcessRef): boolean {
 /** Null when it has ended. */
 export function readParent(pid: number): number | null {
   return readStat(pid)?.parent ?? null;
+}
+
+/** What a process has taken so far. `readBytes` and `writtenBytes`: from and to drives; null where the host does not count */
+export type ProcessUsage = {
+  cpuMs: number;
+  residentBytes: number;
+  readBytes: number | null;
+  writtenBytes: number | null;
+};
+
+/** Null when it has ended. */
+export function readUsage(ref: ProcessRef): ProcessUsage | null {
+  const stat = readStat(ref.pid);
+  if (stat?.startTicks !== ref.startTicks || hasEnded(stat)) return null;
+  const resident = /^VmRSS:\s+(\d+) kB/m.exec(readOf(ref.pid, 'status'))?.[1];
+  if (resident === undefined) return null; // it has ended since
+  const io = readOf(ref.pid, 'io');
+  const bytesOf = (name: string) => {
+    const found = new RegExp(`^${name}: (\\d+)$`, 'm').exec(io)?.[1];
+    return found === undefined ? null : Number(found);
+  };
+  return {
+    cpuMs: (stat.cpuTicks * 1000) / TICKS_PER_SECOND,
+    residentBytes: Number(resident) * 1024,
+    ...{ readBytes: bytesOf('read_bytes'), writtenBytes: bytesOf('write_bytes') },
+  };
 }
 
 /** The living processes of this user, other than this one, of which `isWanted`. */
@@ -134,7 +162,7 @@ function stuck({ pid }: ProcessRef, limitMs: number): BangerError {
   });
 }
 
-type Stat = { state: string; parent: number; group: number; threads: number; startTicks: number };
+type Stat = { state: string; parent: number; group: number; threads: number; startTicks: number; cpuTicks: number };
 
 // The first thread of a process can be a zombie while others still hold its files, its locks and its memory.
 function hasEnded({ state, threads }: Stat): boolean {
@@ -148,25 +176,27 @@ function readStat(pid: number): Stat | null {
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
     const [state = '', parent, group] = fields;
     const [threads, startTicks] = [Number(fields[17]), Number(fields[19])];
-    return { state, parent: Number(parent), group: Number(group), threads, startTicks };
+    const cpuTicks = Number(fields[11]) + Number(fields[12]); // in its own code and in the kernel
+    return { state, parent: Number(parent), group: Number(group), threads, startTicks, cpuTicks };
   } catch {
     return null; // it ended
   }
 }
 
 function readArguments(pid: number): string[] {
+  return readOf(pid, 'cmdline').split('\0').slice(0, -1);
+}
+
+/** Empty when it has ended, or is another user's. */
+function readOf(pid: number, name: string): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8');
   } catch {
-    return []; // it ended, or it is another user's
+    return '';
   }
 }
 
 // The owner of /proc/<pid> would be root for one that lets nobody look into it, as passt does.
-function readUid(pid: number): number | null {
-  try {
-    return Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-  } catch {
-    return null; // it ended
-  }
+function readUid(pid: number): number {
+  return Number(/^Uid:\s+(\d+)/m.exec(readOf(pid, 'status'))?.[1]);
 }

@@ -65,7 +65,10 @@ export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Pr
     const since = parts.now().toISOString();
     const network = contributions.find((each) => each.network)?.network?.is ?? null;
     const running = moveVm(parts, current(), { is: 'running', since, machine: machine.ref, network });
-    parts.running.set(running.id, createRunningVm(running.name, { machine, guest, bootTimeoutMs: parts.bootTimeoutMs }));
+    parts.running.set(
+      running.id,
+      createRunningVm(running.name, { machine, guest, bootTimeoutMs: parts.bootTimeoutMs }),
+    );
     await describeRun(parts, running);
     undo.keep();
     return running;

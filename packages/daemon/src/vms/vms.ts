@@ -4,6 +4,7 @@
  * Each method that takes a Task is one story, told in the file of its name. This file looks vms up, and queues.
  */
 import { EventEmitter, once } from 'node:events';
+import type { StatsSample } from '@banger/contract/api/stats.ts';
 import type { StopResult, Vm, VmSet, WaitFor } from '@banger/contract/api/vms.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { isVmId } from '@banger/contract/names.ts';
@@ -29,6 +30,7 @@ import { createTidying } from './tidying.ts';
 import type { VmParts } from './vm-parts.ts';
 import { expectState } from './vm-states.ts';
 import { createWatch } from './watch-machine.ts';
+import { watchUsage } from './watch-usage.ts';
 
 export type Vms = ReturnType<typeof createVms>;
 
@@ -84,6 +86,7 @@ export function createVms(given: Omit<VmParts, 'running' | 'tidying'>) {
     use: (nameOrId: string) => activity.use(find(nameOrId).id),
     untilStopped,
     consolePath: (name: string) => folders.of(find(name).id).console,
+    stats,
     reconcile: async () => {
       await reconcile(parts, { adopted: watching.watch, silent: (vm) => void awaitAnswer(vm) });
       idleStop.begin();
@@ -215,6 +218,20 @@ export function createVms(given: Omit<VmParts, 'running' | 'tidying'>) {
     if (machine) await task.race(machine.exited);
     if (!tidying.isUnderWay(id)) await queue(task, id, async () => {}); // what is queued writes the record first
     return show(id);
+  }
+
+  /**
+   * What these take of the host, or all that run at each moment, until the task ends or all that were named are gone. Throws
+   * VM_NOT_FOUND before the first sample.
+   */
+  function stats(task: Task, names: readonly string[] | undefined): AsyncGenerator<StatsSample, void> {
+    const ids = names && new Set(names.map((name) => find(name).id));
+    const list = () => {
+      if (!ids) return records.list().filter(({ state }) => state.is === 'running');
+      const found = records.list().filter(({ id }) => ids.has(id));
+      return found.length > 0 ? found : null;
+    };
+    return watchUsage(task.withSignal(ending.signal), parts, list);
   }
 
   /** Outside of the queue: others may use, or stop, the vm meanwhile. */
