@@ -13,6 +13,11 @@ const IS_WHOLE = process.env.BANGER_HOST_TEST === 'whole';
 /** What the host has left when a guest begins to write more than that: Firecracker waits before the disk is full. */
 const ROOM_MIB = { qemu: 64, firecracker: 320 };
 const DATA_MIB = 96;
+const MIB = 2 ** 20;
+/** The control group of a process, and what it and those beside it may take */
+const READ_BOUNDS = `
+  group=$(sed -n s/^0:://p /proc/$0/cgroup); echo "$group"
+  cat "/sys/fs/cgroup$group/memory.max" "/sys/fs/cgroup$group/pids.max"`;
 
 // A host of its own for each, beside one another: one has a single processor, which it keeps busy.
 test('banger on Debian 13 with KVM', { concurrency: true }, async (t) => {
@@ -78,6 +83,20 @@ async function useDriver(t: TestContext, host: Debian13Host, driver: DriverName)
     const { state } = await showVm(host, 'web');
     assert.equal(state.is, 'running');
     if (state.is === 'running') assert.deepEqual([state.driver, state.accel], [driver, 'kvm']);
+  });
+
+  await t.test('what its hypervisor takes is bounded by systemd, or the doctor says what brings that', async () => {
+    const { state } = await showVm(host, 'web');
+    assert.ok(state.is === 'running');
+    const lines = (await host.asRoot(['sh', '-c', READ_BOUNDS, String(state.pid)])).trim().split('\n');
+    if (user.name === 'root') {
+      const [group = '', ...bounds] = lines;
+      assert.match(group, /^\/system\.slice\/run-[^/]+\.scope$/);
+      assert.deepEqual(bounds.map(Number), [384 * 1.125 * MIB + 2048 * MIB, 1 + 256]);
+    } else {
+      const { checks } = await user.json<{ checks: TimedCheck[] }>(['doctor']);
+      assert.match(checks.find(({ name }) => name === 'bounds')?.fix ?? '', /enable-linger/);
+    }
   });
 
   if (IS_WHOLE) await useForADay(t, host, driver);

@@ -29,6 +29,19 @@ test('a program is bounded by the systemd of its user, and by root in that of th
   for (const words of [own, host]) assert.match(words.join(' '), /MemoryMax=1073741824 .*TasksMax=100 --$/);
 });
 
+test('a refusal is asked about again, also by those who wait for the same one, and what has worked is not', async () => {
+  const answers = ['it is busy', null];
+  let trials = 0;
+  const scopes = createScopes(
+    () => USER,
+    async () => answers[trials++] ?? null,
+  );
+  const ask = () => scopes.findScopeObstacle(Task.background());
+  assert.deepEqual(await Promise.all([ask(), ask()]), ['it is busy', 'it is busy']);
+  assert.deepEqual([await ask(), await ask(), trials], [null, null, 2]);
+  assert.match((await scopes.around(Task.background(), BOUNDS)).words.join(' '), /^systemd-run --user --scope /);
+});
+
 test('where systemd refuses, a program gets no words, and the reason is told', async () => {
   let asked = 0;
   const scopes = createScopes(() => {

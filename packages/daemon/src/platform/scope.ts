@@ -38,9 +38,13 @@ export type Scopes = ReturnType<typeof createScopes>;
 
 export const HOST_SCOPES = createScopes(readScopeFacts);
 
-/** Tests call it with facts of their own. */
-export function createScopes(readFacts: () => ScopeFacts) {
-  let trial: Promise<string | null> | null = null;
+/** Tests call it with facts and a trial of their own. */
+export function createScopes(
+  readFacts: () => ScopeFacts,
+  trialOf: (facts: ScopeFacts) => Promise<string | null> = tryScope,
+) {
+  let underWay: Promise<string | null> | null = null;
+  let hasWorked = false;
   return { around, findScopeObstacle };
 
   /**
@@ -53,13 +57,20 @@ export function createScopes(readFacts: () => ScopeFacts) {
     return { words: scopeWords(isRoot, bounds), env: scopeEnv(isRoot) };
   }
 
-  /** Why this host has no bounds, in words; null when it has. Only the trial is remembered. Throws CANCELLED. */
+  /**
+   * Why this host has no bounds, in words; null when it has. Of trials only one that worked is remembered: a refusal may have
+   * been for want of time on a host that had just booted. Throws CANCELLED.
+   */
   async function findScopeObstacle(task: Task): Promise<string | null> {
     const facts = readFacts();
     const known = judgeScope(facts);
-    if (known !== null) return known;
-    trial ??= tryScope(facts);
-    return task.race(trial);
+    if (known !== null || hasWorked) return known;
+    underWay ??= trialOf(facts).finally(() => {
+      underWay = null;
+    });
+    const obstacle = await task.race(underWay);
+    hasWorked ||= obstacle === null;
+    return obstacle;
   }
 }
 
