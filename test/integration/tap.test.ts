@@ -14,6 +14,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { networkCommand } from '../../packages/daemon/src/network/network-command.ts';
 import { closedNetworks } from '../../packages/daemon/src/network/reach.ts';
 import { type TapPlan, throughTap } from '../../packages/daemon/src/network/through-tap.ts';
+import { readTraffic } from '../../packages/daemon/src/platform/device-traffic.ts';
 import { findByArgument, listProcesses } from '../../packages/daemon/src/platform/processes.ts';
 import { Task } from '../../packages/daemon/src/platform/task.ts';
 import { watchForContent } from '../../packages/daemon/src/platform/unix-sockets.ts';
@@ -35,15 +36,21 @@ const NAMESPACE = [...APART, ...POWERS, '--dev-bind', '/', '/', '--'];
 const HOST_NETWORK = NAMESPACE.filter((word) => word !== '--unshare-net');
 const WITHOUT_TUN = [...APART, ...POWERS, '--ro-bind', '/', '/', '--dev', '/dev', '--'];
 
-test('frames pass both ways as they are, from the shortest to the longest, and nobody adds any', async (t) => {
-  const { vmm, passt } = await machineOf(t);
-  for (const length of [60, 1514, 9000, 65_535]) {
+test('frames pass both ways as they are, from the shortest to the longest, nobody adds any, and they are counted', async (t) => {
+  const { vmm, passt, hypervisor } = await machineOf(t);
+  const lengths = [60, 1514, 9000, 65_535];
+  for (const length of lengths) {
     const [sent, answer] = [frameOf(length), frameOf(length)];
     await vmm.send(Buffer.concat([PLAIN, sent]));
     assert.deepEqual(await passt.next(), sent);
     await passt.send(answer);
     assert.deepEqual((await vmm.next()).subarray(PLAIN.length), answer);
   }
+  await vmm.send(Buffer.concat([PLAIN, frameOf(100)]));
+  assert.equal((await passt.next()).length, 100);
+  const bytes = lengths.reduce((sum, length) => sum + length, 0);
+  // As the host has it: what its device receives, the guest has sent.
+  assert.deepEqual(readTraffic(hypervisor().pid, 'fc0'), { receivedBytes: bytes + 100, sentBytes: bytes });
 });
 
 test('a large segment that was left to the network card arrives as frames that are whole', async (t) => {
