@@ -19,7 +19,7 @@ const START_LIMIT_MS = 120_000;
 /** How long another starter's daemon may take to listen */
 const OTHER_STARTER_LIMIT_MS = 10_000;
 /** What one that does not come up takes to end, once it has said why */
-const END_LIMIT_MS = 10_000;
+const END_LIMIT_MS = 60_000;
 const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants;
 const MAX_LINE_BYTES = 65_536;
 const LOG_LINES = 10;
