@@ -59,7 +59,7 @@ test('an install over itself changes nothing, and one of a newer banger takes th
   host.write(BUILT, 'newer helper', host.root);
   await host.installation().install({ owner: 'mia' });
   assert.equal(existsSync(host.at('/etc/old')), false);
-  assert.equal(host.read('/usr/local/lib/banger/banger-root'), 'newer helper');
+  assert.equal(host.read('/opt/banger/banger-root'), 'newer helper');
   assert.equal((await host.installation().status()).installed?.isComplete, true);
 });
 

@@ -8,6 +8,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Installation } from '@banger/contract/api/installation.ts';
+import { builtProgram } from '@banger/contract/built-program.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { VERSION } from '@banger/contract/version.ts';
 import type { Log } from '../platform/log.ts';
@@ -17,8 +18,8 @@ import { type Content, digestOf, placeFile, readPlaced, removeEmptyFolder } from
 import { DAEMON, HELPER, HELPER_SOCKET, renderUnit, UNITS } from './units.ts';
 
 const UNIT_FOLDER = '/etc/systemd/system';
-/** What root runs is root's, also where banger is a checkout of the owner's */
-const COPIED_HELPER = '/usr/local/lib/banger/banger-root';
+/** What root runs is root's, also where banger is a checkout of the owner's. In /usr/local a group may write on some hosts. */
+const COPIED_HELPER = '/opt/banger/banger-root';
 
 export type InstallationParts = {
   /** "/", except in a test */
@@ -198,15 +199,14 @@ export function createInstallation(parts: InstallationParts) {
 
   /** What goes to the host, by its path there. */
   function planFiles(owner: Account): Map<string, Content> {
-    const packaged = join(root, 'bin/banger-root');
-    const isPackaged = existsSync(packaged);
-    const helper = isPackaged ? packaged : COPIED_HELPER;
+    const built = builtProgram(root, 'banger-root', existsSync);
+    const helper = built.startsWith('/usr/lib/') ? built : COPIED_HELPER;
     const files = new Map<string, Content>();
-    if (!isPackaged) {
-      const built = readPlaced(join(root, 'host/root/target/x86_64-unknown-linux-gnu/release/banger-root'));
-      if (built === null)
+    if (helper === COPIED_HELPER) {
+      const content = readPlaced(built);
+      if (content === null)
         throw new BangerError('INSTALL_REFUSED', { message: 'The root helper is not built.', hint: 'make setup' });
-      files.set(COPIED_HELPER, { bytes: built.bytes, mode: 0o755 });
+      files.set(COPIED_HELPER, { bytes: content.bytes, mode: 0o755 });
     }
     for (const name of UNITS) {
       const template = readPlaced(join(root, 'packaging/systemd', name));
