@@ -10,13 +10,17 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
-import { findByArgument, listProcesses } from '../../packages/daemon/src/platform/processes.ts';
+import { throughTap } from '../../packages/daemon/src/network/through-tap.ts';
+import { findByArgument, killProcess, listProcesses } from '../../packages/daemon/src/platform/processes.ts';
 import { Task } from '../../packages/daemon/src/platform/task.ts';
 import { HOST_WALLS } from '../../packages/daemon/src/platform/walls.ts';
 import { CHECKOUT } from '../support/banger-home.ts';
 import { Frames } from '../support/frames.ts';
 
 const LINK = join(CHECKOUT, 'host/link/target/x86_64-unknown-linux-gnu/release/banger-link');
+const FAKE_VMM = join(CHECKOUT, 'test/support/fake-vmm');
+/** Before each frame of a hypervisor's: nothing is asked of its device */
+const VIRTIO = Buffer.alloc(12);
 const TAP = 'bgr0123456789ab';
 const [MACHINE, GATEWAY] = ['10.213.64.16', '10.213.64.1'];
 /** As root makes it for the owner, who is root in this namespace */
@@ -33,6 +37,21 @@ test("frames reach the host's own network and come back, and a second machine ha
   const answer = await nextAnswer(machine);
   assert.equal(senderOf(answer), GATEWAY);
   await assert.rejects(once(connect(socket), 'connect'), { code: 'ECONNREFUSED' });
+});
+
+test('a hypervisor that takes only a tap device is served in the same way', async (t) => {
+  const { folder, socket, logPath, report } = await begin(t, MAKE_TAP);
+  assert.equal(await text(report), 'ready', readFileSync(logPath, 'utf8'));
+  const plan = { socketPath: socket, device: 'fc0', endedPath: join(folder, 'network.ended') };
+  const view = { readable: [LINK, FAKE_VMM], writable: [folder], devices: ['/dev/net/tun'], ownsNetwork: true };
+  const walls = await HOST_WALLS.around(Task.background(), view, ['--as-pid-1', '--die-with-parent']);
+  const [bwrap = '', ...words] = [...walls, ...throughTap(LINK, plan, [FAKE_VMM, plan.device])];
+  const vmm = spawn(bwrap, words, { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => vmm.kill('SIGKILL'));
+  const machine = new Frames(vmm.stdout, vmm.stdin);
+  assert.equal((await machine.next()).length, 0); // it has its device
+  await machine.send(Buffer.concat([VIRTIO, whoHas(GATEWAY)]));
+  assert.equal(senderOf(await nextAnswer(machine, VIRTIO.length)), GATEWAY);
 });
 
 test('a machine that takes nothing is waited for, and that takes no memory', async (t) => {
@@ -121,7 +140,7 @@ async function begin(t: TestContext, prepare: string) {
   const child = spawn('unshare', words, { stdio: ['ignore', log, log, 'pipe'] });
   closeSync(log);
   t.after(async () => {
-    for (const { pid } of findByArgument(folder)) process.kill(pid, 'SIGKILL');
+    for (const found of findByArgument(folder)) await killProcess(found);
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     await rm(folder, { recursive: true });
   });
@@ -140,9 +159,9 @@ function whoHas(address: string): Buffer {
 }
 
 /** The host may ask by itself; what it answers is an answer. */
-async function nextAnswer(machine: Frames): Promise<Buffer> {
+async function nextAnswer(machine: Frames, headerBytes = 0): Promise<Buffer> {
   for (;;) {
-    const frame = await machine.next();
+    const frame = (await machine.next()).subarray(headerBytes);
     if (frame.readUInt16BE(12) === 0x0806 && frame.readUInt16BE(20) === 2) return frame;
   }
 }
