@@ -3,6 +3,7 @@
  * terminal is as it was.
  */
 import { writeSync } from 'node:fs';
+import { stdout as openStdout } from './standard-streams.ts';
 
 const ENTER = '\u001b[?1049h\u001b[?25l'; // the other screen, without a cursor
 const LEAVE = '\u001b[?25h\u001b[?1049l';
@@ -17,7 +18,8 @@ type Size = { columns: number; rows: number };
 
 /** Gives the exit code: 0, or that of the signal that ended it. Throws what the pages throw. */
 export async function showLive(pages: AsyncIterable<string>): Promise<number> {
-  const { stdin, stdout } = process;
+  const { stdin } = process;
+  const stdout = openStdout(); // where a terminal that goes away is heard of
   const ended = Promise.withResolvers<number>();
   let page = '';
   const draw = () => void stdout.write(drawingOf(page, { columns: stdout.columns || 80, rows: stdout.rows || 24 }));
