@@ -24,8 +24,8 @@ export type ScopeFacts = {
   isLingering: boolean;
 };
 
-/** An own systemd answers within milliseconds */
-const TRIAL_LIMIT_MS = 5000;
+/** systemd answers within milliseconds, and within seconds where it is emulated or has just booted */
+const TRIAL_LIMIT_MS = 15_000;
 const TRIAL: Bounds = { memoryBytes: 64 * 2 ** 20, processes: 16 };
 // Descriptor 3 has to lead through, as it does to bubblewrap. Lines of other numbers than 0 are of older hierarchies.
 const SHOW_BOUNDS =
