@@ -99,6 +99,11 @@ export const ERRORS = {
   NETWORK_LIMIT: { status: 400, exit: 65, meaning: 'A vm asks for what its network does not give.' },
   HELPER_MISSING: { status: 503, exit: 69, meaning: 'The root helper is not installed, or does not run.' },
   HELPER_REFUSED: { status: 500, exit: 70, meaning: 'The root helper refused what it was asked, or could not do it.' },
+  NAMES_UNSERVED: {
+    status: 503,
+    exit: 69,
+    meaning: 'The daemon cannot answer for the names of machines on this host.',
+  },
   TOO_MANY_FILES: { status: 503, exit: 71, meaning: 'The system allows this program no more open files.' },
   OUTPUT_LOST: { status: 500, exit: 74, meaning: 'What the command printed could not be written.' },
   FOLDER_UNSAFE: {

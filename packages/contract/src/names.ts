@@ -13,7 +13,9 @@ export type CatalogName = Branded<'CatalogName'>;
 
 const VM_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const VM_ID = /^[0-9a-f]{12}$/;
-const VM_DOMAIN = '.vm';
+/** The domain of vms */
+export const VM_LABEL = 'vm';
+const VM_DOMAIN = `.${VM_LABEL}`;
 const CATALOG_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9._-]{0,98}[a-zA-Z0-9])?$/;
 
 export function parseVmName(text: string): VmName {

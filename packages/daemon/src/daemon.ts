@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { DaemonStatus } from '@banger/contract/api/system.ts';
 import type { Digest } from '@banger/contract/digest.ts';
 import { makeOwnFolder } from '@banger/contract/own-folder.ts';
+import { addressOf } from '@banger/contract/privileged/places.ts';
 import { VERSION } from '@banger/contract/version.ts';
 import { listen } from './api/api-server.ts';
 import { createApp } from './api/app.ts';
@@ -30,7 +31,7 @@ import { showConfig } from './config/show-config.ts';
 import { createDiskSpace } from './disk-space/disk-space.ts';
 import { bootCanary } from './doctor/boot-canary.ts';
 import { announceBases, announceVms } from './events/announce-records.ts';
-import { createEvents } from './events/events.ts';
+import { type Change, createEvents } from './events/events.ts';
 import { greetAgent } from './guest/handshake.ts';
 import { createDrivers } from './hypervisor/drivers.ts';
 import { createFirecrackerDriver } from './hypervisor/firecracker/firecracker.ts';
@@ -39,6 +40,8 @@ import { createQemuDriver } from './hypervisor/qemu/qemu.ts';
 import { createShutIn } from './hypervisor/shut-in.ts';
 import { createImages } from './images/images.ts';
 import { createKernels } from './kernels/kernels.ts';
+import { createMachines } from './names/machines.ts';
+import { createNames } from './names/names.ts';
 import { createUserNetwork } from './network/passt.ts';
 import { joinReach } from './network/reach.ts';
 import { createRoutedNetwork } from './network/routed.ts';
@@ -61,7 +64,7 @@ import type { VmRecord } from './store/records/vms.ts';
 import { openStore } from './store/store.ts';
 import { createVmFolders } from './store/vm-folders.ts';
 import { createVmManifests } from './store/vm-manifest.ts';
-import { showState } from './vms/show-vm.ts';
+import { reachedAt, showState } from './vms/show-vm.ts';
 import { startAtBoot } from './vms/start-at-boot.ts';
 import { resolveVmDefaults } from './vms/vm-defaults.ts';
 import { createVms, type Vms } from './vms/vms.ts';
@@ -94,7 +97,20 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const events = createEvents({ now });
   const imageRecords = announceBases('image', store.images, events.publish);
   const kernelRecords = announceBases('kernel', store.kernels, events.publish);
-  const vmRecords = announceVms(store.vms, events.publish, showState);
+  const helper = createPrivileged({ socketPath: settings.rootSocket });
+  const machines = createMachines({
+    list: () => store.vms.list().flatMap(withAddress),
+    listTaps: (task) => helper.ask(task, 'list', {}),
+  });
+  const publishVm = (change: Change) => {
+    machines.forget();
+    events.publish(change);
+    // What it may reach came into force by its start.
+    if (change.is === 'vm' && change.state.is === 'running' && change.state.network === 'routed') {
+      void machines.noteReach(Task.background()).catch((fault) => log.warn('machines do not find one another', fault));
+    }
+  };
+  const vmRecords = announceVms(store.vms, publishVm, showState);
 
   const config = createConfig({ folder: paths.config, home: settings.home });
   const resolve = (configured: Config['vmDefaults']) => resolveVmDefaults(readHost(), configured);
@@ -137,6 +153,14 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const folders = createVmFolders({ dataFolder: paths.data, runtimeFolder: paths.runtime });
   const manifests = createVmManifests({ folders, workspaces: store.workspaces, log });
   const userNetwork = createUserNetwork(networkTools(settings));
+  const names = createNames({
+    ...{ machines, handed: settings.namesSockets, resolversPath: join(settings.hostRoot, 'etc/resolv.conf'), log },
+    monotonicMs: () => performance.now(),
+    helper: {
+      publish: (task, subnet) => helper.ask(task, 'publish-names', { subnet }),
+      withdraw: (task) => helper.ask(task, 'withdraw-names', {}),
+    },
+  });
   const proveKvm = createKvmProof({
     log,
     ...{ cacheFolder: paths.cache, kvmDevice: settings.kvmDevice },
@@ -144,7 +168,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     greet: async (task, machine) => greetAgent(task, await machine.openAgentStream(task)),
   });
   const routedNetwork = createRoutedNetwork({
-    helper: createPrivileged({ socketPath: settings.rootSocket }),
+    helper,
     linkPath: settings.linkPath,
     places: {
       list: () => store.vms.list().flatMap(({ place }) => place ?? []),
@@ -155,7 +179,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
         await manifests.writeWhenPossible({ ...vm, place });
       },
     },
-    publishNames: () => Promise.reject(new Error('nobody answers for names of machines')),
+    publishNames: names.publish,
     listConnected: () => store.vms.list().flatMap(({ id, state }) => (mayHaveTap(state) ? [id] : [])),
     log,
   });
@@ -252,6 +276,8 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   ]);
   await ssh.refreshConfig(Task.background()).catch((fault) => log.warn('the ssh config could not be refreshed', fault));
 
+  await names.begin();
+  void publishAgain();
   const handlers = {
     ...vmHandlers({ vms, operations }),
     ...workspaceHandlers({ vms, workspaces, operations }),
@@ -293,6 +319,18 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     };
   }
 
+  /** The host asks here again after it was started anew. Whoever starts a machine is told what is in the way. */
+  async function publishAgain(): Promise<void> {
+    const places = store.vms.list().flatMap(({ place }) => place ?? []);
+    const [latest] = places.slice(-1);
+    if (!latest) return;
+    try {
+      await names.publish(Task.background(), latest.subnet);
+    } catch (fault) {
+      log.warn('the host does not ask here for names of machines', fault);
+    }
+  }
+
   /** Undoes what is under way and lets go of the machines, which go on. */
   async function stop(): Promise<void> {
     log.info('stopping');
@@ -301,10 +339,17 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     await operations.cancelAll(AbortSignal.timeout(CANCEL_TIMEOUT_MS));
     await vms.removeEphemeral();
     publish.releaseAll();
+    names.close();
     await vms.releaseAll();
     server.closeAllConnections();
     store.close();
     lock[Symbol.dispose]();
     log.info('stopped');
   }
+}
+
+function withAddress(vm: VmRecord) {
+  if (vm.place === null) return [];
+  const { id, name, place } = vm;
+  return [{ id, name, address: addressOf(place), isRunning: reachedAt(vm) !== null }];
 }

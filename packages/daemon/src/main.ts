@@ -7,6 +7,7 @@ import { flushCompileCache } from 'node:module';
 import { AT_BOOT, HANDED_ON_STDIN, parseHanded } from '@banger/contract/daemon-start.ts';
 import { toBangerError } from '@banger/contract/errors.ts';
 import { startDaemon } from './daemon.ts';
+import { handedDescriptors } from './platform/handed-descriptors.ts';
 import { createLog, createLogWriter } from './platform/log.ts';
 import { runProcess } from './platform/run-process.ts';
 import { shedInheritance } from './platform/shed-inheritance.ts';
@@ -51,6 +52,7 @@ async function tellSystemd(socket: string | undefined): Promise<void> {
 }
 
 function announce(outcome: object): void {
+  if (handedDescriptors(process.env, process.pid).length > 0) return; // systemd waits for nothing, and has a socket there
   try {
     writeSync(3, `${JSON.stringify(outcome)}\n`);
   } catch {

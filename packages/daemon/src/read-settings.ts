@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { builtProgram } from '@banger/contract/built-program.ts';
 import { folderOwner } from '@banger/contract/own-folder.ts';
 import { bangerPaths, daemonSocketPath } from '@banger/contract/paths.ts';
+import { handedDescriptors } from './platform/handed-descriptors.ts';
 import { OWNER } from './platform/own-files.ts';
 import { ROOT_SOCKET, type Settings } from './settings.ts';
 
 /** Of a checkout, or of what a package installs */
 const ROOT = join(import.meta.dirname, '../../..');
+const NAMES_UNIT = 'bangerd-names.socket';
 const DEFAULT_BOOT_TIMEOUT_MS = 60_000;
 
 /**
@@ -27,13 +29,16 @@ export function readSettings(env: NodeJS.ProcessEnv, handed: Pick<Settings, 'pro
     agentPath: builtProgram(ROOT, 'banger-agent', existsSync),
     linkPath: builtProgram(ROOT, 'banger-link', existsSync),
     catalogFolder: join(ROOT, 'catalog'),
-    rootSocket: env.BANGER_ROOT_SOCKET ?? ROOT_SOCKET,
     tools: {
       qemu: env.BANGER_QEMU ?? 'qemu-system-x86_64',
       firecracker: env.BANGER_FIRECRACKER ?? 'firecracker',
       passt: env.BANGER_PASST ?? 'passt',
       pasta: env.BANGER_PASTA ?? 'pasta',
     },
+    rootSocket: env.BANGER_ROOT_SOCKET ?? ROOT_SOCKET,
+    namesSockets: handedDescriptors(env, process.pid).flatMap(({ descriptor, unit }) =>
+      unit === NAMES_UNIT ? [descriptor] : [],
+    ),
     kvmDevice: env.BANGER_KVM ?? '/dev/kvm',
     hypervisorSees: (env.BANGER_HYPERVISOR_SEES ?? '').split(':').filter(Boolean),
     ownerEnv: {

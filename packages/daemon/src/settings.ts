@@ -16,6 +16,8 @@ export type Settings = {
   /** ROOT_SOCKET, except in a test */
   rootSocket: string;
   tools: { qemu: string; firecracker: string; passt: string; pasta: string };
+  /** Sockets that systemd opened for this daemon, on which names are asked */
+  namesSockets: readonly number[];
   /** "/dev/kvm", except in a test */
   kvmDevice: string;
   /** What a hypervisor of a test's sees of this host, and may change, besides what its machine is made of */

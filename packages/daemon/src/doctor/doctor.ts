@@ -19,6 +19,7 @@ import { findFirecracker, judgeFirecracker } from './firecracker-check.ts';
 import { checkArchitecture } from './host-checks.ts';
 import { findKvm, judgeKvm, readTrial } from './kvm-check.ts';
 import { checkLeftovers } from './leftovers-check.ts';
+import { checkNames } from './names-check.ts';
 import { checkNetwork } from './network-check.ts';
 import { checkQemu } from './qemu-check.ts';
 import { readState } from './read-state.ts';
@@ -54,6 +55,7 @@ export async function* examineHost({ settings, readHost }: DoctorParts): AsyncGe
     ['walls', checkWalls],
     ['network', () => checkNetwork(settings)],
     ['addresses', () => checkAddresses(settings.rootSocket, state)],
+    ['names', () => checkNames(settings)],
     ['storage', () => checkStorage(paths)],
     ['state', () => [state.check]],
     ['images', () => checkCatalogs({ settings, state })],

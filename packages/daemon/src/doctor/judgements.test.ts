@@ -10,6 +10,7 @@ import { checkDefaults } from './config-checks.ts';
 import { findDriver, judgeDriver } from './driver-check.ts';
 import { type Firecracker, judgeFirecracker } from './firecracker-check.ts';
 import { judgeKvm } from './kvm-check.ts';
+import { judgeNames } from './names-check.ts';
 import { findUrls } from './outside.ts';
 import { judgeReflink, judgeSpace } from './storage-checks.ts';
 import { judgeBounds, judgeWalls } from './wall-check.ts';
@@ -53,6 +54,20 @@ test('bounds that a user could have are told with what brings them', () => {
     reasons.map((reason) => judgeBounds(reason).fix),
     ['loginctl enable-linger', null],
   );
+});
+
+test('names that nobody is asked for are told with what helps on this host', () => {
+  const at = '10.213.64.2';
+  const seen = { isAnswered: true, resolvesTo: null, asks: 'resolved' } as const;
+  assert.equal(judgeNames(at, { ...seen, resolvesTo: at }).status, 'pass');
+  assert.match(judgeNames(at, { ...seen, resolvesTo: '192.0.2.1' }).text, /somebody else/);
+  const fixes = (['resolved', 'resolved-unused', 'network-manager', 'others'] as const).map((asks) => {
+    const { status, fix } = judgeNames(at, { ...seen, asks });
+    assert.equal(status, 'warn');
+    return fix?.match(/restart bangerd$|stub-resolv|dnsmasq\.d|apt-get install/)?.[0];
+  });
+  assert.deepEqual(fixes, ['restart bangerd', 'stub-resolv', 'dnsmasq.d', 'apt-get install']);
+  assert.match(judgeNames(at, { ...seen, isAnswered: false }).fix ?? '', /names\.socket/);
 });
 
 test('too little space fails, little warns', () => {

@@ -20,7 +20,7 @@ const BUILT = 'host/root/target/x86_64-unknown-linux-gnu/release/banger-root';
 const MIA = { name: 'mia', uid: 1000, home: '/home/mia' };
 const ZOE = { name: 'zoe', uid: 1001, home: '/home/zoe' };
 const METADATA = '/etc/banger/install.json';
-const UNITS = ['banger-root.socket', 'banger-root.service', 'bangerd.service'];
+const UNITS = ['banger-root.socket', 'banger-root.service', 'bangerd-names.socket', 'bangerd.service'];
 
 test('what is installed names its owner, and root alone can write it', async (t) => {
   const host = createHost(t);

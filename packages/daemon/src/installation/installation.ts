@@ -15,7 +15,7 @@ import type { Log } from '../platform/log.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
 import { type Account, accountSchema, METADATA, type Metadata, metadataSchema } from './metadata.ts';
 import { type Content, digestOf, placeFile, readPlaced, removeEmptyFolder } from './place-files.ts';
-import { DAEMON, HELPER, HELPER_SOCKET, renderUnit, UNITS } from './units.ts';
+import { DAEMON, HELPER, HELPER_SOCKET, NAMES_SOCKET, renderUnit, UNITS } from './units.ts';
 
 const UNIT_FOLDER = '/etc/systemd/system';
 /** What root runs is root's, also where banger is a checkout of the owner's. In /usr/local a group may write on some hosts. */
@@ -115,6 +115,7 @@ export function createInstallation(parts: InstallationParts) {
     if (found === null) throw notInstalled();
     try {
       await systemctl('try-restart', HELPER);
+      await systemctl('stop', NAMES_SOCKET).catch(ignoreMissing); // a question would start the daemon again
       await systemctl('stop', DAEMON);
       await giveUpOther(found.owner);
       await systemctl('start', HELPER_SOCKET, DAEMON);
@@ -136,6 +137,7 @@ export function createInstallation(parts: InstallationParts) {
     try {
       await (purge ? removeMachines(owner) : expectNoneRuns(owner));
       await write(METADATA, contentOf({ ...found, isComplete: false }));
+      await systemctl('stop', NAMES_SOCKET).catch(ignoreMissing);
       await systemctl('disable', '--now', DAEMON).catch(ignoreMissing);
       await giveUpOther(owner);
       await systemctl('start', HELPER_SOCKET).catch(ignoreMissing);
@@ -246,6 +248,7 @@ export function createInstallation(parts: InstallationParts) {
   }
 
   async function stopAll(): Promise<void> {
+    await systemctl('stop', NAMES_SOCKET).catch(ignoreMissing);
     for (const unit of [DAEMON, HELPER_SOCKET]) await systemctl('disable', '--now', unit).catch(ignoreMissing);
     await systemctl('stop', HELPER).catch(ignoreMissing);
   }

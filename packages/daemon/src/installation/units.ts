@@ -3,9 +3,11 @@ import { AT_BOOT, DAEMON_MEMORY } from '@banger/contract/daemon-start.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Account } from './metadata.ts';
 
-export const UNITS = ['banger-root.socket', 'banger-root.service', 'bangerd.service'] as const;
+export const UNITS = ['banger-root.socket', 'banger-root.service', 'bangerd-names.socket', 'bangerd.service'] as const;
 export const HELPER_SOCKET = 'banger-root.socket';
 export const HELPER = 'banger-root.service';
+/** Comes with the daemon, and stays while that is started anew */
+export const NAMES_SOCKET = 'bangerd-names.socket';
 export const DAEMON = 'bangerd.service';
 
 /** `root`: of this banger, a checkout or what a package installs; `helper`: the path of banger-root. Throws INSTALL_REFUSED. */

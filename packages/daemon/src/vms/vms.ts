@@ -23,7 +23,7 @@ import { reconcile } from './reconcile.ts';
 import { removeVm } from './remove-vm.ts';
 import { createRunningVms } from './running-vms.ts';
 import { setVm } from './set-vm.ts';
-import { reachedAt, showVm } from './show-vm.ts';
+import { showVm } from './show-vm.ts';
 import { startVm } from './start-vm.ts';
 import { stopVm } from './stop-vm.ts';
 import { createTidying } from './tidying.ts';
@@ -69,7 +69,6 @@ export function createVms(given: Omit<VmParts, 'running' | 'tidying'>) {
   const removals = new EventEmitter();
   return {
     find,
-    addressOf,
     nameFor: (wanted: string | undefined) => chooseName(parts, wanted),
     list,
     show,
@@ -111,12 +110,6 @@ export function createVms(given: Omit<VmParts, 'running' | 'tidying'>) {
       hint: 'Run "banger vm ls" to see all of them.',
       details: { name: nameOrId.slice(0, 80) },
     });
-  }
-
-  /** At which the host reaches it now, by its name; null where nothing of that name runs, or has an address of its own. */
-  function addressOf(name: string): string | null {
-    const vm = records.list().find((each) => each.name === name);
-    return vm === undefined ? null : reachedAt(vm);
   }
 
   function list(): Promise<Vm[]> {

@@ -1,0 +1,118 @@
+/**
+ * The door to the names of machines: answers DNS for the domain `vm` at an address of this host, to this host alone, and has its
+ * resolver ask here. Machines ask here too; they are told of themselves, of those that they may talk to, and of the rest of the
+ * world what the host's own name servers say. The host is told about machines and nothing else, so nobody can have it ask others.
+ */
+import { BangerError } from '@banger/contract/errors.ts';
+import { gatewayOf, namesOf, SUBNETS } from '@banger/contract/privileged/places.ts';
+import type { Task } from '../platform/task.ts';
+import { decide, type Machines, whoAsks } from './answer.ts';
+import type { Asked, Said } from './asked.ts';
+import { createForwarder } from './forward.ts';
+import { readHostServers } from './host-servers.ts';
+import { readQuestion } from './message.ts';
+import { createPublishing, type PublishingParts } from './publish.ts';
+import { createRateLimits } from './rate-limit.ts';
+import { serveTcp } from './serve-tcp.ts';
+import { serveUdp } from './serve-udp.ts';
+import { closeSockets, type NameSocket, openHanded, openOwn } from './sockets.ts';
+
+const PORT = 53;
+/** Questions of all programs of the host, and of one machine */
+const RATES = { host: { burst: 4000, perSecond: 2000 }, machine: { burst: 400, perSecond: 200 } };
+/** Connections likewise */
+const CONNECTIONS = { host: 64, machine: 8, machines: 64 };
+
+export type NamesParts = Omit<PublishingParts, 'lookMs'> & {
+  machines: Machines & { noteReach(task: Task): Promise<void> };
+  /** Sockets that systemd opened for this daemon */
+  handed: readonly number[];
+  /** The host's resolv.conf */
+  resolversPath: string;
+  /** Here and of the host's servers: 53, except in a test */
+  port?: number;
+};
+
+export function createNames(parts: NamesParts) {
+  const { machines, handed, resolversPath, monotonicMs, port = PORT } = parts;
+  const limits = createRateLimits(monotonicMs);
+  const forwarder = createForwarder({ readServers: () => readHostServers(resolversPath), monotonicMs, port });
+  const connections = { host: 0, machines: 0, ofEach: new Map<string, number>() };
+  const ends: (() => void)[] = [];
+  /** By the address that they are bound to */
+  const served = new Map<string, NameSocket[]>();
+  const publishing = createPublishing(parts);
+  return { begin, publish, close };
+
+  /** Answers at the sockets that were handed over. */
+  async function begin(): Promise<void> {
+    serve(await openHanded(handed));
+  }
+
+  /**
+   * Has the host ask here for names of machines, at the address that this subnet has for it, which is the one at which its machines
+   * ask as well (`namesOf`). From then on it is kept so, whoever else starts anew. Another subnet takes its place. Safe to
+   * repeat, and to be repeated when what a machine may reach has changed. Throws HELPER_MISSING, HELPER_REFUSED or
+   * NAMES_UNSERVED; nobody is sent here then.
+   */
+  async function publish(task: Task, subnet: number): Promise<void> {
+    await publishing.begin(task, subnet, async (address) => {
+      if (!served.has(address)) serve(await openOwn(address, port).catch((fault) => Promise.reject(unserved(fault))));
+    });
+    await machines.noteReach(task);
+  }
+
+  function close(): void {
+    publishing.end();
+    for (const end of ends) end();
+    closeSockets([...served.values()].flat());
+  }
+
+  function serve(sockets: readonly NameSocket[]): void {
+    for (const each of sockets) {
+      served.set(each.address, [...(served.get(each.address) ?? []), each]);
+      if (each.by === 'udp') serveUdp(each.socket, answer);
+      else ends.push(serveTcp(each.server, { answer, enter }));
+    }
+  }
+
+  function answer({ message, from, at, by }: Asked): Said {
+    const asker = whoAsks(from, at, machines);
+    if (!asker || !limits.take(from, asker === 'host' ? RATES.host : RATES.machine)) return null;
+    const read = readQuestion(message);
+    if (read.is !== 'question') return read.is === 'refused' ? read.reply : null;
+    const decided = decide(read.question, asker, placeAt(at), machines);
+    return decided ?? forwarder.ask(from, read.question, by);
+  }
+
+  function enter(from: string, at: string): Disposable | null {
+    const asker = whoAsks(from, at, machines);
+    if (!asker) return null;
+    const kind = asker === 'host' ? 'host' : 'machines';
+    const own = connections.ofEach.get(from) ?? 0;
+    if (connections[kind] >= CONNECTIONS[kind] || (kind === 'machines' && own >= CONNECTIONS.machine)) return null;
+    connections[kind] += 1;
+    connections.ofEach.set(from, own + 1);
+    return {
+      [Symbol.dispose]: () => {
+        connections[kind] -= 1;
+        const left = (connections.ofEach.get(from) ?? 1) - 1;
+        if (left > 0) connections.ofEach.set(from, left);
+        else connections.ofEach.delete(from);
+      },
+    };
+  }
+}
+
+function placeAt(ownAddress: string) {
+  const subnet = SUBNETS.findIndex((_network, number) => namesOf(number) === ownAddress);
+  return { ownAddress, gateway: subnet < 0 ? ownAddress : gatewayOf(subnet) };
+}
+
+function unserved(cause: unknown): BangerError {
+  return new BangerError('NAMES_UNSERVED', {
+    message: `Nobody may be sent here for names, since this daemon cannot answer: ${(cause as Error).message}.`,
+    hint: 'Port 53 is opened by systemd for the daemon that it starts: "sudo systemctl restart bangerd".',
+    cause,
+  });
+}
