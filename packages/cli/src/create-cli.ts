@@ -1,6 +1,5 @@
 /** Makes what every command is handed; the only reader of the environment. */
 import { homedir } from 'node:os';
-import { isAbsolute, resolve } from 'node:path';
 import { cleanJson } from '@banger/contract/clean-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { type FolderOwner, folderOwner } from '@banger/contract/own-folder.ts';
@@ -8,6 +7,7 @@ import { type BangerPaths, bangerPaths, checkHome } from '@banger/contract/paths
 import type { Cli } from './cli.ts';
 import { connectToDaemon } from './connect.ts';
 import { exactCwd } from './exact-argv.ts';
+import { resolve } from './exact-path.ts';
 import { print, complain as writeError } from './output/standard-streams.ts';
 import { describeTerminal } from './output/terminal.ts';
 
@@ -60,7 +60,7 @@ function readHome(): string {
 }
 
 function absolutePath(path: string): string {
-  if (isAbsolute(path)) return resolve(path);
+  if (path.startsWith('/')) return resolve('/', path);
   const { BANGER_GONE_FOLDER } = process.env; // by bin/banger, which left it
   if (BANGER_GONE_FOLDER !== undefined) throw folderGone(path, BANGER_GONE_FOLDER);
   try {

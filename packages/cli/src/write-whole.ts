@@ -4,12 +4,12 @@
  */
 import type { Stats } from 'node:fs';
 import { link, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path/posix';
 import { textOfBytes } from '@banger/contract/byte-text.ts';
 import { abortError, BangerError } from '@banger/contract/errors.ts';
 import { findSystemFault } from '@banger/contract/system-faults.ts';
 import { fsPath, lstatOrNull } from './copy/fs-path.ts';
 import { createTemporaries } from './copy/leftovers.ts';
+import { dirname } from './exact-path.ts';
 
 export type Place = {
   path: string;

@@ -1,7 +1,8 @@
 /** Where a copy goes, by the kinds of what is there: the rules of `docker cp`. Decides only. */
-import { basename, dirname, normalize } from 'node:path/posix';
+
 import { BangerError } from '@banger/contract/errors.ts';
 import type { VmName } from '@banger/contract/names.ts';
+import { basename, dirname, normalize } from '../exact-path.ts';
 
 /** One side as it was written on the command line. */
 export type Side = { is: 'host'; path: string } | { is: 'guest'; vm: string; path: string } | { is: 'stream' };

@@ -1,10 +1,10 @@
 /** Puts one thing at its place whole: it is made under another name beside it, and renamed. */
 import type { Stats } from 'node:fs';
 import { type FileHandle, open, rename, rm, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path/posix';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import type { TarEntry } from '@banger/contract/tar/read-tar.ts';
+import { dirname } from '../exact-path.ts';
 import { fsPath } from './fs-path.ts';
 import type { CopyCount } from './pack-files.ts';
 

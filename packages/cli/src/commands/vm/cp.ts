@@ -1,5 +1,4 @@
 import { realpathSync, statSync } from 'node:fs';
-import { basename, dirname, normalize, resolve } from 'node:path/posix';
 import { textOfBytes } from '@banger/contract/byte-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
@@ -10,6 +9,7 @@ import { fsPath } from '../../copy/fs-path.ts';
 import { type CopyCount, packFiles } from '../../copy/pack-files.ts';
 import { type Kind, parseSide, planCopy, type Side } from '../../copy/plan-copy.ts';
 import { unpackFiles } from '../../copy/unpack-files.ts';
+import { basename, dirname, normalize, resolve } from '../../exact-path.ts';
 import { openGuestOutput } from '../../guest-output.ts';
 import { untilInterrupted } from '../../interrupts.ts';
 import type { Run } from '../../load-command.ts';
