@@ -16,9 +16,9 @@ export type TarSource = (task: Task, tar: Writable) => Promise<unknown>;
 export async function buildRootfs(task: Task, source: TarSource, path: string): Promise<void> {
   const filter = new TarFilter();
   let feeding: Promise<unknown> = Promise.resolve();
-  // A tar that is broken off, or ends too soon, has a reason that only its source knows.
+  // A tar that is broken off has a reason that only its source knows.
   const unlessTheSource = async (fault: unknown) => {
-    const isRefused = filter.errored instanceof BangerError && !filter.writableEnded;
+    const isRefused = filter.errored instanceof BangerError;
     if (filter.errored && !isRefused) await feeding;
     throw fault;
   };

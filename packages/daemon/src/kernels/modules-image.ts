@@ -12,7 +12,6 @@ const TAR_OPTIONS =
 
 export async function writeModulesImage(task: Task, modulesFolder: string, path: string): Promise<void> {
   const tar = new PassThrough();
-  tar.on('error', () => {}); // whoever broke it is the one that reports
   await together(task, [
     (own) => {
       const streams = { stdout: tar, cwd: modulesFolder };

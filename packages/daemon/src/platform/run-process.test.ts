@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable, Writable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { findByArgument, killProcess } from './processes.ts';
 import { runProcess } from './run-process.ts';
@@ -124,6 +125,47 @@ test('streams go in and out', async () => {
   });
   await runProcess(task, ['tr', 'a-z', 'A-Z'], { stdin: Readable.from(['ab', 'cd']), stdout });
   assert.equal(Buffer.concat(chunks).toString(), 'ABCD');
+});
+
+test('a reader is told of the end only by a program that has succeeded, however late that is', async () => {
+  const script = 'echo whole; exec >&-; echo closed >&2; read -r code; exit "$code"';
+  for (const [code, told] of [
+    ['0', 'the end'],
+    ['3', 'the end'],
+    ['1', 'sh exited with 1: closed'],
+  ]) {
+    const stdin = new PassThrough();
+    const stdout = new PassThrough();
+    const read = buffer(stdout).then(
+      () => 'the end',
+      (fault: Error) => fault.message,
+    );
+    const onStderrLine = () => stdin.end(`${code}\n`);
+    const running = runProcess(task, ['sh', '-c', script], { stdin, stdout, onStderrLine, acceptCodes: [3] });
+    const [outcome] = await Promise.allSettled([running]);
+    assert.equal(await read, told);
+    assert.equal(outcome.status, told === 'the end' ? 'fulfilled' : 'rejected');
+  }
+});
+
+test('the reader of a program that cannot be started, is cancelled or prints too much is not told of an end', async () => {
+  const stop = new AbortController();
+  const cases: Record<string, { argv: string[]; task?: Task; maxStdoutBytes?: number }> = {
+    'the tool is missing': { argv: ['banger-no-such-tool'] },
+    'it was cancelled before': { argv: ['true'], task: task.withSignal(AbortSignal.abort()) },
+    'it is cancelled': {
+      argv: ['sh', '-c', 'exec >&-; echo closed >&2; sleep 300'],
+      task: task.withSignal(stop.signal),
+    },
+    'it prints too much': { argv: ['yes'], maxStdoutBytes: 10 },
+  };
+  for (const [title, { argv, task: own = task, ...options }] of Object.entries(cases)) {
+    const stdout = new PassThrough().resume();
+    const onStderrLine = () => stop.abort();
+    const thrown = await runProcess(own, argv, { stdout, onStderrLine, ...options }).catch((fault) => fault);
+    assert.equal(stdout.errored, thrown, title);
+    assert.ok(!stdout.readableEnded, title);
+  }
 });
 
 test('cancelling ends the program and everything it started', async () => {

@@ -30,7 +30,10 @@ export type RunOptions = {
   onStderrLine?: (line: string) => void;
   /** Fed to standard input; otherwise it is /dev/null */
   stdin?: Readable;
-  /** Receives standard output, which is then not collected */
+  /**
+   * Receives standard output, which is then not collected. It is ended once the program has succeeded, and destroyed when
+   * it has failed: half of it looks whole to a reader.
+   */
   stdout?: Writable;
   /** One that writes more to standard output is killed, and has failed; 8 MiB where it is collected */
   maxStdoutBytes?: number;
@@ -75,8 +78,21 @@ export async function runProcess(
   argv: readonly string[],
   options: RunOptions = {},
 ): Promise<ProcessOutput> {
+  const { stdin, stdout } = options;
+  stdin?.on('error', () => {}); // it may fail before the program runs; see finish()
+  stdout?.on('error', () => {}); // whoever broke it is the one that reports
+  try {
+    const output = await runToEnd(task, argv, options);
+    if (stdout?.writable) stdout.end();
+    return output;
+  } catch (fault) {
+    stdout?.destroy(fault as Error); // its reader hears of it after the caller
+    throw fault;
+  }
+}
+
+async function runToEnd(task: Task, argv: readonly string[], options: RunOptions): Promise<ProcessOutput> {
   task.check();
-  options.stdin?.on('error', () => {}); // it may fail before the program runs; see finish()
   const child = await begin(argv, {
     stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     detached: true, // a group of its own, which is killed as a whole
@@ -171,16 +187,15 @@ async function finish(child: ChildProcess, options: RunOptions, kill: () => void
   });
   if (options.stdout) pipeWhileWanted(child.stdout as Readable, options.stdout);
   const [code, signal] = (await closed) as [number | null, NodeJS.Signals | null];
-  if (options.stdout?.writable) options.stdout.end(); // by a pipe that was let go it has no end
   const tooMuch = printedBytes > maxBytes ? formatSize(maxBytes) : null;
   return { code, signal, stdout: stdout?.() ?? '', stderr: stderr(), tooMuch };
 }
 
-/** Nobody would read on where the other stream has failed, and the program would wait. */
+/** Nobody would read on where the other stream has failed, and the program would wait. That it is whole is told later. */
 function pipeWhileWanted(from: Readable, to: Writable): void {
   if (to.destroyed) from.destroy();
   to.once('close', () => from.destroy());
-  from.pipe(to);
+  from.pipe(to, { end: false });
 }
 
 /** Resolves once it runs. One that cannot run has no streams, and one that runs has no more errors to tell. */

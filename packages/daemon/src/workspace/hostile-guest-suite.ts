@@ -57,10 +57,13 @@ export async function setUp(
   const records: WorkspaceRecord[] = [];
   let answer: () => Iterable<Buffer> = () => [];
   const received: Buffer[] = [];
+  /** How often it was told that all of what goes in is there */
+  const told = { ends: 0 };
   const guest = {
-    exec: async (_task: Task, start: ExecStart) => play(start, hasGit, () => answer()),
+    exec: async (_task: Task, start: ExecStart) => play(start, hasGit, () => answer(), told),
     writeTar: async (_task: Task, _folder: string, tar: Readable) => {
       for await (const bytes of tar) received.push(bytes as Buffer);
+      told.ends++;
     },
   } as unknown as Guest;
   const workspaces = createWorkspaces({
@@ -74,8 +77,7 @@ export async function setUp(
     limits,
     hostile,
   });
-  const request = { repo, includeUntracked: false, skipSubmodules: false, history: 'shallow', force: false } as const;
-  await workspaces.importInto(Task.background(), 'web', request);
+  await imported();
 
   /** What the guest has: a clone, in which anything can be made */
   const evil = join(folder, 'evil');
@@ -88,6 +90,8 @@ export async function setUp(
     repo,
     workspaces,
     received,
+    told,
+    imported,
     evil,
     inGuest,
     base,
@@ -101,6 +105,11 @@ export async function setUp(
     object,
     tree,
   };
+
+  async function imported(): Promise<unknown> {
+    const request = { repo, includeUntracked: false, skipSubmodules: false, history: 'shallow', force: true } as const;
+    return workspaces.importInto(Task.background(), 'web', request);
+  }
 
   function offerBytes(bytes: () => Iterable<Buffer>): void {
     answer = bytes;
@@ -146,7 +155,12 @@ export async function setUp(
 }
 
 /** The agent's part: the daemon's scripts are known by how they begin. */
-function play({ argv }: ExecStart, hasGit: boolean, answer: () => Iterable<Buffer>): Duplex {
+function play(
+  { argv, stdin }: ExecStart,
+  hasGit: boolean,
+  answer: () => Iterable<Buffer>,
+  told: { ends: number },
+): Duplex {
   const isProbe = argv[2]?.includes('no-git');
   const isSnapshot = argv[4] === 'diff' || argv[4] === 'export' || argv[4] === 'check';
   const isOwner = argv[0] === 'stat';
@@ -161,12 +175,12 @@ function play({ argv }: ExecStart, hasGit: boolean, answer: () => Iterable<Buffe
     for (const bytes of stdout) yield* encodeChunks(FRAME.STDOUT, bytes);
     yield encodeFrame(FRAME.EXIT, '{"code":0}');
   })();
-  const hasStdin = !isProbe && !isOwner && !isSnapshot;
-  let mayAnswer = !hasStdin;
+  let mayAnswer = !stdin;
   const stream = new Duplex({
     write(chunk: Buffer, _encoding, done) {
       if (chunk[0] === FRAME.STDIN_END || chunk.subarray(-5).equals(encodeFrame(FRAME.STDIN_END))) {
         mayAnswer = true;
+        told.ends++;
         stream.push(frames.next().value ?? null);
       }
       done();

@@ -1,7 +1,7 @@
 /** A guest that lies. Whatever it sends, the owner's repository stays as it is, to the byte. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { symlinkSync, writeFileSync } from 'node:fs';
+import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { BRANCH, ENV, fingerprint, runGit, setUp, WHO } from './hostile-guest-suite.ts';
@@ -153,4 +153,15 @@ test('a repository may be larger than any list that git prints', async (t) => {
   const largeBytes = 140 * 2 ** 20;
   const { received } = await setUp(t, { hasGit: false, largeBytes });
   assert.ok(received.reduce((sum, { length }) => sum + length, 0) > largeBytes);
+});
+
+test('a guest is not told that all is there when the repository turns out to lack an object', async (t) => {
+  for (const hasGit of [true, false]) {
+    const { repo, told, imported } = await setUp(t, { hasGit });
+    const ends = told.ends;
+    const id = runGit(repo, ['rev-parse', 'HEAD:file']);
+    rmSync(join(repo, '.git/objects', id.slice(0, 2), id.slice(2)));
+    await assert.rejects(imported(), { code: 'REPO_INVALID', message: new RegExp(id) });
+    assert.equal(told.ends, ends);
+  }
 });

@@ -1,7 +1,7 @@
 /** A repository goes into a guest: with git there as a repository of its own, else as files. */
 import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { Transform, type TransformCallback } from 'node:stream';
+import { PassThrough, Transform } from 'node:stream';
 import type { Workspace, workspaceImportSchema } from '@banger/contract/api/workspaces.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { vmHost } from '@banger/contract/names.ts';
@@ -171,53 +171,12 @@ async function sendFiles(task: Task, { git }: WorkspaceParts, guest: Guest, give
   const { path, uid, lens, snapshot, isAgain } = given;
   task.note('The image has no git: its files go in without a history, and there is no "workspace diff" or "export".');
   if (isAgain) await runInGuest(task, guest, { argv: guestScripts.empty(path, uid), cwd: '/', maxBytes: 100 });
-  const tar = new Delivery();
+  const tar = new PassThrough();
   const args = ['archive', '--format=tar', snapshot.tree];
-  tar.on('error', () => {}); // whoever broke it is the one that reports
   await together(task, [
     (own) => guest.writeTar(own, path, tar, uid === '0' ? {} : { owner: uid }),
-    (own) =>
-      endingWith(tar, () =>
-        readObjects(() => git.run(own, lens, args, { stdout: tar, maxBytes: AS_MUCH_AS_THERE_IS })),
-      ),
+    (own) => readObjects(() => git.run(own, lens, args, { stdout: tar, maxBytes: AS_MUCH_AS_THERE_IS })),
   ]);
-}
-
-/** Half of it looks whole until its writer has said that it succeeded: the reader is told of the end only then. */
-class Delivery extends Transform {
-  readonly #written = Promise.withResolvers<void>();
-  readonly #onBytes: (sentBytes: number) => void;
-  #sentBytes = 0;
-
-  constructor(onBytes: (sentBytes: number) => void = () => {}) {
-    super();
-    this.#onBytes = onBytes;
-  }
-
-  finishWriting(): void {
-    this.#written.resolve();
-  }
-
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    this.#sentBytes += chunk.length;
-    this.#onBytes(this.#sentBytes);
-    done(null, chunk);
-  }
-
-  override _flush(done: TransformCallback): void {
-    void this.#written.promise.then(() => done());
-  }
-}
-
-/** The reader learns that the writer has failed, before it makes something of what came until then. */
-async function endingWith(delivery: Delivery, write: () => Promise<unknown>): Promise<void> {
-  try {
-    await write();
-    delivery.finishWriting();
-  } catch (fault) {
-    delivery.destroy(fault as Error);
-    throw fault;
-  }
 }
 
 /** Root is who it is when nobody is named. */
@@ -232,12 +191,22 @@ async function streamToGuest(
   command: { argv: string[]; cwd: string; user?: string },
   produce: (task: Task, stdout: Transform) => Promise<unknown>,
 ): Promise<void> {
-  const stdin = new Delivery((sentBytes) => task.progress(sentBytes, null, 'bytes'));
-  stdin.on('error', () => {}); // as above
+  const stdin = countBytes(task);
   await together(task, [
-    (own) => endingWith(stdin, () => produce(own, stdin)),
+    (own) => produce(own, stdin),
     (own) => runInGuest(own, guest, { ...command, stdin, maxBytes: 65_536 }),
   ]);
+}
+
+function countBytes(task: Task): Transform {
+  let sentBytes = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      sentBytes += chunk.length;
+      task.progress(sentBytes, null, 'bytes');
+      done(null, chunk);
+    },
+  });
 }
 
 function recordOf(
