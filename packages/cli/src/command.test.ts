@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -42,6 +42,16 @@ function answerRuns(daemon: FakeDaemon, { isEphemeral = false } = {}): string[] 
   };
   return story;
 }
+
+test('what changes the system gets nothing of the caller’s environment', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'banger-system-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const hostile = join(folder, 'hostile.mjs');
+  writeFileSync(hostile, `import fs from 'node:fs'; fs.writeFileSync('${folder}/ran', '');`);
+  const words = { BANGER_TEST_IMPORT: hostile, NODE_OPTIONS: `--import=${hostile}`, XDG_RUNTIME_DIR: '/none' };
+  await finish(start({ ...environmentIn(folder), ...words }, ['system', 'status']));
+  assert.equal(existsSync(join(folder, 'ran')), false);
+});
 
 test('the launcher works from any folder and through links, and says when nothing is installed', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'banger-bin-'));

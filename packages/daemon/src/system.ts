@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { BangerError, toBangerError } from '@banger/contract/errors.ts';
-import { createInstallation } from './installation/installation.ts';
+import { createInstallation, type InstallOptions } from './installation/installation.ts';
 import { createLog, createLogWriter } from './platform/log.ts';
 import { ProcessFailure, runProcess } from './platform/run-process.ts';
 import { Task } from './platform/task.ts';
@@ -15,13 +15,17 @@ import { MIGRATIONS } from './store/migrations.ts';
 /** Machines shut down, and a daemon starts, in less */
 const LIMIT_MS = 300_000;
 
-const task = Task.background().withSignal(AbortSignal.timeout(LIMIT_MS));
+/** Ctrl-C, kill, a terminal that goes: what is begun is undone. Those that follow change nothing. */
+const interrupted = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => interrupted.abort());
+
+const task = Task.background().withSignal(interrupted.signal).withSignal(AbortSignal.timeout(LIMIT_MS));
 const installation = createInstallation({
   hostRoot: '/',
   root: join(import.meta.dirname, '../../..'),
   isRoot: process.getuid?.() === 0,
   stateVersion: MIGRATIONS.length,
-  runTool: async (argv, acceptCodes = []) =>
+  runTool: async (task, argv, acceptCodes = []) =>
     (await runProcess(task, argv, { acceptCodes: [0, ...acceptCodes] })).stdout,
   findAccount,
   withdrawNetwork,
@@ -31,27 +35,27 @@ const installation = createInstallation({
 
 try {
   const [, , verb, options = '{}'] = process.argv;
-  const { owner = null, purge = false } = JSON.parse(options) as { owner?: string | null; purge?: boolean };
-  say(await perform(verb, owner, purge));
+  const { purge = false, ...who } = JSON.parse(options) as Partial<InstallOptions> & { purge?: boolean };
+  say(await perform(verb, { owner: null, ...who }, purge));
 } catch (thrown) {
   say({ error: toBangerError(thrown).toWire() });
 }
 
-function perform(verb: string | undefined, owner: string | null, purge: boolean) {
+function perform(verb: string | undefined, who: InstallOptions, purge: boolean) {
   switch (verb) {
     case 'install':
-      return installation.install({ owner });
+      return installation.install(task, who);
     case 'restart':
-      return installation.restart();
+      return installation.restart(task);
     case 'uninstall':
-      return installation.uninstall({ purge });
+      return installation.uninstall(task, { purge });
     default:
-      return installation.status();
+      return installation.status(task);
   }
 }
 
 /** getent asks whatever the host knows accounts by. */
-async function findAccount(who: string) {
+async function findAccount(task: Task, who: string) {
   try {
     const { stdout } = await runProcess(task, ['getent', 'passwd', '--', who]);
     const [name, , uid, , , home] = stdout.trim().split(':');
@@ -62,7 +66,7 @@ async function findAccount(who: string) {
   }
 }
 
-async function withdrawNetwork(): Promise<string[]> {
+async function withdrawNetwork(task: Task): Promise<string[]> {
   const helper = createPrivileged({ socketPath: ROOT_SOCKET });
   try {
     const { held } = await helper.ask(task, 'sweep', { known: [] });

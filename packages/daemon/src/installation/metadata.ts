@@ -1,6 +1,7 @@
 /** What an installation says of itself, in one file, which the root helper reads too. */
 import { digestSchema } from '@banger/contract/api/images.ts';
 import { z } from 'zod';
+import type { Content } from './place-files.ts';
 
 export const METADATA = '/etc/banger/install.json';
 
@@ -30,3 +31,22 @@ export const metadataSchema = z.object({
 
 export type Account = z.infer<typeof accountSchema>;
 export type Metadata = z.infer<typeof metadataSchema>;
+
+export function pathsOf(metadata: Metadata | null): string[] {
+  return metadata?.files.map(({ path }) => path) ?? [];
+}
+
+/** One that a newer banger did not write is taken away after its own are there. */
+export function unite(after: Metadata, before: Metadata | null): Metadata['files'] {
+  const paths = new Set(after.files.map(({ path }) => path));
+  return [...after.files, ...(before?.files ?? []).filter(({ path }) => !paths.has(path))];
+}
+
+/** Of logind's, for those who linger */
+export function lingerFile(name: string): string {
+  return `/var/lib/systemd/linger/${name}`;
+}
+
+export function contentOf(metadata: Metadata): Content {
+  return { bytes: Buffer.from(`${JSON.stringify(metadata, null, 2)}\n`), mode: 0o644 };
+}

@@ -1,21 +1,38 @@
 /** Files of the host's: whole or as they were, also after a power cut, and back to what they were when something fails. */
 import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
-import { mkdir, open, rename, rm, rmdir } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { chmod, mkdir, open, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Digest } from '@banger/contract/digest.ts';
+import { BangerError } from '@banger/contract/errors.ts';
 import { syncPath } from '../platform/files.ts';
 
 export type Content = { bytes: Buffer; mode: number };
 
-/** Null where no file is. */
+/** Null where nothing is. Throws INSTALL_REFUSED for what is no file: a link stands for what somebody else wants there. */
 export function readPlaced(path: string): Content | null {
+  let file: number;
   try {
-    return { bytes: readFileSync(path), mode: statSync(path).mode & 0o777 };
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (fault) {
-    if (['ENOENT', 'ENOTDIR'].includes((fault as NodeJS.ErrnoException).code ?? '')) return null;
-    throw fault;
+    const { code = '' } = fault as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return null;
+    throw ['ELOOP', 'ENXIO', 'ENOTDIR'].includes(code) ? noFile(path) : fault;
   }
+  try {
+    const found = fstatSync(file);
+    if (!found.isFile()) throw noFile(path);
+    return { bytes: readFileSync(file), mode: found.mode & 0o777 };
+  } finally {
+    closeSync(file);
+  }
+}
+
+function noFile(path: string): BangerError {
+  return new BangerError('INSTALL_REFUSED', {
+    message: `${path} is a link, or no file at all, which banger did not make.`,
+    hint: 'Move it away. A unit that is masked is such a link: "systemctl unmask" takes it away.',
+  });
 }
 
 /** Null takes it away. Durable when it resolves. */
@@ -26,7 +43,7 @@ export async function placeFile(path: string, content: Content | null): Promise<
     await syncPath(dirname(path)).catch(() => {}); // the folder may be gone too
     return;
   }
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  await makeFolder(dirname(path));
   try {
     await rm(partial, { force: true }); // of an install that was cut off
     const file = await open(partial, 'wx', 0o600);
@@ -43,6 +60,16 @@ export async function placeFile(path: string, content: Content | null): Promise<
     throw fault;
   }
   await syncPath(dirname(path));
+}
+
+/** One that everybody can look into, whatever the umask: `system status` needs no root. */
+async function makeFolder(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) {
+    await chmod(made, 0o755);
+    await syncPath(dirname(made));
+  }
 }
 
 /** Of ours when nothing else is in it. */

@@ -3,6 +3,7 @@ import { AT_BOOT, DAEMON_MEMORY } from '@banger/contract/daemon-start.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Account } from './metadata.ts';
 
+export const UNIT_FOLDER = '/etc/systemd/system';
 export const UNITS = ['banger-root.socket', 'banger-root.service', 'bangerd-names.socket', 'bangerd.service'] as const;
 export const HELPER_SOCKET = 'banger-root.socket';
 export const HELPER = 'banger-root.service';
