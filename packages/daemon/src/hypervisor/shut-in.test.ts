@@ -8,6 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { toBangerError } from '@banger/contract/errors.ts';
 import { assertShutIn } from '../../../../test/support/look-inside.ts';
 import { killProcess } from '../platform/processes.ts';
+import type { Scopes } from '../platform/scope.ts';
 import { findStarted } from '../platform/started.ts';
 import { Task } from '../platform/task.ts';
 import { watchForContent } from '../platform/unix-sockets.ts';
@@ -108,6 +109,30 @@ test('on a host that gives no walls it runs without them, and ends as it would w
   assert.deepEqual(findStarted(runFolder), [vmm.ref]);
   await vmm.kill();
   assert.deepEqual(findStarted(runFolder), []);
+});
+
+test('a systemd that bounds no more costs the bounds and not the start', async (t) => {
+  const { runFolder, own, plan, logPath, untilUp } = await makeRun(t);
+  let asked = 0;
+  const scopesBy = (words: string[], isLost: boolean): Scopes => ({
+    around: async () => ({ words, env: {} }),
+    findScopeObstacle: async () => null,
+    isLost: async () => {
+      asked += 1;
+      return isLost;
+    },
+  });
+  const refusing = createShutIn({ scopes: scopesBy(['false'], true) });
+  const vmm = await refusing(task, standIn(own), plan);
+  await untilUp();
+  await vmm.kill();
+  assert.deepEqual([asked, findStarted(runFolder)], [1, []]);
+
+  // Where systemd bounds as ever, nothing is tried twice.
+  const working = createShutIn({ scopes: scopesBy(['sh', '-c', 'echo begun; exit 1'], false) });
+  await (await working(task, standIn(own), plan)).exited;
+  assert.equal((await readFile(logPath, 'utf8')).match(/begun/g)?.length, 1);
+  assert.deepEqual([asked, findStarted(runFolder)], [2, []]);
 });
 
 async function makeRun(t: TestContext) {

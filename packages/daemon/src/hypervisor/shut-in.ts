@@ -21,7 +21,7 @@ import {
 } from '../platform/processes.ts';
 import { removeRun } from '../platform/remove-run.ts';
 import { type ProcessOutputs, type StartedProcess, startProcess } from '../platform/run-process.ts';
-import { type Bounds, HOST_SCOPES, type Scopes } from '../platform/scope.ts';
+import { type Bounds, HOST_SCOPES, NO_SCOPE, type Scope, type Scopes } from '../platform/scope.ts';
 import { findStarted } from '../platform/started.ts';
 import type { Task } from '../platform/task.ts';
 import { HOST_WALLS, isInHostView, type View, type Walls } from '../platform/walls.ts';
@@ -94,24 +94,26 @@ export function createShutIn({ alsoSeen = [], walls = HOST_WALLS, scopes = HOST_
     };
     const around = await walls.around(task, view, ['--as-pid-1', '--chdir', own, '--info-fd', '3']);
     const scope = await scopes.around(task, boundsOf(cpus, memoryBytes));
-    const started = await startProcess([...scope.words, ...limits(), ...around, program, ...words], {
-      ...{ ...outputs, runFolder: runtimeFolder, cwd: own, env: scope.env },
-      hasReport: around.length > 0,
-    });
+    let started = await startIn(scope);
     if (around.length === 0) return { ...handle(started.ref, null), exited: started.exited };
-    const ref = await readChild(task, started).catch(async (fault) => {
-      await killTree(started.ref); // not by their words, which one that just becomes another program has none of
-      throw fault;
-    });
-    if (ref === null) {
-      await killTree(started.ref);
-      return { ...handle(started.ref, null), exited: started.exited };
+    let ref = await readChild(task, started);
+    if (ref === null && scope !== NO_SCOPE && (await scopes.isLost(task))) {
+      started = await startIn(NO_SCOPE); // of the first nothing has run
+      ref = await readChild(task, started);
     }
+    if (ref === null) return { ...handle(started.ref, null), exited: started.exited };
     const exited = started.exited.then(async (end) => {
       await waitForExit(ref); // somebody may have ended bubblewrap alone
       return end;
     });
     return { ...handle(ref, started.ref), exited };
+
+    function startIn({ words: scopeWords, env }: Scope): Promise<StartedProcess> {
+      return startProcess([...scopeWords, ...limits(), ...around, program, ...words], {
+        ...{ ...outputs, runFolder: runtimeFolder, cwd: own, env },
+        hasReport: around.length > 0,
+      });
+    }
   };
 }
 
@@ -163,8 +165,17 @@ export function planOpenFiles(limits: string): number {
 
 const reportSchema = z.object({ 'child-pid': z.int().min(1) });
 
-/** Null when bubblewrap ended before the hypervisor did anything; its words are in the log then. Throws CANCELLED. */
-async function readChild(task: Task, { report }: StartedProcess): Promise<ProcessRef | null> {
-  const text = await task.race(report);
-  return text === '' ? null : readProcessRef(reportSchema.parse(JSON.parse(text))['child-pid']);
+/**
+ * Null when what comes before the hypervisor ended before that did anything; its words are in the log then. Throws CANCELLED.
+ * In both cases nothing is left of it.
+ */
+async function readChild(task: Task, { ref, report }: StartedProcess): Promise<ProcessRef | null> {
+  let child: ProcessRef | null = null;
+  try {
+    const text = await task.race(report);
+    if (text !== '') child = readProcessRef(reportSchema.parse(JSON.parse(text))['child-pid']);
+    return child;
+  } finally {
+    if (child === null) await killTree(ref); // not by their words, which one that just becomes another program has none of
+  }
 }

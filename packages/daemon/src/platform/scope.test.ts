@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createScopes, judgeScope, type ScopeFacts, scopeWords } from './scope.ts';
+import { createScopes, judgeScope, type ScopeFacts, scopeWords, TOO_SLOW } from './scope.ts';
 import { Task } from './task.ts';
 
 const USER: ScopeFacts = { isRoot: false, isBooted: true, hasTool: true, hasManager: true, isLingering: true };
@@ -40,6 +40,35 @@ test('a refusal is asked about again, also by those who wait for the same one, a
   assert.deepEqual(await Promise.all([ask(), ask()]), ['it is busy', 'it is busy']);
   assert.deepEqual([await ask(), await ask(), trials], [null, null, 2]);
   assert.match((await scopes.around(Task.background(), BOUNDS)).words.join(' '), /^systemd-run --user --scope /);
+});
+
+test('what has worked is asked about again when a program did not begin', async () => {
+  const answers = [null, 'it is gone', null, null];
+  let trials = 0;
+  const scopes = createScopes(
+    () => USER,
+    async () => answers[trials++] as string | null,
+  );
+  const background = Task.background();
+  const hasBounds = async () => (await scopes.around(background, BOUNDS)).words.length > 0;
+  assert.deepEqual([await hasBounds(), await scopes.isLost(background)], [true, true]);
+  assert.deepEqual([await hasBounds(), await scopes.isLost(background), trials], [true, false, 4]);
+});
+
+test('no start waits twice for a systemd that does not answer, and bounds are back once it does', async () => {
+  const answer = Promise.withResolvers<null>();
+  const answers = [Promise.resolve(TOO_SLOW), answer.promise];
+  let trials = 0;
+  const scopes = createScopes(
+    () => USER,
+    () => answers[trials++] as Promise<string | null>,
+  );
+  const background = Task.background();
+  const hasBounds = async () => (await scopes.around(background, BOUNDS)).words.length > 0;
+  assert.deepEqual([await hasBounds(), await hasBounds(), await hasBounds(), trials], [false, false, false, 2]);
+  answer.resolve(null);
+  assert.equal(await scopes.findScopeObstacle(background), null);
+  assert.deepEqual([await hasBounds(), trials], [true, 2]);
 });
 
 test('where systemd refuses, a program gets no words, and the reason is told', async () => {

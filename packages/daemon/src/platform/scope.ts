@@ -7,9 +7,13 @@
  */
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
+import { toBangerError } from '@banger/contract/errors.ts';
 import { findTool } from './find-tool.ts';
 import { ProcessFailure, runProcess } from './run-process.ts';
 import { Task } from './task.ts';
+
+/** The words that come before those of a program, and what they need of the environment; no words, no bounds */
+export type Scope = { words: string[]; env: Record<string, string> };
 
 export type Bounds = { memoryBytes: number; processes: number };
 
@@ -36,6 +40,7 @@ export const LINGER = 'loginctl enable-linger';
 
 export type Scopes = ReturnType<typeof createScopes>;
 
+export const NO_SCOPE: Scope = { words: [], env: {} };
 export const HOST_SCOPES = createScopes(readScopeFacts);
 
 /** Tests call it with facts and a trial of their own. */
@@ -45,14 +50,13 @@ export function createScopes(
 ) {
   let underWay: Promise<string | null> | null = null;
   let hasWorked = false;
-  return { around, findScopeObstacle };
+  let wasSlow = false;
+  return { around, findScopeObstacle, isLost };
 
-  /**
-   * The words that come before those of a program to bound it, and what they need of the environment; none where this host
-   * has no bounds.
-   */
-  async function around(task: Task, bounds: Bounds): Promise<{ words: string[]; env: Record<string, string> }> {
-    if ((await findScopeObstacle(task)) !== null) return { words: [], env: {} };
+  /** Bounds a program, where this host does that. A systemd that did not answer in time is waited for by no start again. */
+  async function around(task: Task, bounds: Bounds): Promise<Scope> {
+    const asked = findScopeObstacle(wasSlow ? Task.background() : task);
+    if (wasSlow || (await asked) !== null) return NO_SCOPE;
     const { isRoot } = readFacts();
     return { words: scopeWords(isRoot, bounds), env: scopeEnv(isRoot) };
   }
@@ -65,11 +69,22 @@ export function createScopes(
     const facts = readFacts();
     const known = judgeScope(facts);
     if (known !== null || hasWorked) return known;
-    underWay ??= trialOf(facts).finally(() => {
+    underWay ??= ask(facts).finally(() => {
       underWay = null;
     });
-    const obstacle = await task.race(underWay);
-    hasWorked ||= obstacle === null;
+    return task.race(underWay);
+  }
+
+  /** Whether systemd bounds nothing any more: asked when a program did not begin that it was to bound. Throws CANCELLED. */
+  async function isLost(task: Task): Promise<boolean> {
+    hasWorked = false;
+    return (await findScopeObstacle(task)) !== null;
+  }
+
+  async function ask(facts: ScopeFacts): Promise<string | null> {
+    const obstacle = await trialOf(facts);
+    hasWorked = obstacle === null;
+    wasSlow = obstacle === TOO_SLOW;
     return obstacle;
   }
 }
@@ -99,10 +114,13 @@ async function tryScope({ isRoot }: ScopeFacts): Promise<string | null> {
     const { stdout } = await runProcess(limited, argv, { env: scopeEnv(isRoot) });
     return stdout === `${TRIAL.memoryBytes}\n${TRIAL.processes}\n` ? null : NOT_DELEGATED;
   } catch (fault) {
-    return fault instanceof ProcessFailure ? fault.stderr.trim() || fault.message : String(fault);
+    if (fault instanceof ProcessFailure) return fault.stderr.trim() || fault.message;
+    const { code, message } = toBangerError(fault);
+    return code === 'TIMED_OUT' ? TOO_SLOW : message;
   }
 }
 
+export const TOO_SLOW = `systemd did not answer within ${TRIAL_LIMIT_MS / 1000} s`;
 const NOT_DELEGATED = 'systemd may not bound memory and processes here';
 
 /** Where systemd-run finds the user's own. */
