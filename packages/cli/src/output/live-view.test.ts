@@ -8,11 +8,11 @@ const PAGE = 'NAME  STATE\nweb   running\ndb    running\n';
 test('a page is drawn over the one before, and nothing of that is left', () => {
   assert.equal(
     drawingOf(PAGE, { columns: 80, rows: 24 }),
-    `${HOME}NAME  STATE${REST}\r\nweb   running${REST}\r\ndb    running${REST}${BELOW}`,
+    `${HOME}${REST}NAME  STATE\r\n${REST}web   running\r\n${BELOW}db    running`,
   );
 });
 
 test('what is wider or longer than the terminal is cut, and how much is missing below is said', () => {
-  assert.equal(drawingOf(PAGE, { columns: 4, rows: 3 }), `${HOME}NAME${REST}\r\nweb ${REST}\r\ndb  ${REST}${BELOW}`);
-  assert.equal(drawingOf(PAGE, { columns: 80, rows: 2 }), `${HOME}NAME  STATE${REST}\r\n… 2 more${REST}${BELOW}`);
+  assert.equal(drawingOf(PAGE, { columns: 4, rows: 3 }), `${HOME}${REST}NAME\r\n${REST}web \r\n${BELOW}db  `);
+  assert.equal(drawingOf(PAGE, { columns: 80, rows: 2 }), `${HOME}${REST}NAME  STATE\r\n${BELOW}… 2 more`);
 });

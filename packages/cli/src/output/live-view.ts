@@ -69,6 +69,10 @@ export async function showLive(pages: AsyncIterable<string>): Promise<number> {
 export function drawingOf(page: string, { columns, rows }: Size): string {
   const lines = page.split('\n').slice(0, -1);
   const shown = lines.length > rows ? [...lines.slice(0, rows - 1), `… ${lines.length - rows + 1} more`] : lines;
-  const drawn = shown.map((line) => `${line.slice(0, columns)}${ERASE_REST_OF_LINE}`).join('\r\n');
-  return `${HOME}${drawn}${ERASE_BELOW}`;
+  // Erased before it is written: after a line of full width many terminals would erase its last character.
+  const drawn = shown.map((line, at) => {
+    const erase = at === shown.length - 1 ? ERASE_BELOW : ERASE_REST_OF_LINE;
+    return `${erase}${line.slice(0, columns)}`;
+  });
+  return `${HOME}${drawn.join('\r\n')}`;
 }

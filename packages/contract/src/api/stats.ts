@@ -12,8 +12,11 @@ export const statsQuerySchema = z.strictObject({
   /** Names or ids, with commas between them; without it all that run at the moment */
   vms: z
     .string()
-    .min(1)
-    .max(MAX_NAMES_LENGTH)
+    .min(1, 'a name is empty')
+    .max(
+      MAX_NAMES_LENGTH,
+      `the names are longer than ${MAX_NAMES_LENGTH} characters together; without names it is about all that run`,
+    )
     .transform((text) => text.split(','))
     .optional(),
 });
