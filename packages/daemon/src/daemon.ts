@@ -156,6 +156,8 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const names = createNames({
     ...{ machines, handed: settings.namesSockets, resolversPath: join(settings.hostRoot, 'etc/resolv.conf'), log },
     monotonicMs: () => performance.now(),
+    subnetsInUse: () =>
+      store.vms.list().flatMap(({ state, place }) => (place && mayHaveTap(state) ? place.subnet : [])),
     helper: {
       publish: (task, subnet) => helper.ask(task, 'publish-names', { subnet }),
       withdraw: (task) => helper.ask(task, 'withdraw-names', {}),
@@ -276,8 +278,12 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   ]);
   await ssh.refreshConfig(Task.background()).catch((fault) => log.warn('the ssh config could not be refreshed', fault));
 
-  await names.begin();
-  void publishAgain();
+  await names.begin(
+    store.vms
+      .list()
+      .flatMap(({ place }) => place?.subnet ?? [])
+      .at(-1) ?? null,
+  );
   const handlers = {
     ...vmHandlers({ vms, operations }),
     ...workspaceHandlers({ vms, workspaces, operations }),
@@ -317,18 +323,6 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
       vms: { total: all.length, running: all.filter((vm) => vm.state.is === 'running').length },
       paths,
     };
-  }
-
-  /** The host asks here again after it was started anew. Whoever starts a machine is told what is in the way. */
-  async function publishAgain(): Promise<void> {
-    const places = store.vms.list().flatMap(({ place }) => place ?? []);
-    const [latest] = places.slice(-1);
-    if (!latest) return;
-    try {
-      await names.publish(Task.background(), latest.subnet);
-    } catch (fault) {
-      log.warn('the host does not ask here for names of machines', fault);
-    }
   }
 
   /** Undoes what is under way and lets go of the machines, which go on. */

@@ -6,9 +6,9 @@ import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, isIPv6 } from 'node:net';
-import { CODES, isAnswerTo, isFailure, type Question, writeAnswer } from './message.ts';
+import { CODES, giveBack, isAnswerTo, isFailure, type Question, writeAnswer } from './message.ts';
 
-/** Each has a socket while it waits */
+/** Each has a socket while it waits. Beyond it a machine has one, so that others never keep it from all. */
 const MAX_AT_ONCE = 256;
 const MAX_OF_ONE = 32;
 /** Less than the 5 s after which a guest asks again, with two servers */
@@ -35,7 +35,7 @@ export function createForwarder({ readServers, monotonicMs, port, limitMs = SERV
   /** Null when too many wait. */
   async function ask(who: string, question: Question, by: By): Promise<Buffer | null> {
     const own = ofEach.get(who) ?? 0;
-    if (all >= MAX_AT_ONCE || own >= MAX_OF_ONE) return null;
+    if (own >= MAX_OF_ONE || (own > 0 && all >= MAX_AT_ONCE)) return null;
     all += 1;
     ofEach.set(who, own + 1);
     try {
@@ -76,7 +76,7 @@ export function createForwarder({ readServers, monotonicMs, port, limitMs = SERV
       (by === 'tcp' ? await askByTcp(server, asked, limit).catch(() => null) : null) ??
       (await askByUdp(server, asked, isWanted, AbortSignal.timeout(limitMs)).catch(() => null)); // some know nothing else
     if (!said || !isWanted(said)) return null;
-    return Buffer.concat([question.message.subarray(0, 2), said.subarray(2)]);
+    return giveBack(question, said);
   }
 
   async function askByUdp(server: string, asked: Buffer, isWanted: (answer: Buffer) => boolean, signal: AbortSignal) {

@@ -105,7 +105,7 @@ export function addressBytes(address: string): Buffer {
   return Buffer.from(address.split('.').map(Number));
 }
 
-/** Whether `answer` is one to `question`, which was asked under the number in its first two bytes. */
+/** Whether `answer` is one to `question`, which was asked under the number in its first two bytes. Some servers write it in lower case. */
 export function isAnswerTo(question: Question, asked: Buffer, answer: Buffer): boolean {
   const { endsAt } = question;
   return (
@@ -113,14 +113,25 @@ export function isAnswerTo(question: Question, asked: Buffer, answer: Buffer): b
     isAnswer(answer) &&
     answer.subarray(0, 2).equals(asked.subarray(0, 2)) &&
     answer.readUInt16BE(4) === 1 &&
-    answer.subarray(HEADER_BYTES, endsAt).equals(asked.subarray(HEADER_BYTES, endsAt))
+    inLowerCase(answer.subarray(HEADER_BYTES, endsAt)) === inLowerCase(asked.subarray(HEADER_BYTES, endsAt))
   );
+}
+
+/** An answer as who asked expects it: under the same number, and with the question to the byte. */
+export function giveBack({ message, endsAt }: Question, answer: Buffer): Buffer {
+  const [head, rest] = [answer.subarray(2, HEADER_BYTES), answer.subarray(endsAt)];
+  return Buffer.concat([message.subarray(0, 2), head, message.subarray(HEADER_BYTES, endsAt), rest]);
 }
 
 /** A server that fails or refuses says nothing about the name. */
 export function isFailure(answer: Buffer): boolean {
   const code = (answer[3] as number) & 0xf;
   return code !== CODES.none && code !== CODES.noName;
+}
+
+/** A byte a letter. Only those of ASCII have two cases, but what else would be taken for the same is no name of anything. */
+function inLowerCase(bytes: Buffer): string {
+  return bytes.toString('latin1').toLowerCase();
 }
 
 function isAnswer(message: Buffer): boolean {
@@ -144,7 +155,7 @@ function readName(message: Buffer): { labels: string[]; endsAt: number } | null 
       return null;
     at += 1;
     if (length === 0) return { labels, endsAt: at };
-    labels.push(message.toString('latin1', at, at + length).toLowerCase());
+    labels.push(inLowerCase(message.subarray(at, at + length)));
     at += length;
   }
 }

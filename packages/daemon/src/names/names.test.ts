@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { promises as dns } from 'node:dns';
@@ -13,8 +13,9 @@ import type { VmId, VmName } from '@banger/contract/names.ts';
 import { namesOf, SUBNETS } from '@banger/contract/privileged/places.ts';
 import { Task } from '../platform/task.ts';
 import { type NamedMachine, whoAsks } from './answer.ts';
+import { createForwarder } from './forward.ts';
 import { CODES, KINDS, nameBytes, readQuestion, writeAnswer } from './message.ts';
-import { createNames } from './names.ts';
+import { createNames, type NamesParts } from './names.ts';
 import { serveTcp } from './serve-tcp.ts';
 
 const task = Task.background();
@@ -97,6 +98,34 @@ test('what a machine asks about the rest of the world is asked of the servers of
   assert.deepEqual(await of('shy').resolve4('host.banger'), [address], 'in a subnet it is the gateway');
 });
 
+test('a server that writes everything in lower case is understood, and who asked has the question back to the byte', async (t) => {
+  const { address } = await serve(t, { servers: [await serveUpstream(t)] });
+  const message = question('Lower.eXample.org', KINDS.A);
+  const answer = await say(address, message, '127.61.0.18');
+  assert.deepEqual(answer.subarray(12, message.length), message.subarray(12));
+  assert.deepEqual([...answer.subarray(-4)], [192, 0, 2, 7]);
+});
+
+test('machines that have all wait that may leave one question to each of the others', async () => {
+  let asked = 0;
+  const readServers = () => {
+    asked += 1;
+    return new Promise<string[]>(() => {}); // a server that does not answer
+  };
+  const forwarder = createForwarder({ readServers, monotonicMs: () => 0, port: PORT });
+  const read = readQuestion(question('example.org', KINDS.A));
+  assert.ok(read.is === 'question');
+  const ask = (machine: number) => forwarder.ask(`10.213.64.${machine}`, read.question, 'udp');
+  for (let machine = 16; machine < 24; machine += 1) {
+    const many = Array.from({ length: 40 }, () => ask(machine));
+    assert.equal(await Promise.race(many), null);
+  }
+  assert.equal(asked, 256);
+  void ask(24);
+  assert.equal(asked, 257);
+  assert.equal(await ask(24), null);
+});
+
 test('a long answer comes in a stream', async (t) => {
   const { of } = await serve(t, { servers: [await serveUpstream(t)] });
   assert.equal((await of('shy').resolve4('many.example.org')).length, 100);
@@ -148,6 +177,31 @@ test('in a stream one question is asked after the other, however they come in', 
   socket.end(Buffer.concat([framed, framed]));
   const answers = Buffer.concat(await socket.toArray());
   assert.equal(answers.length, 3 * (2 + message.length + 16));
+});
+
+test('who has asked in a stream may close it, and has the answer', async (t) => {
+  const { address } = await serve(t, { servers: [await serveUpstream(t)] });
+  const message = question('many.example.org', KINDS.A);
+  const socket = connect({ host: address, port: PORT, localAddress: '127.61.0.18', allowHalfOpen: true });
+  socket.end(Buffer.concat([Buffer.from([0, message.length]), message]));
+  assert.equal(Buffer.concat(await socket.toArray()).length, 2 + message.length + 100 * 16);
+});
+
+test('the host asks so often, whatever of its addresses it asks from', async (t) => {
+  const { address } = await serve(t, {
+    rates: { host: { burst: 3, perSecond: 0 }, machine: { burst: 9, perSecond: 0 } },
+  });
+  const message = question('web.vm', KINDS.A);
+  const answers: string[] = [];
+  for (const from of [1, 2, 3, 4, 5]) {
+    const socket = createSocket('udp4').on('message', () => answers.push(`host ${from}`));
+    t.after(() => socket.close());
+    socket.bind(0, `127.99.0.${from}`);
+    await once(socket, 'listening');
+    socket.send(message, PORT, address);
+    await say(address, message, '127.61.0.18'); // is answered after it
+  }
+  assert.deepEqual(answers, ['host 1', 'host 2', 'host 3']);
 });
 
 test('a stream that promises a long question, or asks too often, is closed', async (t) => {
@@ -235,18 +289,40 @@ test('where it cannot answer nobody is sent to it', async (t) => {
   assert.deepEqual(done, ['publish 0', 'withdraw']);
 });
 
+test('who may open no port below 1024 is known before anybody is sent there', () => {
+  const sockets = join(import.meta.dirname, 'sockets.ts');
+  const ask = `import(${JSON.stringify(sockets)}).then(async ({ mayOpen }) => console.log(await mayOpen(1), await mayOpen(${PORT})))`;
+  const unpowered = ['setpriv', '--bounding-set', '-net_bind_service', '--inh-caps', '-all'];
+  const argv = [...(process.getuid?.() === 0 ? unpowered : []), process.execPath, '-e', ask];
+  assert.equal(execFileSync(String(argv[0]), argv.slice(1), { encoding: 'utf8' }), 'false true\n');
+});
+
+test('sockets that are none leave a daemon without names, and not without the rest', async (t) => {
+  const said: string[] = [];
+  await create(t, { handed: [1_000_000], said }).begin(null);
+  assert.deepEqual(said, ['the sockets that systemd opened for names cannot be used']);
+});
+
 /** As the daemon has it, at an address of its own on the loopback. */
-async function serve(t: TestContext, { servers = [] as string[] } = {}) {
+async function serve(t: TestContext, { servers = [] as string[], ...parts }: Created & { servers?: string[] } = {}) {
   const address = anyAddress();
-  await create(t, { address, resolversPath: await resolversOf(t, servers) }).publish(task, 0);
+  await create(t, { ...parts, address, resolversPath: await resolversOf(t, servers) }).publish(task, 0);
   const of = (name: string) => resolver(address, machines.byNameOrId(name)?.address);
   return { address, host: resolver(address), of };
 }
 
-function create(t: TestContext, { address = '', resolversPath = '/dev/null', done = [] as string[] }) {
+type Created = Partial<Pick<NamesParts, 'handed' | 'resolversPath' | 'rates'>> & {
+  address?: string;
+  done?: string[];
+  said?: string[];
+};
+
+function create(t: TestContext, { address = '', done = [], said = [], ...parts }: Created) {
   const names = createNames({
-    ...{ machines, handed: [], resolversPath, port: PORT, monotonicMs: () => 0 },
-    log: { info: () => {}, warn: () => {} },
+    ...{ machines, handed: [], resolversPath: '/dev/null', port: PORT, monotonicMs: () => 0 },
+    ...parts,
+    log: { info: () => {}, warn: (text) => void said.push(text) },
+    subnetsInUse: () => [],
     look: () => '',
     helper: {
       publish: async (_task, subnet) => {
@@ -285,10 +361,11 @@ function upstreamAnswer(message: Buffer, by: 'udp' | 'tcp'): Buffer {
   assert.ok(read.is === 'question');
   const [first = ''] = read.question.labels;
   const found = { name: 'asked', kind: KINDS.A, ttlSeconds: 60, data: Buffer.from([192, 0, 2, 7]) } as const;
-  const count = { example: 1, many: by === 'tcp' ? 100 : 0 }[first] ?? 0;
+  const count = { example: 1, lower: 1, many: by === 'tcp' ? 100 : 0 }[first] ?? 0;
   const code = { none: CODES.noName, failing: CODES.failure }[first] ?? CODES.none;
   const answers = Array.from({ length: count }, () => found);
   const answer = writeAnswer(read.question, { code, hasRecursion: true, answers });
+  if (first === 'lower') answer.write(message.toString('latin1', 12, read.question.endsAt).toLowerCase(), 12, 'latin1');
   if (first === 'many' && by === 'udp') answer[2] = (answer[2] as number) | 0x02; // there is more
   return answer;
 }
@@ -308,9 +385,10 @@ function resolver(address: string, from?: string): dns.Resolver {
   return asking;
 }
 
-async function say(address: string, message: Buffer): Promise<Buffer> {
+async function say(address: string, message: Buffer, from = '127.0.0.1'): Promise<Buffer> {
   const socket = createSocket('udp4');
   try {
+    socket.bind(0, from);
     const answered = once(socket, 'message');
     socket.send(message, PORT, address);
     return (await answered)[0] as Buffer;

@@ -15,15 +15,15 @@ import { createPublishing, type PublishingParts } from './publish.ts';
 import { createRateLimits } from './rate-limit.ts';
 import { serveTcp } from './serve-tcp.ts';
 import { serveUdp } from './serve-udp.ts';
-import { closeSockets, type NameSocket, openHanded, openOwn } from './sockets.ts';
+import { closeSockets, mayOpen, type NameSocket, openHanded, openOwn } from './sockets.ts';
 
 const PORT = 53;
 /** Questions of all programs of the host, and of one machine */
 const RATES = { host: { burst: 4000, perSecond: 2000 }, machine: { burst: 400, perSecond: 200 } };
-/** Connections likewise */
+/** Connections likewise. Beyond those of all machines each has one, so that others never keep it from all. */
 const CONNECTIONS = { host: 64, machine: 8, machines: 64 };
 
-export type NamesParts = Omit<PublishingParts, 'lookMs'> & {
+export type NamesParts = Omit<PublishingParts, 'lookMs' | 'expectPort' | 'serve'> & {
   machines: Machines & { noteReach(task: Task): Promise<void> };
   /** Sockets that systemd opened for this daemon */
   handed: readonly number[];
@@ -31,34 +31,48 @@ export type NamesParts = Omit<PublishingParts, 'lookMs'> & {
   resolversPath: string;
   /** Here and of the host's servers: 53, except in a test */
   port?: number;
+  /** Likewise */
+  rates?: typeof RATES;
 };
 
 export function createNames(parts: NamesParts) {
-  const { machines, handed, resolversPath, monotonicMs, port = PORT } = parts;
+  const { machines, handed, helper, resolversPath, log, monotonicMs, port = PORT, rates = RATES } = parts;
   const limits = createRateLimits(monotonicMs);
   const forwarder = createForwarder({ readServers: () => readHostServers(resolversPath), monotonicMs, port });
   const connections = { host: 0, machines: 0, ofEach: new Map<string, number>() };
   const ends: (() => void)[] = [];
   /** By the address that they are bound to */
   const served = new Map<string, NameSocket[]>();
-  const publishing = createPublishing(parts);
+  const publishing = createPublishing({
+    ...parts,
+    ...{ expectPort, serve: serveAt },
+    helper: {
+      publish: async (task, subnet) => {
+        await machines.noteReach(task);
+        return helper.publish(task, subnet);
+      },
+      withdraw: helper.withdraw,
+    },
+  });
   return { begin, publish, close };
 
-  /** Answers at the sockets that were handed over. */
-  async function begin(): Promise<void> {
-    serve(await openHanded(handed));
+  /** Answers at the sockets that were handed over. Names are asked here again soon: of machines that run, and of this subnet. */
+  async function begin(subnet: number | null): Promise<void> {
+    try {
+      serve(await openHanded(handed));
+    } catch (fault) {
+      log.warn('the sockets that systemd opened for names cannot be used', fault);
+    }
+    void publishing.keep(subnet);
   }
 
   /**
    * Has the host ask here for names of machines, at the address that this subnet has for it, which is the one at which its machines
-   * ask as well (`namesOf`). From then on it is kept so, whoever else starts anew. Another subnet takes its place. Safe to
-   * repeat, and to be repeated when what a machine may reach has changed. Throws HELPER_MISSING, HELPER_REFUSED or
-   * NAMES_UNSERVED; nobody is sent here then.
+   * ask as well (`namesOf`). From then on it is kept so, whoever else starts anew. Safe to repeat, and to be repeated when what
+   * a machine may reach has changed. Throws HELPER_MISSING, HELPER_REFUSED or NAMES_UNSERVED; nobody is sent here by it then.
    */
   async function publish(task: Task, subnet: number): Promise<void> {
-    await publishing.begin(task, subnet, async (address) => {
-      if (!served.has(address)) serve(await openOwn(address, port).catch((fault) => Promise.reject(unserved(fault))));
-    });
+    await publishing.begin(task, subnet);
     await machines.noteReach(task);
   }
 
@@ -66,6 +80,20 @@ export function createNames(parts: NamesParts) {
     publishing.end();
     for (const end of ends) end();
     closeSockets([...served.values()].flat());
+  }
+
+  async function expectPort(address: string): Promise<void> {
+    if (served.has(address)) return;
+    try {
+      serve(await openOwn(address, port));
+    } catch (fault) {
+      const isThere = (fault as NodeJS.ErrnoException).code !== 'EADDRNOTAVAIL';
+      if (isThere || !(await mayOpen(port))) throw unserved(fault);
+    }
+  }
+
+  async function serveAt(address: string): Promise<void> {
+    if (!served.has(address)) serve(await openOwn(address, port).catch((fault) => Promise.reject(unserved(fault))));
   }
 
   function serve(sockets: readonly NameSocket[]): void {
@@ -78,7 +106,9 @@ export function createNames(parts: NamesParts) {
 
   function answer({ message, from, at, by }: Asked): Said {
     const asker = whoAsks(from, at, machines);
-    if (!asker || !limits.take(from, asker === 'host' ? RATES.host : RATES.machine)) return null;
+    if (asker === null) return null;
+    const isHeard = asker === 'host' ? limits.take(asker, rates.host) : limits.take(from, rates.machine);
+    if (!isHeard) return null;
     const read = readQuestion(message);
     if (read.is !== 'question') return read.is === 'refused' ? read.reply : null;
     const decided = decide(read.question, asker, placeAt(at), machines);
@@ -90,7 +120,8 @@ export function createNames(parts: NamesParts) {
     if (!asker) return null;
     const kind = asker === 'host' ? 'host' : 'machines';
     const own = connections.ofEach.get(from) ?? 0;
-    if (connections[kind] >= CONNECTIONS[kind] || (kind === 'machines' && own >= CONNECTIONS.machine)) return null;
+    const isFull = connections[kind] >= CONNECTIONS[kind];
+    if (kind === 'host' ? isFull : own >= CONNECTIONS.machine || (own > 0 && isFull)) return null;
     connections[kind] += 1;
     connections.ofEach.set(from, own + 1);
     return {
@@ -112,7 +143,7 @@ function placeAt(ownAddress: string) {
 function unserved(cause: unknown): BangerError {
   return new BangerError('NAMES_UNSERVED', {
     message: `Nobody may be sent here for names, since this daemon cannot answer: ${(cause as Error).message}.`,
-    hint: 'Port 53 is opened by systemd for the daemon that it starts: "sudo systemctl restart bangerd".',
+    hint: 'systemd opens port 53 for the daemon that it starts: "sudo banger system restart" has that one take over.',
     cause,
   });
 }

@@ -9,23 +9,55 @@ const LOOK_MS = 10_000;
 
 test('the host is told once, however many machines start', async (t) => {
   const { publishing, asked } = host(t);
-  await publishing.begin(task, 0, async () => {});
-  await publishing.begin(task, 0, async () => {});
+  await publishing.begin(task, 0);
+  await publishing.begin(task, 0);
   assert.deepEqual(asked, [0]);
 });
 
-test('another subnet takes the place of the one before', async (t) => {
-  const { publishing, asked } = host(t);
-  const served: string[] = [];
-  const serve = async (address: string) => void served.push(address);
-  for (const subnet of [0, 3, 0]) await publishing.begin(task, subnet, serve);
-  assert.deepEqual(asked, [0, 3, 0]);
-  assert.deepEqual(served, [0, 3, 0].map(namesOf));
+test('it answers in each subnet that the host is told of', async (t) => {
+  const { publishing, asked, served } = host(t);
+  for (const subnet of [0, 3, 0]) await publishing.begin(task, subnet);
+  assert.deepEqual(asked, [0, 3]);
+  assert.deepEqual(served, [0, 3].map(namesOf));
+});
+
+test('a daemon that comes up has the host told of the subnet of the latest machine, and of those that machines run in', async (t) => {
+  const { publishing, asked, has } = host(t);
+  has.inUse = [5, 2];
+  await publishing.keep(2);
+  assert.deepEqual(asked, [5, 2]);
+});
+
+test('a host that refuses when the daemon comes up is asked again, and complained of once', async (t) => {
+  const { publishing, asked, has, said, passMs } = host(t);
+  has.refuses = true;
+  await publishing.keep(4);
+  await passMs(130_000);
+  has.refuses = false;
+  await passMs(130_000);
+  assert.deepEqual(asked, [4, 4, 4, 4]);
+  assert.deepEqual(said, ['the host does not ask here for names of machines']);
+});
+
+test('a subnet in which no machine runs any more is left alone', async (t) => {
+  const { publishing, asked, has, passMs } = host(t);
+  await publishing.begin(task, 0);
+  await publishing.begin(task, 3);
+  has.seen = 'another resolver';
+  await passMs(LOOK_MS);
+  assert.deepEqual(asked, [0, 3, 3]);
+});
+
+test('where nobody here could answer the host is not even asked', async (t) => {
+  const { publishing, asked, has, said } = host(t);
+  has.noPort = true;
+  await assert.rejects(publishing.begin(task, 0), /no port/);
+  assert.deepEqual([asked, said], [[], []]);
 });
 
 test('after the resolver started anew, or the device went, the host is told again', async (t) => {
   const { publishing, asked, has, passMs } = host(t);
-  await publishing.begin(task, 2, async () => {});
+  await publishing.begin(task, 2);
   for (const seen of ['another resolver', 'no device']) {
     has.seen = seen;
     await passMs(LOOK_MS);
@@ -36,7 +68,7 @@ test('after the resolver started anew, or the device went, the host is told agai
 
 test('a host that refuses is asked again a minute later, and told in the log', async (t) => {
   const { publishing, asked, has, said, passMs } = host(t);
-  await publishing.begin(task, 0, async () => {});
+  await publishing.begin(task, 0);
   has.seen = 'no device';
   has.refuses = true;
   await passMs(50_000);
@@ -49,13 +81,10 @@ test('a host that refuses is asked again a minute later, and told in the log', a
 test('a subnet that is refused is not kept, and neither is one where nobody answers', async (t) => {
   const { publishing, asked, has, said, passMs } = host(t);
   has.refuses = true;
-  await assert.rejects(
-    publishing.begin(task, 0, async () => {}),
-    /claimed/,
-  );
+  await assert.rejects(publishing.begin(task, 0), /claimed/);
   has.refuses = false;
-  const unserved = () => Promise.reject(new Error('no port'));
-  await assert.rejects(publishing.begin(task, 0, unserved), /no port/);
+  has.takesPort = true;
+  await assert.rejects(publishing.begin(task, 0), /port taken/);
   assert.deepEqual(said, ['withdrawn']);
   has.seen = 'something else';
   await passMs(LOOK_MS);
@@ -65,8 +94,9 @@ test('a subnet that is refused is not kept, and neither is one where nobody answ
 function host(t: TestContext) {
   t.mock.timers.enable({ apis: ['setInterval'] });
   let nowMs = 0;
-  const has = { seen: 'a resolver', refuses: false };
+  const has = { seen: 'a resolver', refuses: false, noPort: false, takesPort: false, inUse: [] as number[] };
   const said: string[] = [];
+  const served: string[] = [];
   const asked: number[] = [];
   const publishing = createPublishing({
     helper: {
@@ -76,6 +106,14 @@ function host(t: TestContext) {
         return { address: namesOf(subnet), resolver: 'resolved' };
       },
       withdraw: async () => said.push('withdrawn'),
+    },
+    subnetsInUse: () => has.inUse,
+    expectPort: async () => {
+      if (has.noPort) throw new Error('no port');
+    },
+    serve: async (address) => {
+      if (has.takesPort) throw new Error('port taken meanwhile');
+      served.push(address);
     },
     log: { info: () => {}, warn: (text) => void said.push(text) },
     monotonicMs: () => nowMs,
@@ -91,5 +129,5 @@ function host(t: TestContext) {
       await new Promise((resolve) => setImmediate(resolve));
     }
   };
-  return { publishing, asked, has, said, passMs };
+  return { publishing, asked, served, has, said, passMs };
 }

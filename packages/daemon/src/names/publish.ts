@@ -20,6 +20,12 @@ export type NamesHelper = {
 
 export type PublishingParts = {
   helper: NamesHelper;
+  /** Those that running machines are in, which ask for names there */
+  subnetsInUse: () => number[];
+  /** Throws where nobody here could answer at the address, whether or not it is there yet. */
+  expectPort: (address: string) => Promise<void>;
+  /** Answers at the address, which is there. Throws when it cannot. */
+  serve: (address: string) => Promise<void>;
   log: Log;
   monotonicMs: () => number;
   /** What a host has that asks at this address, in words that change when it does */
@@ -27,27 +33,29 @@ export type PublishingParts = {
   lookMs?: number;
 };
 
-export function createPublishing({ helper, log, monotonicMs, look = lookAtHost, lookMs = LOOK_MS }: PublishingParts) {
+export function createPublishing(parts: PublishingParts) {
+  const { helper, subnetsInUse, expectPort, serve, log, monotonicMs, look = lookAtHost, lookMs = LOOK_MS } = parts;
   const ending = new AbortController();
-  let wanted: { subnet: number; seen: string } | null = null;
+  /** What the host had once it was told of a subnet */
+  const seenOf = new Map<number, string>();
+  let latest: number | null = null;
   let restsUntilMs = 0;
+  let complaint = '';
   let isAsking = false;
   const timer = setInterval(() => void repeatWhenNeeded(), lookMs);
   timer.unref();
-  return { begin, end };
+  return { begin, keep, end };
 
-  /** `serve` answers at the address once it is there; when it cannot, nobody is sent there. */
-  async function begin(task: Task, subnet: number, serve: (address: string) => Promise<void>): Promise<void> {
-    if (wanted?.subnet === subnet && isAsItWas(wanted)) return;
-    wanted = null;
-    const { address } = await helper.publish(task, subnet);
-    try {
-      await serve(address);
-    } catch (fault) {
-      await helper.withdraw(Task.background());
-      throw fault;
-    }
-    wanted = { subnet, seen: look(address) };
+  /** Throws what `expectPort`, `serve` and the helper do; nobody is sent here by it then. */
+  async function begin(task: Task, subnet: number): Promise<void> {
+    if (!isAsItWas(subnet)) await publish(task, subnet);
+    latest = subnet;
+  }
+
+  /** The same for this one and those in use, from now on and as often as it takes. */
+  async function keep(subnet: number | null): Promise<void> {
+    latest = subnet;
+    await repeatWhenNeeded();
   }
 
   function end(): void {
@@ -55,24 +63,47 @@ export function createPublishing({ helper, log, monotonicMs, look = lookAtHost, 
     ending.abort();
   }
 
-  async function repeatWhenNeeded(): Promise<void> {
-    if (!wanted || isAsking || isAsItWas(wanted) || monotonicMs() < restsUntilMs) return;
-    isAsking = true;
-    const { subnet } = wanted;
+  async function publish(task: Task, subnet: number): Promise<void> {
+    seenOf.delete(subnet);
+    await expectPort(namesOf(subnet));
+    const { address } = await helper.publish(task, subnet);
     try {
-      const { address } = await helper.publish(Task.background().withSignal(ending.signal), subnet);
-      if (wanted?.subnet === subnet) wanted = { subnet, seen: look(address) };
-      log.info('the host asks here again for names of machines');
+      await serve(address);
     } catch (fault) {
-      restsUntilMs = monotonicMs() + RETRY_MS;
-      log.warn('the host does not ask here for names of machines', fault);
-    } finally {
-      isAsking = false;
+      await helper.withdraw(Task.background());
+      throw fault;
+    }
+    seenOf.set(subnet, look(address));
+  }
+
+  async function repeatWhenNeeded(): Promise<void> {
+    if (isAsking || monotonicMs() < restsUntilMs) return;
+    const needed = new Set([...subnetsInUse(), ...(latest === null ? [] : [latest])]);
+    const lost = [...needed].filter((subnet) => !isAsItWas(subnet));
+    if (lost.length === 0) return;
+    isAsking = true;
+    const faults: unknown[] = [];
+    for (const subnet of lost) {
+      await publish(Task.background().withSignal(ending.signal), subnet).catch((fault) => faults.push(fault));
+    }
+    isAsking = false;
+    if (faults.length > 0) rest(faults[0]);
+    else {
+      complaint = '';
+      log.info('the host asks here for names of machines');
     }
   }
 
-  function isAsItWas({ subnet, seen }: { subnet: number; seen: string }): boolean {
-    return seen === look(namesOf(subnet));
+  /** The same complaint is told once, however often it comes. */
+  function rest(fault: unknown): void {
+    restsUntilMs = monotonicMs() + RETRY_MS;
+    if (ending.signal.aborted || complaint === String(fault)) return;
+    complaint = String(fault);
+    log.warn('the host does not ask here for names of machines', fault);
+  }
+
+  function isAsItWas(subnet: number): boolean {
+    return seenOf.get(subnet) === look(namesOf(subnet));
   }
 }
 

@@ -1,5 +1,6 @@
 /** Questions that come in a stream, each after its length. One connection asks one thing after the other. */
 import type { Server, Socket } from 'node:net';
+import { finished } from 'node:stream/promises';
 import type { Asked, Said } from './asked.ts';
 import { MAX_QUESTION_BYTES } from './serve-udp.ts';
 
@@ -16,7 +17,7 @@ type TcpParts = {
   limitMs?: number;
 };
 
-/** Returns what ends all connections. */
+/** Returns what ends all connections. `server` leaves its own side open when the other one is closed. */
 export function serveTcp(server: Server, { answer, enter, limitMs = QUESTION_LIMIT_MS }: TcpParts): () => void {
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => void serve(socket));
@@ -51,13 +52,14 @@ export function serveTcp(server: Server, { answer, enter, limitMs = QUESTION_LIM
       timer.refresh();
     }
     socket.end();
+    await finished(socket, { readable: false }); // all of it is taken, within the limit
   }
 }
 
 /** Ends with the stream, and with a message that is longer than any question. */
 async function* messages(socket: Socket): AsyncGenerator<Buffer> {
   let read = Buffer.alloc(0);
-  for await (const piece of socket as AsyncIterable<Buffer>) {
+  for await (const piece of socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     read = Buffer.concat([read, piece]);
     while (read.length >= 2) {
       const length = read.readUInt16BE();

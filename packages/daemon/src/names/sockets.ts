@@ -8,6 +8,8 @@ import { createServer, type Server } from 'node:net';
 
 /** Of connections that wait to be taken */
 const BACKLOG = 64;
+/** Of the loopback's sixteen million, one at which nobody listens */
+const UNUSED_ADDRESS = '127.98.103.114';
 
 export type NameSocket =
   | { by: 'udp'; socket: Socket; address: string }
@@ -27,6 +29,16 @@ export async function openOwn(address: string, port: number): Promise<NameSocket
   } catch (fault) {
     socket.close();
     throw fault;
+  }
+}
+
+/** Whether this process may open such a port at all, at an address that is there. */
+export async function mayOpen(port: number): Promise<boolean> {
+  try {
+    closeSockets(await openOwn(UNUSED_ADDRESS, port));
+    return true;
+  } catch (fault) {
+    return (fault as NodeJS.ErrnoException).code !== 'EACCES';
   }
 }
 
@@ -58,7 +70,7 @@ async function bindUdp(place: { fd: number } | { address: string; port: number }
 }
 
 async function asTcp(place: { fd: number } | { host: string; port: number }): Promise<NameSocket> {
-  const server = createServer();
+  const server = createServer({ allowHalfOpen: true }); // who has asked all may close, and waits for the answer
   server.listen({ ...place, backlog: BACKLOG });
   await once(server, 'listening');
   const at = server.address();

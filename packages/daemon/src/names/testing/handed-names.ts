@@ -15,9 +15,10 @@ const names = createNames({
   resolversPath: '/dev/null',
   monotonicMs: () => performance.now(),
   log: { info: () => {}, warn: () => {} },
+  subnetsInUse: () => [],
   helper: { publish: () => Promise.reject(new Error('nobody asks')), withdraw: async () => {} },
 });
-await names.begin();
+await names.begin(null);
 process.stdout.write('serves\n');
 await once(process.stdin.resume(), 'end');
 names.close();
