@@ -95,6 +95,12 @@ impl Network {
         let mask = u32::MAX.checked_shl(32 - shared).unwrap_or(0);
         (u32::from(self.address) ^ u32::from(other.address)) & mask == 0
     }
+
+    /// Those of 24 bits in it, by their first addresses.
+    pub fn of_24_bits(self) -> impl Iterator<Item = Ipv4Addr> {
+        let first = u32::from(self.address);
+        (0..1_u32 << 24_u8.saturating_sub(self.bits)).map(move |number| Ipv4Addr::from(first + (number << 8)))
+    }
 }
 
 impl std::fmt::Display for Network {
@@ -129,6 +135,13 @@ mod tests {
         for (address, bits) in [([10, 213, 80, 0], 20), ([10, 213, 63, 255], 32), ([192, 0, 0, 0], 2)] {
             assert!(!subnet.overlaps(network(address, bits)), "{address:?}");
         }
+    }
+
+    #[test]
+    fn a_subnet_is_sixteen_of_24_bits() {
+        let first = Subnet::try_from(0).unwrap().network();
+        let parts: Vec<Ipv4Addr> = first.of_24_bits().collect();
+        assert_eq!((parts.len(), parts[0], parts[15]), (16, [10, 213, 64, 0].into(), [10, 213, 79, 0].into()));
     }
 
     fn network(address: [u8; 4], bits: u8) -> Network {

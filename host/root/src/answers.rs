@@ -32,7 +32,8 @@ pub struct Listed {
     pub has_policy: bool,
     /// Tables of others in which machines are let through
     pub accepted_in: Vec<String>,
-    pub names: Option<Ipv4Addr>,
+    /// The addresses at which names are asked
+    pub names: Vec<Ipv4Addr>,
     pub subnets: Vec<ListedSubnet>,
 }
 

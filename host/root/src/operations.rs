@@ -25,8 +25,8 @@ pub enum Operation {
     /// Undoes it; refused while there is a tap.
     WithdrawPolicy {},
 
-    /// Makes an address at which the daemon may answer for names, and has the host ask there for those that end in `vm`.
-    /// Touches `bgr-names`, and what systemd-resolved knows of it.
+    /// Makes an address at which the daemon may answer for names, and has the host ask there for those that end in `vm`, and
+    /// whose an address of the subnet is. Touches `bgr-names`, and what systemd-resolved knows of it.
     PublishNames { subnet: Subnet },
     /// Undoes it.
     WithdrawNames {},
@@ -60,7 +60,8 @@ impl Helper {
             Operation::ApplyPolicy {} => done(self.firewall.assert(&self.taps.machines()?)),
             Operation::WithdrawPolicy {} => done(self.firewall.withdraw(&self.taps.machines()?)),
             Operation::PublishNames { subnet } => {
-                let resolver = names::publish(self.taps.kernel(), *subnet)?;
+                let used = self.taps.machines()?.iter().map(|machine| machine.subnet).collect();
+                let resolver = names::publish(self.taps.kernel(), *subnet, &used)?;
                 Ok(Done::NamesPublished { address: subnet.names(), resolver })
             }
             Operation::WithdrawNames {} => done(names::withdraw(self.taps.kernel())),
@@ -86,7 +87,7 @@ impl Helper {
             taps: self.taps.list()?,
             has_policy,
             accepted_in,
-            names: names.map(Subnet::names),
+            names: names.into_iter().map(Subnet::names).collect(),
             subnets: routes::claims(self.taps.kernel())?,
         })
     }

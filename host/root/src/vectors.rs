@@ -77,7 +77,7 @@ fn what_is_answered_is_what_the_daemon_reads() {
                 taps: vec![tap(&vm, Some(address), vec![Reach::Host], true), tap(&other, None, vec![], false)],
                 has_policy: true,
                 accepted_in: vec!["ip filter".to_owned()],
-                names: Some(subnet.names()),
+                names: vec![subnet.names()],
                 subnets: vec![claim(0, Some("10.0.0.0/8 dev tun0")), claim(5, None)],
             }),
         ),

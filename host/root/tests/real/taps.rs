@@ -143,9 +143,23 @@ fn names_are_published_and_withdrawn_where_the_kernel_can() {
             assert_eq!(helper.done(&publish)["address"], "10.241.32.2");
         }
         assert!(describe(&corner).contains("inet 10.241.32.2/32 scope global bgr-names"));
-        assert_eq!(helper.done(&verb("list"))["names"], "10.241.32.2");
-        helper.done(&json!({ "do": "publish-names", "subnet": 0 }));
-        assert_eq!(helper.done(&verb("list"))["names"], "10.213.64.2");
+        let names = || helper.done(&verb("list"))["names"].clone();
+        assert_eq!(names(), json!(["10.241.32.2"]));
+        let first = json!({ "do": "publish-names", "subnet": 0 });
+        helper.done(&first);
+        assert_eq!(names(), json!(["10.213.64.2"]), "in its place");
+        helper.done(&attach(VM, 16, &[]));
+        helper.done(&publish);
+        assert_eq!(names(), json!(["10.213.64.2", "10.241.32.2"]), "a machine asks at the first one");
+        corner.ip("link add vpn type veth peer name other
+            link set vpn up
+            route add 10.0.0.0/8 dev vpn");
+        helper.done(&first);
+        assert_eq!(helper.refused(&json!({ "do": "publish-names", "subnet": 1 })), "SUBNET_CLAIMED");
+        assert_eq!(names(), json!(["10.213.64.2", "10.241.32.2"]), "what is refused leaves what there was");
+        helper.done(&json!({ "do": "detach", "vm": VM }));
+        helper.done(&verb("withdraw-policy"));
+        corner.ip("link del vpn");
     } else {
         assert_eq!(helper.refused(&publish), "MISSING");
     }

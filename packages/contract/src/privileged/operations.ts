@@ -44,18 +44,18 @@ export const OPERATIONS = {
   /** Refused as IN_USE while there is a tap. */
   'withdraw-policy': { input: nothing, answer: nothing },
 
-  /** The dummy device `bgr-names`, and what systemd-resolved knows of it */
+  /** The dummy device `bgr-names`, and what systemd-resolved knows of it. The addresses of subnets that machines are in stay. */
   'publish-names': { input: z.strictObject({ subnet }), answer: z.object({ address, resolver }) },
   'withdraw-names': { input: nothing, answer: nothing },
 
-  /** Nothing; `claimedBy` is the route of the host that keeps machines out of a subnet. */
+  /** Nothing; `names` is where they are asked, `claimedBy` the route of the host that keeps machines out of a subnet. */
   list: {
     input: nothing,
     answer: z.object({
       taps: z.array(z.object({ vm, address: address.nullable(), reach, isHeld: z.boolean() })),
       hasPolicy: z.boolean(),
       acceptedIn: z.array(z.string()),
-      names: address.nullable(),
+      names: z.array(address),
       subnets: z.array(z.object({ subnet, claimedBy: z.string().nullable() })),
     }),
   },

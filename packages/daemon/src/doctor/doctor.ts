@@ -55,7 +55,7 @@ export async function* examineHost({ settings, readHost }: DoctorParts): AsyncGe
     ['walls', checkWalls],
     ['network', () => checkNetwork(settings)],
     ['addresses', () => checkAddresses(settings.rootSocket, state)],
-    ['names', () => checkNames(settings)],
+    ['names', () => checkNames(settings, state)],
     ['storage', () => checkStorage(paths)],
     ['state', () => [state.check]],
     ['images', () => checkCatalogs({ settings, state })],

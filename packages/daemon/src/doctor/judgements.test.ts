@@ -10,7 +10,7 @@ import { checkDefaults } from './config-checks.ts';
 import { findDriver, judgeDriver } from './driver-check.ts';
 import { type Firecracker, judgeFirecracker } from './firecracker-check.ts';
 import { judgeKvm } from './kvm-check.ts';
-import { judgeNames } from './names-check.ts';
+import { judgeNames, judgeUnpublished } from './names-check.ts';
 import { findUrls } from './outside.ts';
 import { judgeReflink, judgeSpace } from './storage-checks.ts';
 import { judgeBounds, judgeWalls } from './wall-check.ts';
@@ -57,17 +57,35 @@ test('bounds that a user could have are told with what brings them', () => {
 });
 
 test('names that nobody is asked for are told with what helps on this host', () => {
-  const at = '10.213.64.2';
-  const seen = { isAnswered: true, resolvesTo: null, asks: 'resolved' } as const;
-  assert.equal(judgeNames(at, { ...seen, resolvesTo: at }).status, 'pass');
-  assert.match(judgeNames(at, { ...seen, resolvesTo: '192.0.2.1' }).text, /somebody else/);
-  const fixes = (['resolved', 'resolved-unused', 'network-manager', 'others'] as const).map((asks) => {
-    const { status, fix } = judgeNames(at, { ...seen, asks });
-    assert.equal(status, 'warn');
-    return fix?.match(/restart bangerd$|stub-resolv|dnsmasq\.d|apt-get install/)?.[0];
-  });
-  assert.deepEqual(fixes, ['restart bangerd', 'stub-resolv', 'dnsmasq.d', 'apt-get install']);
-  assert.match(judgeNames(at, { ...seen, isAnswered: false }).fix ?? '', /names\.socket/);
+  const at = ['10.147.112.2', '10.213.64.2'];
+  const fixes = {
+    resolved: /^sudo banger system restart$/,
+    'resolved-unused': /stub-resolv/,
+    'network-manager-dnsmasq': /server=\/vm\/10\.213\.64\.2 .*dns-full$/,
+    'network-manager': /systemd-resolved .*reload NetworkManager$/,
+    others: /systemd-resolved$/,
+  } as const;
+  for (const asks of Object.keys(fixes) as (keyof typeof fixes)[]) {
+    const seen = { silent: [], resolvesTo: null, asks };
+    assert.deepEqual(judgeNames(at, { ...seen, resolvesTo: '10.213.64.2' }).status, 'pass', asks);
+    for (const resolvesTo of [null, '192.0.2.1']) {
+      const { status, text, fix } = judgeNames(at, { ...seen, resolvesTo });
+      assert.equal(status, 'warn', asks);
+      assert.match(fix ?? '', fixes[asks]);
+      assert.equal(text.includes('somebody else says 192.0.2.1'), resolvesTo !== null);
+    }
+    const silent = judgeNames(at, { ...seen, resolvesTo: '10.213.64.2', silent: ['10.147.112.2'] });
+    assert.deepEqual(
+      [silent.status, silent.fix],
+      ['warn', 'sudo banger system restart'],
+      'those who ask there get nothing',
+    );
+  }
+});
+
+test('names begin with the first machine, and are missing only once there is one', () => {
+  assert.equal(judgeUnpublished(false).status, 'pass');
+  assert.deepEqual([judgeUnpublished(true).status, judgeUnpublished(true).fix], ['warn', 'sudo banger system restart']);
 });
 
 test('too little space fails, little warns', () => {
