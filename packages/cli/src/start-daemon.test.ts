@@ -64,6 +64,18 @@ test('a daemon that another command has just started is waited for', async (t) =
   await startDaemon(parts);
 });
 
+test('one that is just ending is waited for, and one that lives elsewhere is told', async (t) => {
+  const running = say({ error: { code: 'DAEMON_ALREADY_RUNNING', message: 'It runs.' } });
+  const parts = daemonOf(t, `console.log(process.pid); ${running}`);
+  await assert.rejects(startDaemon({ ...parts, otherLimitMs: 100 }), { code: 'DAEMON_ALREADY_RUNNING' });
+  const log = join(parts.paths.state, 'daemon.log');
+  const untilThird = `readFileSync(${JSON.stringify(log)}, 'utf8').trim().split('\\n').length < 3`;
+  const ending = `import { readFileSync } from 'node:fs'; console.log(process.pid); if (${untilThird}) { ${running} } else { ${say({ ready: true })} }`;
+  writeFileSync(parts.daemonMain, `import { writeSync } from 'node:fs';\n${ending}`);
+  await startDaemon(parts);
+  assert.equal(readFileSync(log, 'utf8').trim().split('\n').length, 3);
+});
+
 test('nonsense instead of an answer is told as it is', async (t) => {
   await assert.rejects(startDaemon(daemonOf(t, `writeSync(3, 'what?\\n')`)), {
     code: 'DAEMON_UNREACHABLE',

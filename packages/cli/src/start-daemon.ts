@@ -16,8 +16,10 @@ import { type Program, spawnProgram } from './spawn-program.ts';
 
 /** Reconciling after a crash is part of starting, and may take a while */
 const START_LIMIT_MS = 120_000;
-/** How long another starter's daemon may take to listen */
-const OTHER_STARTER_LIMIT_MS = 10_000;
+/** How long another daemon may take to listen, or to end; that one undoes first what is under way */
+const OTHER_LIMIT_MS = 20_000;
+/** After it another start is tried; each pause is twice the one before */
+const FIRST_PAUSE_MS = 500;
 /** What one that does not come up takes to end, once it has said why */
 const END_LIMIT_MS = 60_000;
 const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants;
@@ -32,16 +34,29 @@ type StartParts = {
   socketPath: string;
   daemonMain?: string;
   limitMs?: number;
+  otherLimitMs?: number;
 };
 
 /** Throws what the daemon says against starting, what `spawnProgram` does, FOLDER_UNSAFE, FOLDER_UNUSABLE, and else DAEMON_UNREACHABLE. */
-export async function startDaemon({
+export async function startDaemon(parts: StartParts): Promise<void> {
+  const { socketPath, otherLimitMs = OTHER_LIMIT_MS } = parts;
+  const deadlineMs = Date.now() + otherLimitMs;
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs *= 2) {
+    const other = await startOnce(parts);
+    if (other === null) return;
+    // Another command started one at the same moment and won, and it listens soon; or one is just ending.
+    if (await listensBefore(socketPath, Math.min(Date.now() + pauseMs, deadlineMs))) return;
+    if (Date.now() >= deadlineMs) throw other;
+  }
+}
+
+/** Gives DAEMON_ALREADY_RUNNING when there is another, and throws the rest. */
+async function startOnce({
   paths,
   owner,
-  socketPath,
   daemonMain = daemonEntry('main'),
   limitMs = START_LIMIT_MS,
-}: StartParts): Promise<void> {
+}: StartParts): Promise<BangerError | null> {
   const logPath = `${paths.state}/daemon.log`;
   const umask = process.umask(0o077); // back before anything is made for the user
   let log: number;
@@ -62,12 +77,12 @@ export async function startDaemon({
     const said = readAnswer(answer);
     if (said.is === 'ready') {
       daemon.unref();
-      return;
+      return null;
     }
     // It has nothing more to do: whoever looks next is to find none.
     await Promise.race([ended, delay(END_LIMIT_MS, undefined, { ref: false })]);
     if (said.error.code !== 'DAEMON_ALREADY_RUNNING') throw BangerError.fromWire(said.error);
-    await waitForOther(socketPath, BangerError.fromWire(said.error));
+    return BangerError.fromWire(said.error);
   } finally {
     closeSync(log);
   }
@@ -165,14 +180,12 @@ function readAnswer(line: string): Said {
   });
 }
 
-/** Another command started a daemon at the same moment and won: it listens soon. */
-async function waitForOther(socketPath: string, lost: BangerError): Promise<void> {
-  const deadlineMs = Date.now() + OTHER_STARTER_LIMIT_MS;
-  while (Date.now() < deadlineMs) {
-    if (await isListening(socketPath)) return;
+async function listensBefore(socketPath: string, deadlineMs: number): Promise<boolean> {
+  do {
+    if (await isListening(socketPath)) return true;
     await delay(50);
-  }
-  throw lost;
+  } while (Date.now() < deadlineMs);
+  return false;
 }
 
 export function isListening(socketPath: string): Promise<boolean> {

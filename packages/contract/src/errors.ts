@@ -165,6 +165,7 @@ export const ERRORS = {
   // The daemon
   DAEMON_UNREACHABLE: { status: 503, exit: 69, meaning: 'The daemon does not run and could not be started.' },
   DAEMON_ALREADY_RUNNING: { status: 409, exit: 75, meaning: 'Another daemon holds the lock of this state folder.' },
+  DAEMON_ENDING: { status: 503, exit: 75, meaning: 'The daemon is about to end, and begins nothing more.' },
   STATE_TOO_NEW: { status: 500, exit: 78, meaning: 'The state was written by a newer version of banger.' },
   STATE_UNREADABLE: { status: 500, exit: 78, meaning: 'The state database cannot be read.' },
   OPERATION_NOT_FOUND: { status: 404, exit: 66, meaning: 'No operation has this id, or it ended too long ago.' },

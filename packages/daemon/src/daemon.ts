@@ -294,15 +294,15 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     ...sshHandlers({ vms, ssh }),
     ...systemHandlers({ operations, events, status, requestStop, configShown: () => showConfig(config, resolve) }),
   };
+  const stopping = new AbortController();
   const server = await listen({
-    app: createApp(handlers, log),
-    upgrade: createUpgrade({ vms, log }),
+    app: createApp({ handlers, log, ending: stopping.signal }),
+    upgrade: createUpgrade({ vms, log, ending: stopping.signal }),
     folder: paths.runtime,
     socketPath: settings.socketPath,
   });
   store.beginUpkeep();
   log.info(`listening on ${settings.socketPath}, version ${VERSION}, pid ${process.pid}`);
-  const stopping = new AbortController();
   return { stop, startMachines };
 
   function startMachines(): void {

@@ -1,11 +1,24 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createNetServer, type Server, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OperationEvent } from '@banger/contract/api/operations.ts';
-import { connect, planRequest } from './connect.ts';
-import { answerError, answerJson, begun, sampleVm, startFakeDaemon, writeEvent } from './testing/fake-daemon.ts';
+import { type Client, connect, planRequest } from './connect.ts';
+import {
+  answerError,
+  answerJson,
+  begun,
+  type FakeRoute,
+  sampleVm,
+  startFakeDaemon,
+  writeEvent,
+} from './testing/fake-daemon.ts';
+
+/** More than a socket takes before somebody reads it */
+const LARGE_BYTES = 2 ** 21;
 
 test('values go where the route has a place for them', () => {
   assert.deepEqual(planRequest('vmSet', { vm: 'a/b', cpus: 2 }), {
@@ -59,7 +72,7 @@ test('nobody on the socket is told by name, and a daemon that can be started is 
   const socketPath = `${daemon.socketPath}.none`;
   await assert.rejects(connect({ socketPath }).vmList(), {
     code: 'DAEMON_UNREACHABLE',
-    details: { socketPath, errno: 'ENOENT' },
+    details: { socketPath, errno: 'ENOENT', isUntaken: true },
   });
   let starts = 0;
   const startDaemon = async () => {
@@ -68,6 +81,62 @@ test('nobody on the socket is told by name, and a daemon that can be started is 
   };
   assert.deepEqual(await connect({ socketPath, startDaemon }).vmList(), { vms: [] });
   assert.equal(starts, 1);
+});
+
+for (const [how, { meet, answer, taken }] of Object.entries<Ending>({
+  'has not accepted': { meet: (server) => void server.close(), taken: [] },
+  'has read nothing': { meet: (server) => void server.once('connection', (socket) => socket.destroy()), taken: [] },
+  'has read half of it': { answer: (socket) => void socket.once('data', () => socket.destroy()), taken: [] },
+  'has read all of it': { answer: whenWhole((socket) => socket.destroy()), taken: ['POST'] },
+  'begins an answer': { answer: whenWhole((socket) => socket.end('HTTP/1.1 2')), taken: ['GET', 'exec', 'POST'] },
+})) {
+  test(`what a daemon that ends ${how} goes to the next one where nothing can have happened of it`, async (t) => {
+    await using next = await startFakeDaemon();
+    next.routes['GET /v1/vms'] = (_, response) => answerJson(response, { vms: [] });
+    next.routes['POST /v1/daemon/stop'] = (_, response) => answerJson(response, {});
+    const large = { text: 'x'.repeat(LARGE_BYTES) } as never;
+    const calls = {
+      GET: (client: Client) => client.vmList(),
+      exec: (client: Client) => client.vmExec({ vm: 'web' }).then((stream) => stream.close()),
+      POST: (client: Client) => client.daemonStop(large),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      const socketPath = `${next.socketPath}.${name}`;
+      const ending = createNetServer((socket) => answer?.(socket.on('error', () => {}))).listen(socketPath);
+      t.after(() => ending.close());
+      await once(ending, 'listening');
+      const startDaemon = async () => {
+        rmSync(socketPath, { force: true });
+        symlinkSync(next.socketPath, socketPath);
+      };
+      const calling = call(connect({ socketPath, startDaemon }));
+      meet?.(ending);
+      if (taken.includes(name)) await assert.rejects(calling, { code: 'DAEMON_UNREACHABLE' }, name);
+      else await calling;
+    }
+  });
+}
+
+test('a daemon that says that it ends is asked no more, and a tar that it has had a part of is not sent again', async () => {
+  await using ending = await startFakeDaemon();
+  await using next = await startFakeDaemon();
+  let socketPath = ending.socketPath;
+  const client = connect({
+    socketPath: () => socketPath,
+    startDaemon: async () => {
+      socketPath = next.socketPath;
+    },
+  });
+  const refuse: FakeRoute = (_, response) => answerError(response, 'DAEMON_ENDING', 'It ends.');
+  ending.routes['POST /v1/daemon/stop'] = refuse;
+  ending.routes['PUT /v1/vms/web/files'] = refuse;
+  next.routes['POST /v1/daemon/stop'] = (_, response) => answerJson(response, {});
+  const tar = (async function* () {
+    yield Buffer.alloc(1000);
+  })();
+  await assert.rejects(client.vmFilesPut({ vm: 'web', path: '/root', tar }), { code: 'DAEMON_ENDING' });
+  await client.daemonStop();
+  assert.deepEqual(next.requests, ['POST /v1/daemon/stop']);
 });
 
 test('an operation gives its events and its result', async () => {
@@ -206,3 +275,24 @@ test('a call can be given up', async () => {
   setImmediate(() => stopping.abort());
   await assert.rejects(call, { code: 'CANCELLED' });
 });
+
+type Ending = {
+  /** Right after the call */
+  meet?: (server: Server) => void;
+  answer?: (socket: Socket) => void;
+  /** The calls that are not made again */
+  taken: string[];
+};
+
+/** Once a whole request is there. */
+function whenWhole(then: (socket: Socket) => void): (socket: Socket) => void {
+  return (socket) => {
+    let text = '';
+    socket.on('data', (bytes) => {
+      text += bytes;
+      const [head = '', body = ''] = text.split('\r\n\r\n', 2);
+      const bodyBytes = Number(/content-length: (\d+)/.exec(head)?.[1] ?? 0);
+      if (text.includes('\r\n\r\n') && body.length === bodyBytes) then(socket);
+    });
+  };
+}

@@ -24,7 +24,7 @@ export type ConnectParts = {
   socketPath: string | (() => string);
   /** Called with what the daemon says its version is, at every answer */
   onDaemonVersion?: (version: string) => void;
-  /** Called when nobody listens on the socket; after it the call is made again, once */
+  /** Called when no daemon took the call, which nothing has happened of then; after it the call is made again, once */
   startDaemon?: () => Promise<void>;
 };
 
@@ -94,14 +94,20 @@ export function connect({ socketPath, onDaemonVersion, startDaemon }: ConnectPar
     };
   }
 
-  /** Sends, waits for the head of the answer, and throws what an answer that is not a success says. */
   async function callDaemon(request: HttpRequest): Promise<HttpAnswer> {
-    const send = () => requestHttp(typeof socketPath === 'string' ? socketPath : socketPath(), request);
-    const answer = await send().catch(async (error) => {
-      if (startDaemon === undefined || !isNobodyThere(error)) throw error;
+    try {
+      return await callOnce(request);
+    } catch (error) {
+      const isUsedUp = typeof request.body === 'object' && isEnding(error);
+      if (startDaemon === undefined || !isNobodyThere(error) || isUsedUp) throw error;
       await startDaemon();
-      return send();
-    });
+      return callOnce(request);
+    }
+  }
+
+  /** Sends, waits for the head of the answer, and throws what an answer that is not a success says. */
+  async function callOnce(request: HttpRequest): Promise<HttpAnswer> {
+    const answer = await requestHttp(typeof socketPath === 'string' ? socketPath : socketPath(), request);
     const version = answer.headers.get(VERSION_HEADER);
     if (version !== undefined) onDaemonVersion?.(version);
     const hasWorked = request.headers?.upgrade ? answer.status === 101 : answer.status >= 200 && answer.status < 300;
@@ -110,10 +116,17 @@ export function connect({ socketPath, onDaemonVersion, startDaemon }: ConnectPar
   }
 }
 
-/** There is no socket, or it was left behind by a daemon that is gone; nothing has been sent. */
+/**
+ * There is no socket, it was left behind by a daemon that is gone, or its daemon is just ending and did not take the call.
+ * Nothing has happened.
+ */
 export function isNobodyThere(error: unknown): boolean {
-  if (!(error instanceof BangerError) || error.code !== 'DAEMON_UNREACHABLE') return false;
-  return error.details?.errno === 'ENOENT' || error.details?.errno === 'ECONNREFUSED';
+  const isUnreachable = error instanceof BangerError && error.code === 'DAEMON_UNREACHABLE';
+  return (isUnreachable && error.details?.isUntaken === true) || isEnding(error);
+}
+
+function isEnding(error: unknown): boolean {
+  return error instanceof BangerError && error.code === 'DAEMON_ENDING';
 }
 
 /** Which of the input's values go in the path, the query and the body. */

@@ -47,8 +47,24 @@ export async function requestHttp(socketPath: string, request: HttpRequest): Pro
     return { ...head, body, close: () => socket.destroy(), socket, source };
   } catch (error) {
     socket.destroy();
-    throw request.signal?.aborted ? aborted(request.signal) : error;
+    if (request.signal?.aborted) throw aborted(request.signal);
+    throw !source.hasBegun && isUntaken(request, error) ? untaken(error) : error;
   }
+}
+
+/**
+ * Whether a connection that broke before a word of an answer did so before the daemon had the whole request. A unix socket
+ * tells: who closes it over bytes that were not read resets it, and so does the kernel to those that were not accepted. Of
+ * a body that comes in pieces something may have been made already, and it is not there a second time.
+ */
+function isUntaken({ method, headers, body }: HttpRequest, error: unknown): error is BangerError {
+  if (!(error instanceof BangerError) || error.code !== 'DAEMON_UNREACHABLE' || typeof body === 'object') return false;
+  const happensLater = method === 'GET' || headers?.upgrade !== undefined;
+  return happensLater || ['ECONNRESET', 'EPIPE'].includes(error.details?.errno as string);
+}
+
+function untaken({ code, message, hint, details, cause }: BangerError): BangerError {
+  return new BangerError(code, { message, ...(hint && { hint }), details: { ...details, isUntaken: true }, cause });
 }
 
 /** Reads what is left of an answer as text, which may not be longer than `maxBytes`. */
@@ -178,6 +194,8 @@ export class ByteSource {
   #queuedBytes = 0;
   #hasEnded = false;
   #fault: Error | null = null;
+  /** Whether anything came */
+  hasBegun = false;
   #wake = () => {};
 
   constructor(socket: Socket) {
@@ -215,6 +233,7 @@ export class ByteSource {
   }
 
   readonly #onData = (bytes: Buffer) => {
+    this.hasBegun = true;
     this.#queue.push(bytes);
     this.#queuedBytes += bytes.length;
     if (this.#queuedBytes >= MAX_QUEUED_BYTES) this.#socket.pause();
@@ -270,6 +289,9 @@ export class ByteSource {
   }
 }
 
+/** No socket, one that a dead daemon left, and one of a daemon that ended before it accepted */
+const NOBODY = ['ENOENT', 'ECONNREFUSED', 'ECONNRESET'];
+
 /** A limit of ours says nothing about the daemon. */
 function unreachable(socketPath: string, cause: Error): BangerError {
   const ours = toBangerError(cause);
@@ -278,7 +300,7 @@ function unreachable(socketPath: string, cause: Error): BangerError {
   return new BangerError('DAEMON_UNREACHABLE', {
     message: `Nobody answers on the daemon's socket ${socketPath} (${errno}).`,
     hint: '"banger daemon start" starts the daemon and says why when it cannot.',
-    details: { socketPath, errno },
+    details: { socketPath, errno, isUntaken: NOBODY.includes(errno) },
     cause,
   });
 }

@@ -13,9 +13,9 @@ import { BangerError, ERRORS, toBangerError } from '@banger/contract/errors.ts';
 import { NOTES_HEADER, writeNotes } from '@banger/contract/notes-header.ts';
 import { VERSION, VERSION_HEADER } from '@banger/contract/version.ts';
 import type { Log } from '../platform/log.ts';
-import { checkCaller } from './check-caller.ts';
+import { checkCaller, checkTime } from './check-caller.ts';
 import type { Call, Handlers, TextAnswer, WatchedOperation } from './handlers.ts';
-import { API_LIMITS } from './limits.ts';
+import { API_LIMITS, type ApiLimits } from './limits.ts';
 import { matchRoute } from './match-route.ts';
 import { parseCall } from './parse-call.ts';
 
@@ -24,12 +24,21 @@ const FAREWELL_MS = 2000;
 
 export type App = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
-export function createApp(handlers: Handlers, log: Log, limits = API_LIMITS): App {
+type AppParts = {
+  handlers: Handlers;
+  log: Log;
+  /** Aborted when the daemon ends, which takes a while */
+  ending: AbortSignal;
+  limits?: ApiLimits;
+};
+
+export function createApp({ handlers, log, ending, limits = API_LIMITS }: AppParts): App {
   return async (request, response) => {
     const signal = leavingOf(response);
     try {
       checkCaller(request);
       const matched = matchRoute(request);
+      checkTime(ending, matched.name);
       const handler = handlerOf(handlers, matched.name);
       const call = await parseCall(matched, request, signal, limits);
       await sendResult(response, matched.name, await handler(call), signal);

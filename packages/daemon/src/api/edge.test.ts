@@ -275,10 +275,25 @@ function keepSending(socket: Socket): void {
   send();
 }
 
+test('a daemon that is about to end begins nothing more, and still tells what there is', async (t) => {
+  const api = await serve(t, {}, AbortSignal.abort());
+  for (const [name, { method, path, answers }] of Object.entries(ROUTES)) {
+    const upgrade = { frames: 'banger-frames', tcp: 'banger-tcp' }[answers as string];
+    const as = upgrade ? `connection: upgrade\r\nupgrade: ${upgrade}\r\n` : 'content-length: 0\r\n';
+    const { code } = await api.ask(`${method} ${path.replaceAll(':', '')} HTTP/1.1\r\n${HOST}${as}\r\n`);
+    const isTaken = method === 'GET' || name === 'daemonStop' || name === 'operationCancel';
+    assert.equal(code === 'DAEMON_ENDING', !isTaken, name);
+  }
+});
+
 type Answer = { status: number; code: string | undefined; message: string; body: unknown };
 
 /** A socket with handlers that answer what is empty; an exec is an echo. `calls` are the routes that were reached. */
-async function serve(t: TestContext, changed: Partial<Record<RouteName, unknown>> = {}) {
+async function serve(
+  t: TestContext,
+  changed: Partial<Record<RouteName, unknown>> = {},
+  ending: AbortSignal = new AbortController().signal,
+) {
   const folder = await mkdtemp(join(tmpdir(), 'banger-edge-'));
   const calls: string[] = [];
   const names = Object.keys(SCHEMAS) as RouteName[];
@@ -294,8 +309,8 @@ async function serve(t: TestContext, changed: Partial<Record<RouteName, unknown>
   const vms = { guest: async () => guest, use: () => ({ [Symbol.dispose]: () => {} }) } as unknown as Vms;
   const socketPath = join(folder, 'daemon.sock');
   const server = await listen({
-    app: createApp(Object.fromEntries(handlers) as Handlers, quietLog, limits),
-    upgrade: createUpgrade({ vms, log: quietLog, limits }),
+    app: createApp({ handlers: Object.fromEntries(handlers) as Handlers, log: quietLog, ending, limits }),
+    upgrade: createUpgrade({ vms, log: quietLog, ending, limits }),
     limits,
     folder,
     socketPath,

@@ -11,7 +11,7 @@ import { VERSION } from '@banger/contract/version.ts';
 import type { Log } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
 import type { Vms } from '../vms/vms.ts';
-import { checkCaller } from './check-caller.ts';
+import { checkCaller, checkTime } from './check-caller.ts';
 import { joinFrames, joinTcp } from './join-streams.ts';
 import { API_LIMITS, type ApiLimits } from './limits.ts';
 import { matchRoute } from './match-route.ts';
@@ -49,13 +49,15 @@ const UPGRADABLE: Upgradable[] = [
   },
 ];
 
-type Parts = { vms: Vms; log: Log; limits?: ApiLimits };
+type Parts = { vms: Vms; log: Log; ending: AbortSignal; limits?: ApiLimits };
 
-export function createUpgrade({ vms, log, limits = API_LIMITS }: Parts): Upgrade {
+/** `ending` is aborted when the daemon ends. */
+export function createUpgrade({ vms, log, ending, limits = API_LIMITS }: Parts): Upgrade {
   return async (request, socket, head) => {
     socket.on('error', () => {}); // the caller went away; whoever joins the streams sees it too
     try {
       const { upgradable, vm, query } = findUpgrade(request);
+      checkTime(ending, upgradable.route);
       const task = Task.background().withSignal(AbortSignal.timeout(OPEN_TIMEOUT_MS));
       using _use = vms.use(vm);
       const guest = await upgradable.open(vms, { task, vm, query });
