@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { stripTypeScriptTypes } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -54,6 +55,19 @@ test('what the package brings works on a Debian without a checkout, Node, npm or
     assert.equal(
       await say(script),
       '/usr/lib/banger/node_modules/node/bin/node\n{\n  "vms": []\n}\nThe daemon is stopped.\n',
+    );
+  });
+
+  await t.test('its sources have no types in them that Node would have to take out at each start', () => {
+    const paths = globSync('usr/lib/banger/packages/**/*.ts', { cwd: TREE });
+    assert.ok(paths.length > 200, `${paths.length} sources`);
+    for (const path of paths) {
+      const text = readFileSync(join(TREE, path), 'utf8');
+      assert.equal(text, stripTypeScriptTypes(text), path);
+    }
+    assert.doesNotMatch(
+      readFileSync(join(TREE, 'usr/lib/banger/packages/cli/src/find-sources.cts'), 'utf8'),
+      /-typescript/,
     );
   });
 
