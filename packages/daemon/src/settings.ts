@@ -2,7 +2,7 @@
 import type { BangerPaths } from '@banger/contract/paths.ts';
 
 /** Where the root helper listens, as packaging/systemd says */
-export const ROOT_SOCKET = '/run/banger/root.sock';
+export const ROOT_SOCKET = '/run/banger-root.sock';
 
 export type Settings = {
   paths: BangerPaths;

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { Task } from '../platform/task.ts';
+import { ROOT_SOCKET } from '../settings.ts';
 import type { InstallationParts } from './installation.ts';
 import { BUILT, createHost } from './testing/installation-host.ts';
 
@@ -23,6 +25,13 @@ test('what is installed names its owner, and root alone can write it', async (t)
   const helper = /^ExecStart=(.*)$/m.exec(host.read('/etc/systemd/system/banger-root.service'))?.[1] ?? '';
   assert.equal(host.read(helper), 'helper', 'a copy: that of the checkout is its owner’s');
   for (const path of [METADATA, helper]) assert.equal(statSync(host.at(path)).mode & 0o022, 0, path);
+});
+
+test('the daemon finds the helper where systemd listens for it, in no folder that somebody else may have closed', async (t) => {
+  const host = createHost(t);
+  await host.installation().install(TASK, { owner: 'mia' });
+  const at = /^ListenStream=(.*)$/m.exec(host.read('/etc/systemd/system/banger-root.socket'))?.[1] ?? '';
+  assert.deepEqual([at, dirname(at)], [ROOT_SOCKET, '/run']);
 });
 
 test('a daemon that a command started makes way for the service, which is then begun', async (t) => {
