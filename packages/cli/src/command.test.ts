@@ -20,12 +20,16 @@ import {
 import { packFiles } from './copy/pack-files.ts';
 import { BANGER, finish, run, start } from './testing/run-banger.ts';
 
-/** A create that boots in two steps, and a remove; gives what happened, in order. */
-function answerRuns(daemon: FakeDaemon, { isEphemeral = false } = {}): string[] {
+/** A create that boots in two steps, and a remove; gives what happened, in order, up to the end of the lease. */
+function answerRuns(daemon: FakeDaemon, { isEphemeral = false } = {}) {
   const story: string[] = [];
+  const leaseEnded = Promise.withResolvers<void>();
   daemon.routes['POST /v1/vms'] = (_, response, body) => {
     story.push(`create ${body}`);
-    response.on('close', () => story.push('lease ended'));
+    response.on('close', () => {
+      story.push('lease ended');
+      leaseEnded.resolve();
+    });
     writeEvent(response, begun('op1', 'web'));
     writeEvent(response, { is: 'note', text: 'spec: 2 vcpu · 1024 MiB · 8G disk' });
     writeEvent(response, { is: 'step', step: 'make the disk', atMs: 0 });
@@ -40,7 +44,7 @@ function answerRuns(daemon: FakeDaemon, { isEphemeral = false } = {}): string[] 
     writeEvent(response, { is: 'done', result: {}, durationMs: 2 });
     response.end();
   };
-  return story;
+  return { story, leaseEnded: leaseEnded.promise };
 }
 
 test('what changes the system gets nothing of the caller’s environment', async (t) => {
@@ -220,7 +224,7 @@ test('a detached command prints its session', async () => {
 
 test('vm run shows the spec and the steps, runs the command, and says that the vm goes on', async () => {
   await using daemon = await startFakeDaemon();
-  const story = answerRuns(daemon);
+  const { story } = answerRuns(daemon);
   const { code, stdout, stderr } = await run(daemon, 'vm run --cpus 2 -- true');
   assert.equal(code, 0);
   assert.equal(stdout, '');
@@ -230,28 +234,31 @@ test('vm run shows the spec and the steps, runs the command, and says that the v
 
 test('vm run --rm removes the vm before its lease ends, and keeps the exit code', async () => {
   await using daemon = await startFakeDaemon();
-  const story = answerRuns(daemon, { isEphemeral: true });
+  const { story, leaseEnded } = answerRuns(daemon, { isEphemeral: true });
   const { code, stderr } = await finish(start(daemon.env, ['vm', 'run', '-q', '--rm', '--', 'sh', '-c', 'exit 3']));
   assert.equal(code, 3);
   assert.equal(stderr, '');
+  await leaseEnded;
   assert.deepEqual(story.slice(1), ['remove {"force":true}', 'lease ended']);
 });
 
 test('vm run --rm removes the vm also when the command cannot start', async () => {
   await using daemon = await startFakeDaemon();
-  const story = answerRuns(daemon, { isEphemeral: true });
+  const { story, leaseEnded } = answerRuns(daemon, { isEphemeral: true });
   assert.equal((await run(daemon, 'vm run --rm -- no-such-program')).code, 127);
+  await leaseEnded;
   assert.deepEqual(story.slice(1), ['remove {"force":true}', 'lease ended']);
 });
 
 test('a vm run --rm that is killed gives up its lease', async () => {
   await using daemon = await startFakeDaemon();
-  const story = answerRuns(daemon, { isEphemeral: true });
+  const { story, leaseEnded } = answerRuns(daemon, { isEphemeral: true });
   const child = start(daemon.env, ['vm', 'run', '--rm', '--', 'sh', '-c', 'echo ready; exec sleep 60']);
   await once(child.stdout as NodeJS.ReadableStream, 'data');
   child.kill('SIGKILL');
   await once(child, 'close');
-  while (!story.includes('lease ended')) await new Promise((resolve) => setImmediate(resolve));
+  await leaseEnded;
+  assert.equal(story.at(-1), 'lease ended');
 });
 
 test('the first Ctrl-C cancels an operation and waits for its undoing, the second leaves', async () => {
