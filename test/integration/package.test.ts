@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { globSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { stripTypeScriptTypes } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,10 +74,32 @@ test('what the package brings works on a Debian without a checkout, Node, npm or
   await t.test('variables for the runtime of the command are not obeyed', async () => {
     for (const word of ['BUN_BE_BUN=1', 'BUN_OPTIONS=--version', 'BUN_INSPECT=127.0.0.1:0', 'NODE_OPTIONS=--inspect'])
       assert.equal(await say(`${word} banger version`), 'banger 0.1.0\n', word);
-    assert.equal(
-      await say('cd /tmp && echo HOME=/x >.env && banger config path'),
-      '/root/.config/banger/config.toml\n',
-    );
+  });
+
+  await t.test('no file of the working folder or the home changes how it works', async () => {
+    const script = `mkdir -p /tmp/repo/node_modules/evil && cd /tmp/repo
+      echo 'require("fs").writeFileSync("/tmp/ran", "")' | tee evil.ts node_modules/evil/index.js >/dev/null
+      printf '#!/bin/sh\\ntouch /tmp/ran\\n' >readlink && chmod +x readlink
+      echo 'preload = ["/tmp/repo/evil.ts"]' | tee bunfig.toml /root/.bunfig.toml >/dev/null
+      echo 'HOME=/x' | tee .env .env.local .env.production >/dev/null
+      echo '{"compilerOptions":{"paths":{"*":["./evil.ts"]}}}' >tsconfig.json
+      echo '{"main":"evil.ts","imports":{"#*":"./evil.ts"},"workspaces":["."]}' >package.json
+      ln -s /usr/bin/banger /tmp/link && export PATH=/tmp/repo:$PATH
+      banger config path && /tmp/link config path && ls /tmp && rm /root/.bunfig.toml`;
+    const path = '/root/.config/banger/config.toml\n';
+    assert.equal(await say(script), `${path}${path}link\nrepo\n`);
+  });
+
+  await t.test('as many words as the kernel takes are taken', async () => {
+    const script = 'banger vm exec nobody-such -- echo $(seq 100000 180000) 2>&1 | grep -o VM_NOT_FOUND';
+    assert.equal(await say(`${script}; banger daemon stop >/dev/null`), 'VM_NOT_FOUND\n');
+  });
+
+  await t.test('a processor that the command cannot run on is told, rather than met', async () => {
+    const processors = join(folder, 'etc/cpuinfo');
+    await writeFile(processors, 'processor\t: 0\nflags\t\t: fpu sse2 sse4_1\n\n');
+    const started = say('banger version 2>&1', ['--ro-bind', processors, '/proc/cpuinfo']);
+    await assert.rejects(started, { code: 69, stdout: /SSE4\.2/ });
   });
 
   await t.test('shells complete it', async () => {
@@ -109,6 +131,7 @@ async function openDebian() {
     ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--ro-bind', LINKED_WITH, LINKED_WITH],
     ...['--clearenv', '--setenv', 'PATH', '/usr/bin:/bin', '--setenv', 'HOME', '/root', '--chdir', '/'],
   ];
-  const say = async (script: string) => (await promisify(execFile)('bwrap', [...walls, 'sh', '-ec', script])).stdout;
+  const say = async (script: string, more: string[] = []) =>
+    (await promisify(execFile)('bwrap', [...walls, ...more, 'sh', '-ec', script])).stdout;
   return { say, folder };
 }
