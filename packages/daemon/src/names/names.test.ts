@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { promises as dns } from 'node:dns';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -285,16 +286,17 @@ test('where it cannot answer nobody is sent to it', async (t) => {
   const { address } = await serve(t);
   const done: string[] = [];
   const names = create(t, { address, done });
-  await assert.rejects(names.publish(task, 0), { code: 'NAMES_UNSERVED', message: /EADDRINUSE/ });
+  await assert.rejects(names.publish(task, 0), { code: 'NAMES_UNSERVED', message: /another daemon's/ });
   assert.deepEqual(done, ['publish 0', 'withdraw']);
 });
 
-test('who may open no port below 1024 is known before anybody is sent there', () => {
+test('who may not open a port is known before anybody is sent there', () => {
   const sockets = join(import.meta.dirname, 'sockets.ts');
+  const firstOfAll = Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'));
   const ask = `import(${JSON.stringify(sockets)}).then(async ({ mayOpen }) => console.log(await mayOpen(1), await mayOpen(${PORT})))`;
   const unpowered = ['setpriv', '--bounding-set', '-net_bind_service', '--inh-caps', '-all'];
   const argv = [...(process.getuid?.() === 0 ? unpowered : []), process.execPath, '-e', ask];
-  assert.equal(execFileSync(String(argv[0]), argv.slice(1), { encoding: 'utf8' }), 'false true\n');
+  assert.equal(execFileSync(String(argv[0]), argv.slice(1), { encoding: 'utf8' }), `${firstOfAll <= 1} true\n`);
 });
 
 test('sockets that are none leave a daemon without names, and not without the rest', async (t) => {

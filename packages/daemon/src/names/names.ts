@@ -23,6 +23,12 @@ const RATES = { host: { burst: 4000, perSecond: 2000 }, machine: { burst: 400, p
 /** Connections likewise. Beyond those of all machines each has one, so that others never keep it from all. */
 const CONNECTIONS = { host: 64, machine: 8, machines: 64 };
 
+/** What keeps a daemon from the port, told to who starts a machine */
+const IN_THE_WAY: Record<string, string> = {
+  EACCES: `port ${PORT} is for root, and systemd opens it for bangerd.service alone`,
+  EADDRINUSE: `port ${PORT} is another daemon's, or another program's`,
+};
+
 export type NamesParts = Omit<PublishingParts, 'lookMs' | 'expectPort' | 'serve'> & {
   machines: Machines & { noteReach(task: Task): Promise<void> };
   /** Sockets that systemd opened for this daemon */
@@ -87,8 +93,8 @@ export function createNames(parts: NamesParts) {
     try {
       serve(await openOwn(address, port));
     } catch (fault) {
-      const isThere = (fault as NodeJS.ErrnoException).code !== 'EADDRNOTAVAIL';
-      if (isThere || !(await mayOpen(port))) throw unserved(fault);
+      if ((fault as NodeJS.ErrnoException).code !== 'EADDRNOTAVAIL') throw unserved(fault);
+      if (!(await mayOpen(port))) throw unserved({ code: 'EACCES' });
     }
   }
 
@@ -141,9 +147,10 @@ function placeAt(ownAddress: string) {
 }
 
 function unserved(cause: unknown): BangerError {
+  const { code = '', message } = cause as NodeJS.ErrnoException;
   return new BangerError('NAMES_UNSERVED', {
-    message: `Nobody may be sent here for names, since this daemon cannot answer: ${(cause as Error).message}.`,
-    hint: 'systemd opens port 53 for the daemon that it starts: "sudo banger system restart" has that one take over.',
+    message: `This daemon cannot answer for names of machines: ${IN_THE_WAY[code] ?? message}.`,
+    hint: '"sudo banger system restart" has the daemon of systemd take over.',
     cause,
   });
 }
