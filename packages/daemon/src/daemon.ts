@@ -46,6 +46,7 @@ import { createUserNetwork } from './network/passt.ts';
 import { joinReach } from './network/reach.ts';
 import { createRoutedNetwork } from './network/routed.ts';
 import { createOperations } from './operations/operations.ts';
+import { deadlineAfter } from './platform/deadline.ts';
 import { removePartials } from './platform/files.ts';
 import { readBootId, readHost } from './platform/host.ts';
 import type { Log } from './platform/log.ts';
@@ -330,7 +331,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     log.info('stopping');
     server.close();
     stopping.abort();
-    await operations.cancelAll(AbortSignal.timeout(CANCEL_TIMEOUT_MS));
+    await operations.cancelAll(deadlineAfter(CANCEL_TIMEOUT_MS));
     await vms.removeEphemeral();
     publish.releaseAll();
     names.close();

@@ -12,6 +12,7 @@ import { schemasOf } from '@banger/contract/api/schemas.ts';
 import { BangerError, ERRORS, toBangerError } from '@banger/contract/errors.ts';
 import { NOTES_HEADER, writeNotes } from '@banger/contract/notes-header.ts';
 import { VERSION, VERSION_HEADER } from '@banger/contract/version.ts';
+import { deadlineAfter } from '../platform/deadline.ts';
 import type { Log } from '../platform/log.ts';
 import { checkCaller, checkTime } from './check-caller.ts';
 import type { Call, Handlers, TextAnswer, WatchedOperation } from './handlers.ts';
@@ -163,5 +164,5 @@ async function sendError(request: IncomingMessage, response: ServerResponse, err
 async function hearOut(request: IncomingMessage): Promise<void> {
   if (request.complete) return;
   request.unpipe().resume();
-  await Promise.race([once(request, 'close'), once(AbortSignal.timeout(FAREWELL_MS), 'abort')]).catch(() => {});
+  await Promise.race([once(request, 'close'), once(deadlineAfter(FAREWELL_MS), 'abort')]).catch(() => {});
 }

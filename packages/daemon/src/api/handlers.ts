@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { ROUTES, RouteName } from '@banger/contract/api/routes.ts';
 import type { AnswerOf, BodyOf, ParamsOf, QueryOf } from '@banger/contract/api/schemas.ts';
 import type { BegunOperation } from '../operations/operations.ts';
+import { deadlineAfter } from '../platform/deadline.ts';
 import { Task } from '../platform/task.ts';
 
 /** How long the agent may take for a short answer */
@@ -55,5 +56,5 @@ export function whileAsked({ signal }: Pick<Call, 'signal'>, onNote: (note: stri
 
 /** For a request that an agent answers at once. */
 export function briefly({ signal }: Pick<Call, 'signal'>): Task {
-  return whileAsked({ signal: AbortSignal.any([signal, AbortSignal.timeout(GUEST_ANSWER_TIMEOUT_MS)]) });
+  return whileAsked({ signal: AbortSignal.any([signal, deadlineAfter(GUEST_ANSWER_TIMEOUT_MS)]) });
 }

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { type Duplex, finished } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { deadlineAfter } from '../platform/deadline.ts';
 import type { ApiLimits } from './limits.ts';
 
 /** How long a caller who was told everything may take to close */
@@ -28,7 +29,7 @@ export async function joinFrames(caller: Duplex, guest: Duplex, { firstFrameMs }
   guest.destroy();
   caller.end();
   caller.resume();
-  if (!caller.closed) await Promise.race([once(caller, 'close'), once(AbortSignal.timeout(FAREWELL_MS), 'abort')]);
+  if (!caller.closed) await Promise.race([once(caller, 'close'), once(deadlineAfter(FAREWELL_MS), 'abort')]);
   caller.destroy();
 }
 

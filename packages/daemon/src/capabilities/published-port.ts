@@ -4,6 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Forward, portTaken } from '@banger/contract/forward.ts';
+import { deadlineAfter } from '../platform/deadline.ts';
 import { Task } from '../platform/task.ts';
 
 /** So that one port cannot take what the others need */
@@ -51,9 +52,7 @@ export function createPublishedPort({ forward, connect, enter, warn }: PortParts
     try {
       using counted = enter();
       if (counted === null) return;
-      const task = Task.background().withSignal(
-        AbortSignal.any([ending.signal, AbortSignal.timeout(CONNECT_LIMIT_MS)]),
-      );
+      const task = Task.background().withSignal(AbortSignal.any([ending.signal, deadlineAfter(CONNECT_LIMIT_MS)]));
       const guest = await connect(task, forward.guestPort);
       await pipeline(caller, guest, caller);
     } catch {

@@ -2,6 +2,7 @@
 import type { Check } from '@banger/contract/api/doctor.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { createQemuVersion } from '../hypervisor/qemu/qemu-version.ts';
+import { deadlineAfter } from '../platform/deadline.ts';
 import { Task } from '../platform/task.ts';
 import { fail, pass } from './check.ts';
 
@@ -11,7 +12,7 @@ const INSTALL = 'sudo apt-get install qemu-system-x86';
 
 export async function checkQemu(qemuPath: string): Promise<{ check: Check; version: string | null }> {
   try {
-    const task = Task.background().withSignal(AbortSignal.timeout(ANSWER_LIMIT_MS));
+    const task = Task.background().withSignal(deadlineAfter(ANSWER_LIMIT_MS));
     const version = await createQemuVersion(qemuPath)(task);
     return { check: pass('qemu', `QEMU ${version}`), version };
   } catch (thrown) {

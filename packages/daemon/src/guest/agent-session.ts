@@ -8,6 +8,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } f
 import type { Duplex } from 'node:stream';
 import type { ErrorCode } from '@banger/contract/errors.ts';
 import type { z } from 'zod';
+import { deadlineAfter } from '../platform/deadline.ts';
 import type { Task } from '../platform/task.ts';
 import { agentLost, agentNonsense, parseRefusal } from './agent-errors.ts';
 import { parseJson } from './parse-json.ts';
@@ -135,7 +136,7 @@ export class AgentSession {
     answer: Promise<Value>,
     deadlineMs = ANSWER_DEADLINE_MS,
   ): Promise<Value> {
-    const deadline = AbortSignal.timeout(deadlineMs);
+    const deadline = deadlineAfter(deadlineMs);
     answer.catch(() => {}); // the caller may give up
     try {
       return await task.withSignal(deadline).race(answer);

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, isIPv6 } from 'node:net';
+import { deadlineAfter } from '../platform/deadline.ts';
 import { CODES, giveBack, isAnswerTo, isFailure, type Question, writeAnswer } from './message.ts';
 
 /** Each has a socket while it waits. Beyond it a machine has one, so that others never keep it from all. */
@@ -71,10 +72,10 @@ export function createForwarder({ readServers, monotonicMs, port, limitMs = SERV
   async function askOne(server: string, question: Question, by: By): Promise<Buffer | null> {
     const asked = Buffer.concat([randomBytes(2), question.message.subarray(2)]);
     const isWanted = (answer: Buffer) => isAnswerTo(question, asked, answer);
-    const limit = AbortSignal.timeout(limitMs);
+    const limit = deadlineAfter(limitMs);
     const said =
       (by === 'tcp' ? await askByTcp(server, asked, limit).catch(() => null) : null) ??
-      (await askByUdp(server, asked, isWanted, AbortSignal.timeout(limitMs)).catch(() => null)); // some know nothing else
+      (await askByUdp(server, asked, isWanted, deadlineAfter(limitMs)).catch(() => null)); // some know nothing else
     if (!said || !isWanted(said)) return null;
     return giveBack(question, said);
   }

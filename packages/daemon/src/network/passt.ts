@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { InterfaceConfig } from '@banger/contract/guest/messages.ts';
 import { checkSocketPath } from '@banger/contract/paths.ts';
+import { deadlineAfter } from '../platform/deadline.ts';
 import { diskFull } from '../platform/disk-full.ts';
 import { freeBytes } from '../platform/files.ts';
 import { findStarted, killStarted } from '../platform/started.ts';
@@ -55,7 +56,7 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
     checkSocketPath(files.socket);
     await Promise.all(Object.values(files).map((path) => rm(path, { force: true }))); // of an earlier run
     await forgetHeld(runtimeFolder);
-    const deadline = AbortSignal.timeout(START_DEADLINE_MS);
+    const deadline = deadlineAfter(START_DEADLINE_MS);
     const { resolversPath: resolvers } = host;
     const plan = { ...files, resolvers, closed: closedNetworks(reach), hostPorts: reach.hostPorts };
     // Not its socket, which is there before passt isolates itself. A host may refuse that: passt would take QEMU's
@@ -71,7 +72,7 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
       if (fault instanceof BangerError && !deadline.aborted) throw fault;
       const free = await freeBytes(runtimeFolder);
       if (free < NEEDED_BYTES) throw diskFull(runtimeFolder, NEEDED_BYTES, free, fault);
-      const obstacle = await tryNamespace(task.withSignal(AbortSignal.timeout(START_DEADLINE_MS)), tools);
+      const obstacle = await tryNamespace(task.withSignal(deadlineAfter(START_DEADLINE_MS)), tools);
       if (obstacle) return obstacle;
       throw await startFailure([files.output, files.log], deadline.aborted, fault);
     } finally {

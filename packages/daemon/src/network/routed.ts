@@ -14,6 +14,7 @@ import type { InterfaceConfig } from '@banger/contract/guest/messages.ts';
 import type { VmId } from '@banger/contract/names.ts';
 import { checkSocketPath } from '@banger/contract/paths.ts';
 import { addressOf, gatewayOf, namesOf, type Place, tapOf } from '@banger/contract/privileged/places.ts';
+import { deadlineAfter } from '../platform/deadline.ts';
 import type { Log } from '../platform/log.ts';
 import { OWNER } from '../platform/own-files.ts';
 import { findStarted, killStarted } from '../platform/started.ts';
@@ -177,7 +178,7 @@ export function createRoutedNetwork(parts: RoutedParts) {
     const ends = [tapOf(id), socket];
     const carrier = [...around, linkPath, CARRY, ...ends];
     const command = [linkPath, 'routed', '--tap', tapOf(id), '--socket', socket, '--', ...carrier];
-    const deadline = AbortSignal.timeout(START_DEADLINE_MS);
+    const deadline = deadlineAfter(START_DEADLINE_MS);
     await forgetHeld(runtimeFolder);
     try {
       const started = await startHeld(task, command, { runtimeFolder, logPath, hasReport: true });
@@ -259,7 +260,7 @@ function wordsOf(fault: unknown): string {
 }
 
 function limited(task: Task, ms: number): Task {
-  return task.withSignal(AbortSignal.timeout(ms));
+  return task.withSignal(deadlineAfter(ms));
 }
 
 function filesOf(runtimeFolder: string) {

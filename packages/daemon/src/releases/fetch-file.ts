@@ -10,6 +10,7 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
+import { deadlineAfter } from '../platform/deadline.ts';
 import { readRegularFile } from '../platform/regular-file.ts';
 import type { Task } from '../platform/task.ts';
 import { releaseInvalid } from './release-invalid.ts';
@@ -42,7 +43,7 @@ type Wanted = { url: URL; path: string; maxBytes: number };
  */
 export async function fetchFile(task: Task, parts: FetchParts, { url, path, maxBytes }: Wanted): Promise<void> {
   const { wholeMs, silentMs } = parts.limits ?? LIMITS;
-  const deadline = AbortSignal.timeout(wholeMs);
+  const deadline = deadlineAfter(wholeMs);
   let agent: Agent | null = null;
   try {
     agent = new Agent({ proxyEnv: withSchemes(parts.proxies) });

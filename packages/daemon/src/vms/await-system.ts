@@ -1,6 +1,7 @@
 /** From an agent that answers to an init that has started all that it starts at boot. */
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Guest } from '../guest/guest.ts';
+import { deadlineAfter } from '../platform/deadline.ts';
 import type { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 
@@ -11,7 +12,7 @@ const LIMIT_MS = 300_000;
 export async function awaitSystem(task: Task, vm: VmRecord, guest: Guest, limitMs = LIMIT_MS): Promise<void> {
   const { name, ephemeral } = vm;
   task.step('wait for the system');
-  const deadline = AbortSignal.timeout(limitMs);
+  const deadline = deadlineAfter(limitMs);
   try {
     await guest.untilInitReady(task.withSignal(deadline));
   } catch (thrown) {

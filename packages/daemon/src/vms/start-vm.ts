@@ -5,6 +5,7 @@ import { BangerError, toBangerError } from '@banger/contract/errors.ts';
 import type { Contribution } from '../capabilities/capability.ts';
 import { connectGuest, type Guest } from '../guest/guest.ts';
 import type { Driver, Machine, MachineExit } from '../hypervisor/hypervisor.ts';
+import { deadlineAfter } from '../platform/deadline.ts';
 import { makePrivateFolder } from '../platform/files.ts';
 import { removeRun } from '../platform/remove-run.ts';
 import type { Task } from '../platform/task.ts';
@@ -107,7 +108,7 @@ type Launched = { machine: Machine; consoleFrom: number };
 /** Waits for the agent's hello, the machine's end, or the time limit, whichever comes first. */
 async function greet(task: Task, parts: VmParts, vm: VmRecord, { machine, consoleFrom }: Launched): Promise<Guest> {
   const { promise: ended, reject } = Promise.withResolvers<never>();
-  const deadline = AbortSignal.timeout(parts.bootTimeoutMs);
+  const deadline = deadlineAfter(parts.bootTimeoutMs);
   ended.catch(() => {}); // it may lose the race
   void machine.exited.then((exit) => reject(endedAtBoot(vm, exit)));
   try {

@@ -6,6 +6,7 @@
 import { Readable, Writable } from 'node:stream';
 import { formatSize } from '@banger/contract/sizes.ts';
 import { type Limits, runConfined } from '../platform/confine.ts';
+import { deadlineAfter } from '../platform/deadline.ts';
 import { requireTool } from '../platform/find-tool.ts';
 import { ProcessFailure, runProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
@@ -169,7 +170,7 @@ function placeEnvironment(place: GitPlace | null): Record<string, string> {
 }
 
 async function withDeadline<Value>(task: Task, ms: number, work: (until: Task) => Promise<Value>): Promise<Value> {
-  const deadline = AbortSignal.timeout(ms);
+  const deadline = deadlineAfter(ms);
   try {
     return await work(task.withSignal(deadline));
   } catch (fault) {

@@ -4,6 +4,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { VSOCK_PORTS } from '@banger/contract/guest/vsock.ts';
 import { checkSocketPath } from '@banger/contract/paths.ts';
 import { throughTap } from '../../network/through-tap.ts';
+import { deadlineAfter } from '../../platform/deadline.ts';
 import { requireTool } from '../../platform/find-tool.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Task } from '../../platform/task.ts';
@@ -60,7 +61,7 @@ export async function launchFirecracker(
   const vmm = await startFirecracker();
   undo.add('end Firecracker', vmm.kill);
 
-  const deadline = AbortSignal.timeout(START_DEADLINE_MS);
+  const deadline = deadlineAfter(START_DEADLINE_MS);
   const ended = new AbortController();
   void vmm.exited.finally(() => ended.abort());
   const limited = task.withSignal(AbortSignal.any([deadline, ended.signal]));

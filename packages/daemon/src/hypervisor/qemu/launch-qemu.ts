@@ -1,5 +1,6 @@
 /** The story of a start: from a plan to a QEMU that answers on its control socket. */
 import { checkSocketPath } from '@banger/contract/paths.ts';
+import { deadlineAfter } from '../../platform/deadline.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Task } from '../../platform/task.ts';
 import { UndoStack } from '../../platform/undo-stack.ts';
@@ -37,7 +38,7 @@ export async function launchQemu(
   });
   undo.add('end QEMU', vmm.kill);
 
-  const deadline = AbortSignal.timeout(START_DEADLINE_MS);
+  const deadline = deadlineAfter(START_DEADLINE_MS);
   const ended = new AbortController();
   void vmm.exited.finally(() => ended.abort());
   // A socket whose maker died refuses every connection; without `ended` we would knock until the deadline.

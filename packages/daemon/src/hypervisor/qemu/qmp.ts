@@ -7,6 +7,7 @@
 import type { Socket } from 'node:net';
 import { BangerError } from '@banger/contract/errors.ts';
 import { z } from 'zod';
+import { deadlineAfter } from '../../platform/deadline.ts';
 import type { Task } from '../../platform/task.ts';
 import { connectSocket } from '../../platform/unix-sockets.ts';
 
@@ -65,7 +66,7 @@ export class QmpConnection {
     const answer = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
     answer.catch(() => {}); // the caller may have given up
     this.#socket.write(`${JSON.stringify({ execute: command, arguments: input, id })}\n`);
-    const deadline = AbortSignal.timeout(ANSWER_DEADLINE_MS);
+    const deadline = deadlineAfter(ANSWER_DEADLINE_MS);
     try {
       return await task.withSignal(deadline).race(answer);
     } catch (fault) {

@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { abortError } from '@banger/contract/errors.ts';
+import { deadlineAfter } from './deadline.ts';
+
+test('a deadline passes, not too soon, and is told as one', async () => {
+  const beganMs = performance.now();
+  const signal = deadlineAfter(40);
+  await once(signal, 'abort');
+  assert.ok(performance.now() - beganMs >= 40);
+  assert.equal(abortError(signal, '').code, 'TIMED_OUT');
+});
+
+test('what lies there unread because this process stood still is not late', async () => {
+  const signal = deadlineAfter(80);
+  standStill(200);
+  for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(signal.aborted, false);
+});
+
+function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
