@@ -25,6 +25,7 @@ test('what the system cannot give has a code and a hint, whoever says so', () =>
   const faults: [Error, ErrorCode][] = [
     [node('ENOSPC', '/x'), 'DISK_FULL'],
     [sqlite(13), 'DISK_FULL'],
+    [sqlite(10 | (19 << 8)), 'DISK_FULL'],
     [new Error('mkfs.ext4 ended with 1: No space left on device'), 'DISK_FULL'],
     [node('EDQUOT'), 'DISK_QUOTA'],
     [node('EROFS'), 'DISK_READ_ONLY'],

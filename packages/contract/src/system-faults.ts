@@ -16,11 +16,14 @@ type Entry = {
   hint: string;
 };
 
+/** What SQLite says of an index for its log that found no room, and of a full disk */
+const [SQLITE_IOERR_SHMSIZE, SQLITE_FULL] = [4874, 13];
+
 const FAULTS: readonly Entry[] = [
   {
     code: 'DISK_FULL',
     errno: ['ENOSPC'],
-    sqlite: [13],
+    sqlite: [SQLITE_FULL],
     words: /no space left on device|database or disk is full/i,
     what: 'There is no room on the disk',
     hint: '"banger system df" shows what takes space, "banger system prune" removes what no vm needs. Where "df -h" finds room, "df -i" may find no inodes.',
@@ -95,7 +98,7 @@ const FAULTS: readonly Entry[] = [
 export function findSystemFault(thrown: unknown): SystemFault | null {
   if (!(thrown instanceof Error)) return null;
   const { code, errcode, path, syscall = '' } = thrown as Error & Partial<Record<string, unknown>>;
-  const result = typeof errcode === 'number' ? errcode & 0xff : null; // above it there is more detail
+  const result = typeof errcode === 'number' ? resultOf(errcode) : null;
   const found =
     FAULTS.find(({ errno }) => typeof code === 'string' && errno.includes(code)) ??
     FAULTS.find(({ sqlite }) => result !== null && sqlite?.includes(result)) ??
@@ -104,4 +107,9 @@ export function findSystemFault(thrown: unknown): SystemFault | null {
   const isStart = String(syscall).startsWith('spawn'); // its path is a program, which is not what is wrong
   const where = typeof path === 'string' && !isStart ? `: ${path}` : ` (${thrown.message.replace(/\.$/, '')})`;
   return { code: found.code, message: `${found.what}${where}.`, hint: found.hint };
+}
+
+/** The lower eight bits; above them there is more detail. */
+function resultOf(errcode: number): number {
+  return errcode === SQLITE_IOERR_SHMSIZE ? SQLITE_FULL : errcode & 0xff;
 }

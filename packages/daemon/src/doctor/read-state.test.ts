@@ -62,6 +62,15 @@ test('what a daemon has just written is read, and not one byte is changed', (t) 
   assert.deepEqual(snapshot(folder), before);
 });
 
+test('one that a daemon has for itself, as on a full disk, is not told as damaged', (t) => {
+  const path = join(makeFolder(t), 'state.sqlite');
+  openStore(path).close();
+  using alone = new DatabaseSync(path);
+  alone.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA user_version = 1');
+  const { check, records } = readState(path);
+  assert.deepEqual([check.status, check.fix, records], ['warn', 'banger daemon stop', null]);
+});
+
 test('a state from a newer version, one that is no database and one that is no file fail', (t) => {
   const folder = makeFolder(t);
   const newer = join(folder, 'newer.sqlite');

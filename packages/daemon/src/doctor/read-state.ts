@@ -17,6 +17,9 @@ import type { DamagedRow } from '../store/table.ts';
 import { fail, pass, warn } from './check.ts';
 
 const RECOVER = 'banger system recover';
+const SQLITE_BUSY = 5;
+/** See openWithReserve() in store.ts */
+const TAKEN = 'a daemon that came up on a full disk has it for itself; make room there, and let it start anew';
 
 export type Records = { vms: VmRecord[]; images: ImageRecord[]; kernels: KernelRecord[]; damaged: DamagedRow[] };
 
@@ -34,6 +37,8 @@ export function readState(path: string): State {
     using database = openReadOnly(path);
     return examine(database, path);
   } catch (fault) {
+    const isTaken = (fault as { errcode?: number }).errcode === SQLITE_BUSY;
+    if (isTaken) return { check: warn('state', TAKEN, 'banger daemon stop'), records: null };
     return { check: unreadable(path, (fault as Error).message), records: null };
   }
 }

@@ -34,7 +34,7 @@ const reserveFolder = (path: string) => join(dirname(path), 'reserve');
 export function openStore(path: string, { log = silent, now = () => new Date() }: StoreParts = {}) {
   const reserve = createReserve(reserveFolder(path));
   reserve.releaseWhenLow();
-  const database = openWithReserve(path, reserve);
+  const database = openWithReserve(path, reserve, log);
   try {
     migrate(database, path);
     const copies = createCopies({ database, folder: copiesFolder(path), identity: identify(database), log, now });
@@ -87,22 +87,27 @@ export function createRecords(database: DatabaseSync, writes: Writes = NO_WRITES
   }
 }
 
-/** SQLite makes two files beside the database, for which a full disk has no room. */
-function openWithReserve(path: string, reserve: Reserve): DatabaseSync {
+/**
+ * SQLite makes two files beside the database, for which a full disk has no room. One of them, the index of its log, can be in
+ * memory instead, where nobody else reads the state meanwhile.
+ */
+function openWithReserve(path: string, reserve: Reserve, log: Log): DatabaseSync {
   try {
     return open(path);
   } catch (fault) {
-    if (!reserve.release()) throw fault;
-    return open(path);
+    if (reserve.release()) return openWithReserve(path, reserve, log);
+    if (toBangerError(fault).code !== 'DISK_FULL') throw fault;
+    log.warn('the disk is full, so the state is opened by this daemon alone', fault);
+    return open(path, 'PRAGMA locking_mode = EXCLUSIVE;');
   }
 }
 
-function open(path: string): DatabaseSync {
+function open(path: string, first = ''): DatabaseSync {
   let database: DatabaseSync | null = null;
   try {
     expectStateFile(path);
     database = new DatabaseSync(path, { timeout: 5000 });
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+    database.exec(`${first} PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;`);
     return database;
   } catch (cause) {
     database?.close();
