@@ -14,6 +14,9 @@ const HELPER = join(CHECKOUT, 'host/root/target/x86_64-unknown-linux-gnu/release
 /** Whose helper it is; the daemon of a test is root in there, whom every helper serves */
 const OWNER = 1000;
 const POWER = '--bounding-set -all,+net_admin --inh-caps -all --no-new-privs --'.split(' ');
+/** It would take the number of a device in there for the one of its own. */
+const WITHOUT_RESOLVED = ['unshare', '--mount', '--', 'sh', '-c'];
+const HIDE = '! [ -d /run/systemd/resolve ] || mount -t tmpfs tmpfs /run/systemd/resolve; exec "$@"';
 const SET_UP = 'ip link set lo up && echo 1 >/proc/sys/net/ipv4/ip_forward && echo here && exec sleep infinity';
 
 /** To be ended after what runs in it. Only root can make one. */
@@ -43,7 +46,8 @@ export async function createRoutedHost() {
   async function startHelper(): Promise<void> {
     await rm(socket, { force: true });
     const { appeared, stop } = watchForSocket(socket);
-    const [program = '', ...words] = [...around, 'setpriv', ...POWER, HELPER, '--socket', socket, '--install', install];
+    const started = ['setpriv', ...POWER, HELPER, '--socket', socket, '--install', install];
+    const [program = '', ...words] = [...around, ...WITHOUT_RESOLVED, HIDE, 'sh', ...started];
     helper = spawn(program, words, { stdio: 'ignore' });
     const ended = once(helper, 'exit').then(() => Promise.reject(new Error('the helper ended')));
     ended.catch(() => {}); // it is ended on purpose later
