@@ -9,7 +9,7 @@ import { connectToDaemon } from './connect.ts';
 import { exactCwd } from './exact-argv.ts';
 import { resolve } from './exact-path.ts';
 import { print, complain as writeError } from './output/standard-streams.ts';
-import { describeTerminal } from './output/terminal.ts';
+import { describeTerminal, type Terminal } from './output/terminal.ts';
 
 type Flags = { json?: unknown; quiet?: unknown };
 
@@ -20,6 +20,7 @@ export function createCli({ json, quiet }: Flags): Cli {
   const note = isQuiet ? () => {} : complain;
   const owner = findOwner();
   let paths: BangerPaths | null = null;
+  let terminal: Terminal | null = null;
   const findPaths = () => {
     paths ??= readPaths(owner);
     return paths;
@@ -30,7 +31,10 @@ export function createCli({ json, quiet }: Flags): Cli {
     findHome: () => checkHome(readHome()),
     owner,
     absolutePath,
-    terminal: describeTerminal(process.env),
+    get terminal() {
+      terminal ??= describeTerminal(process.env);
+      return terminal;
+    },
     env: process.env,
     isJson,
     isQuiet,

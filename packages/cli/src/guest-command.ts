@@ -2,8 +2,6 @@
  * One command in a guest, from its start to its exit: bytes both ways, signals, the terminal. What `vm run`, `vm exec`
  * and `vm attach` have in common.
  */
-
-import { isatty } from 'node:tty';
 import { cleanLine } from '@banger/contract/clean-text.ts';
 import { BangerError, toBangerError } from '@banger/contract/errors.ts';
 import { meaningOf } from '@banger/contract/guest/agent-codes.ts';
@@ -12,7 +10,7 @@ import type { ExecStart } from '@banger/contract/guest/messages.ts';
 import type { FrameStream } from '@banger/sdk/frame-stream.ts';
 import { openGuestOutput } from './guest-output.ts';
 import { stderr, stdout } from './output/standard-streams.ts';
-import { EXIT_BROKEN_PIPE } from './output/terminal.ts';
+import { EXIT_BROKEN_PIPE, isTerminal } from './output/terminal.ts';
 
 export type GuestCommand = {
   /** Sends the first frame */
@@ -198,7 +196,7 @@ function passTerminal(stream: FrameStream, { canLeave }: GuestCommand, leave: (e
 }
 
 export function terminalSize(): { cols: number; rows: number } {
-  const { columns, rows } = isatty(1) ? stdout() : stderr();
+  const { columns, rows } = isTerminal(1) ? stdout() : stderr();
   return { cols: Math.min(4096, columns || 80), rows: Math.min(4096, rows || 24) };
 }
 

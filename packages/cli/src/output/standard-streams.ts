@@ -3,9 +3,8 @@
  * straight to its descriptor: to make a stream of one takes longer than all else that a small command does. Where a stream
  * is needed there is one, and from then on all goes through it, so that nothing overtakes anything.
  */
-import { isatty } from 'node:tty';
 import { BangerError, ERRORS } from '@banger/contract/errors.ts';
-import { EXIT_BROKEN_PIPE } from './terminal.ts';
+import { EXIT_BROKEN_PIPE, isTerminal } from './terminal.ts';
 
 type Endings = {
   /** Nobody reads any more, which is told by the exit code alone */
@@ -128,7 +127,7 @@ function isPipe(fd: Fd): boolean {
 }
 
 function onFault(fd: Fd, fault: NodeJS.ErrnoException): void {
-  if (isReaderGone(fault, { isTTY: isatty(fd) })) {
+  if (isReaderGone(fault, { isTTY: isTerminal(fd) })) {
     endings.end(EXIT_BROKEN_PIPE);
     return;
   }

@@ -1,5 +1,4 @@
 /** What kind of terminal, if any, is at the three standard streams. */
-import { isatty } from 'node:tty';
 
 /** The exit code when the reader of our output is gone: 128 + SIGPIPE, as for any program of a pipeline */
 export const EXIT_BROKEN_PIPE = 141;
@@ -16,9 +15,14 @@ export type Terminal = {
   hasColour: boolean;
 };
 
+/** Not by an import: the module would take a tenth of the packaged command's start, and many commands ask nothing of it. */
+export function isTerminal(fd: number): boolean {
+  return process.getBuiltinModule('node:tty').isatty(fd);
+}
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
-export function describeTerminal(env: Environment, isTty: (fd: number) => boolean = isatty): Terminal {
+export function describeTerminal(env: Environment, isTty: (fd: number) => boolean = isTerminal): Terminal {
   const isStderrTty = isTty(2);
   const isStdoutTty = isTty(1);
   const canRedraw = env.TERM !== 'dumb' && env.TERM !== '';
