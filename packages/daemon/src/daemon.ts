@@ -162,6 +162,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     helper: {
       publish: (task, subnet) => helper.ask(task, 'publish-names', { subnet }),
       withdraw: (task) => helper.ask(task, 'withdraw-names', {}),
+      list: (task) => helper.ask(task, 'list', {}),
     },
   });
   const proveKvm = createKvmProof({

@@ -290,6 +290,18 @@ test('where it cannot answer nobody is sent to it', async (t) => {
   assert.deepEqual(done, ['publish 0', 'withdraw']);
 });
 
+test('what another daemon answers for its machines is not withdrawn', async (t) => {
+  const { address } = await serve(t);
+  for (const [vm, expected] of [
+    ['000000000001', ['publish 0', 'withdraw']],
+    ['ffffffffffff', ['publish 0']],
+  ] as const) {
+    const done: string[] = [];
+    await assert.rejects(create(t, { address, done, taps: [vm] }).publish(task, 0), { code: 'NAMES_UNSERVED' });
+    assert.deepEqual(done, expected);
+  }
+});
+
 test('who may not open a port is known before anybody is sent there', () => {
   const sockets = join(import.meta.dirname, 'sockets.ts');
   const firstOfAll = Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'));
@@ -317,9 +329,10 @@ type Created = Partial<Pick<NamesParts, 'handed' | 'resolversPath' | 'rates'>> &
   address?: string;
   done?: string[];
   said?: string[];
+  taps?: string[];
 };
 
-function create(t: TestContext, { address = '', done = [], said = [], ...parts }: Created) {
+function create(t: TestContext, { address = '', done = [], said = [], taps = [], ...parts }: Created) {
   const names = createNames({
     ...{ machines, handed: [], resolversPath: '/dev/null', port: PORT, monotonicMs: () => 0 },
     ...parts,
@@ -332,6 +345,10 @@ function create(t: TestContext, { address = '', done = [], said = [], ...parts }
         return { address, resolver: 'none' };
       },
       withdraw: async () => done.push('withdraw'),
+      list: async () => ({
+        taps: taps.map((vm) => ({ vm, address: null, reach: [], isHeld: true })),
+        names: [address],
+      }),
     },
   });
   t.after(() => names.close());

@@ -4,6 +4,8 @@
  * world what the host's own name servers say. The host is told about machines and nothing else, so nobody can have it ask others.
  */
 import { BangerError } from '@banger/contract/errors.ts';
+import type { VmId } from '@banger/contract/names.ts';
+import type { OperationAnswer } from '@banger/contract/privileged/operations.ts';
 import { gatewayOf, namesOf, SUBNETS } from '@banger/contract/privileged/places.ts';
 import type { Task } from '../platform/task.ts';
 import { decide, type Machines, whoAsks } from './answer.ts';
@@ -11,7 +13,7 @@ import type { Asked, Said } from './asked.ts';
 import { createForwarder } from './forward.ts';
 import { readHostServers } from './host-servers.ts';
 import { readQuestion } from './message.ts';
-import { createPublishing, type PublishingParts } from './publish.ts';
+import { createPublishing, type NamesHelper, type PublishingParts } from './publish.ts';
 import { createRateLimits } from './rate-limit.ts';
 import { serveTcp } from './serve-tcp.ts';
 import { serveUdp } from './serve-udp.ts';
@@ -29,7 +31,8 @@ const IN_THE_WAY: Record<string, string> = {
   EADDRINUSE: `port ${PORT} is another daemon's, or another program's`,
 };
 
-export type NamesParts = Omit<PublishingParts, 'lookMs' | 'expectPort' | 'serve'> & {
+export type NamesParts = Omit<PublishingParts, 'helper' | 'lookMs' | 'expectPort' | 'serve'> & {
+  helper: NamesHelper & { list: (task: Task) => Promise<Pick<OperationAnswer<'list'>, 'taps' | 'names'>> };
   machines: Machines & { noteReach(task: Task): Promise<void> };
   /** Sockets that systemd opened for this daemon */
   handed: readonly number[];
@@ -57,7 +60,7 @@ export function createNames(parts: NamesParts) {
         await machines.noteReach(task);
         return helper.publish(task, subnet);
       },
-      withdraw: helper.withdraw,
+      withdraw,
     },
   });
   return { begin, publish, close };
@@ -86,6 +89,13 @@ export function createNames(parts: NamesParts) {
     publishing.end();
     for (const end of ends) end();
     closeSockets([...served.values()].flat());
+  }
+
+  /** A daemon with other folders may answer there, for machines that are unknown here. */
+  async function withdraw(task: Task): Promise<void> {
+    const { taps, names } = await helper.list(task);
+    const areOurs = taps.every(({ vm }) => machines.byNameOrId(vm as VmId) !== null);
+    if (names.length > 0 && areOurs) await helper.withdraw(task);
   }
 
   async function expectPort(address: string): Promise<void> {

@@ -52,7 +52,7 @@ test('where nobody here could answer the host is not even asked', async (t) => {
   const { publishing, asked, has, said } = host(t);
   has.noPort = true;
   await assert.rejects(publishing.begin(task, 0), /no port/);
-  assert.deepEqual([asked, said], [[], []]);
+  assert.deepEqual([asked, said], [[], ['withdrawn']], 'what an earlier daemon had it asked is taken back');
 });
 
 test('after the resolver started anew, or the device went, the host is told again', async (t) => {

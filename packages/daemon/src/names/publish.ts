@@ -15,6 +15,7 @@ const RETRY_MS = 60_000;
 /** What the root helper does: it makes the address, and tells the resolver. */
 export type NamesHelper = {
   publish: (task: Task, subnet: number) => Promise<OperationAnswer<'publish-names'>>;
+  /** Where no machine of another daemon asks */
   withdraw: (task: Task) => Promise<unknown>;
 };
 
@@ -65,15 +66,20 @@ export function createPublishing(parts: PublishingParts) {
 
   async function publish(task: Task, subnet: number): Promise<void> {
     seenOf.delete(subnet);
-    await expectPort(namesOf(subnet));
+    await orWithdraw(expectPort(namesOf(subnet)));
     const { address } = await helper.publish(task, subnet);
+    await orWithdraw(serve(address));
+    seenOf.set(subnet, look(address));
+  }
+
+  /** What an earlier daemon of these machines has published leads nowhere when this one cannot answer. */
+  async function orWithdraw(serving: Promise<void>): Promise<void> {
     try {
-      await serve(address);
+      await serving;
     } catch (fault) {
-      await helper.withdraw(Task.background());
+      await helper.withdraw(Task.background()).catch((cause) => log.warn('names are not withdrawn', cause));
       throw fault;
     }
-    seenOf.set(subnet, look(address));
   }
 
   async function repeatWhenNeeded(): Promise<void> {

@@ -16,7 +16,11 @@ const names = createNames({
   monotonicMs: () => performance.now(),
   log: { info: () => {}, warn: () => {} },
   subnetsInUse: () => [],
-  helper: { publish: () => Promise.reject(new Error('nobody asks')), withdraw: async () => {} },
+  helper: {
+    publish: () => Promise.reject(new Error('nobody asks')),
+    withdraw: async () => {},
+    list: async () => ({ taps: [], names: [] }),
+  },
 });
 await names.begin(null);
 process.stdout.write('serves\n');
