@@ -37,7 +37,8 @@ impl Firewall {
         let text = policy::text(machines);
         let mut listed = nft::list()?;
         if !self.is_standing(&text, &listed) {
-            nft::apply(&text)?;
+            // What another version has made may not be what this one adds to.
+            nft::apply(&text).or_else(|_| nft::apply(&format!("{}{text}", policy::removal())))?;
             listed = nft::list()?;
             self.standing = Some(Standing { text, listed: of_policy(&listed) });
         }
@@ -102,12 +103,12 @@ impl Firewall {
     }
 }
 
-/// The table of ours, and all that is in it.
+/// The tables of ours, and all that is in them.
 fn of_policy(listed: &[Value]) -> Vec<Value> {
     let is_ours = |item: &&Value| {
         let Some(said) = item.as_object().and_then(|whole| whole.values().next()) else { return false };
-        let name = said.get("table").or_else(|| said.get("name")).and_then(Value::as_str);
-        said.get("family").and_then(Value::as_str) == Some(policy::FAMILY) && name == Some(policy::TABLE)
+        let text = |key: &str| said.get(key).and_then(Value::as_str);
+        matches!((text("family"), text("table").or(text("name"))), (Some(family), Some(table)) if policy::is_ours(family, table))
     };
     listed.iter().filter(is_ours).cloned().collect()
 }

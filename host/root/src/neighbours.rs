@@ -61,7 +61,7 @@ fn chains(listed: &[Value]) -> impl Iterator<Item = Chain<'_>> {
         let chain = item.get("chain")?;
         let text = |key: &str| chain.get(key)?.as_str();
         let (family, table) = (text("family")?, text("table")?);
-        let is_ours = (family, table) == (policy::FAMILY, policy::TABLE);
+        let is_ours = policy::is_ours(family, table);
         let sees_ipv4 = matches!(family, "ip" | "inet");
         let directions: &[&str] = match (text("type")?, text("hook")?) {
             ("filter", "input") => &["iifname"],

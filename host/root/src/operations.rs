@@ -20,7 +20,8 @@ pub enum Operation {
     /// Undoes `attach`.
     Detach { vm: VmId },
 
-    /// Touches the table `inet banger`, and lets machines through in each table of others that may drop.
+    /// Touches the tables `inet banger`, `inet banger_limits` and `arp banger`, and lets machines through in each table of
+    /// others that may drop.
     ApplyPolicy {},
     /// Undoes it; refused while there is a tap.
     WithdrawPolicy {},

@@ -6,8 +6,17 @@ use std::fmt::Write as _;
 use crate::addresses::{Lease, Network, Subnet};
 use crate::words::{Reach, VmId};
 
-pub const FAMILY: &str = "inet";
-pub const TABLE: &str = "banger";
+const FAMILY: &str = "inet";
+const TABLE: &str = "banger";
+/// Beside the policy, and kept where that is replaced, since it remembers what machines have used
+const LIMITS_TABLE: &str = "banger_limits";
+/// Of messages by which machines say at the link who they are
+const LINK_FAMILY: &str = "arp";
+
+/// Of the same machine, to where it asks for names, in a second and at once; the daemon hears half of it.
+const QUESTIONS: (u32, u32) = (400, 800);
+/// That one machine has begun, and of which the host remembers a few times ten thousand for all that it does
+const CONNECTIONS: u32 = 8192;
 
 pub const METADATA: [Network; 6] = [
     network([169, 254, 169, 254], 32), // most clouds
@@ -38,15 +47,32 @@ pub struct Machine {
     pub reach: BTreeSet<Reach>,
 }
 
-/// The same text for the same machines. It replaces the table that is there, if one is, at once.
+/// The same text for the same machines. It replaces what is there of the policy, if something is, at once.
 pub fn text(machines: &[Machine]) -> String {
-    let sources = machines.iter().map(|machine| format!("{} . {}", quoted_tap(machine), address(machine)));
-    let names: BTreeSet<_> = machines.iter().map(|machine| machine.subnet.names()).collect();
+    format!("{}{}{}", limits(), link_policy(machines), policy(machines)) // what stays is listed first
+}
+
+/// Makes no difference where there is none.
+pub fn removal() -> String {
+    ours().map(|(family, table)| format!("table {family} {table}\ndelete table {family} {table}\n")).concat()
+}
+
+pub fn is_ours(family: &str, table: &str) -> bool {
+    ours().contains(&(family, table))
+}
+
+fn ours() -> [(&'static str, &'static str); 3] {
+    [(FAMILY, TABLE), (LINK_FAMILY, TABLE), (FAMILY, LIMITS_TABLE)]
+}
+
+fn policy(machines: &[Machine]) -> String {
+    let subnets: BTreeSet<Subnet> = machines.iter().map(|machine| machine.subnet).collect();
     let mut sets = String::new();
     for set in [
-        set("sources", "ifname . ipv4_addr", sources),
+        sources(machines),
         set("addresses", "ipv4_addr", machines.iter().map(address)),
-        set("names", "ipv4_addr", names),
+        set("gateways", "ipv4_addr", subnets.iter().map(|subnet| subnet.gateway())),
+        set("names", "ipv4_addr", subnets.iter().map(|subnet| subnet.names())),
         network_set("metadata", &METADATA),
         network_set("link_local", &LINK_LOCAL),
         network_set("private", &PRIVATE),
@@ -62,27 +88,83 @@ pub fn text(machines: &[Machine]) -> String {
     format!("table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\ntable {FAMILY} {TABLE} {{\n{sets}{CHAINS}}}\n")
 }
 
-/// Makes no difference where there is none.
-pub fn removal() -> String {
-    format!("table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n")
+/// A host that remembered whoever a machine says to be would have room for nobody else.
+fn link_policy(machines: &[Machine]) -> String {
+    let sources = sources(machines);
+    format!(
+        r#"table {LINK_FAMILY} {TABLE}
+delete table {LINK_FAMILY} {TABLE}
+table {LINK_FAMILY} {TABLE} {{
+{sources}
+    chain from_machines {{
+        type filter hook input priority filter; policy accept;
+        iifname != "bgr*" accept
+        iifname . arp saddr ip != @sources drop
+    }}
+}}
+"#
+    )
+}
+
+/// How much one machine may take of what all of the host has. Always the same: what is in the sets stays.
+fn limits() -> String {
+    let names: Vec<String> = Subnet::all().map(|subnet| subnet.names().to_string()).collect();
+    let (names, (rate, burst)) = (names.join(", "), QUESTIONS);
+    format!(
+        r#"table {FAMILY} {LIMITS_TABLE}
+flush table {FAMILY} {LIMITS_TABLE}
+table {FAMILY} {LIMITS_TABLE} {{
+    set asking {{ type ifname; size 65535; flags dynamic,timeout; timeout 1m; }}
+    set connected {{ type ifname; size 65535; flags dynamic; }}
+
+    chain questions {{
+        type filter hook prerouting priority raw + 1; policy accept;
+        iifname != "bgr*" accept
+        ip daddr {{ {names} }} th dport 53 update @asking {{ iifname limit rate over {rate}/second burst {burst} packets }} drop
+    }}
+
+    chain to_host {{
+        type filter hook input priority filter - 11; policy accept;
+        iifname "bgr*" ct state new goto connections
+    }}
+
+    chain through_host {{
+        type filter hook forward priority filter - 11; policy accept;
+        iifname "bgr*" ct state new goto connections
+    }}
+
+    chain connections {{
+        add @connected {{ iifname ct count over {CONNECTIONS} }} drop
+    }}
+}}
+"#
+    )
+}
+
+fn sources(machines: &[Machine]) -> String {
+    let source = |machine: &Machine| format!("{} . {}", quoted_tap(machine), address(machine));
+    set("sources", "ifname . ipv4_addr", machines.iter().map(source))
 }
 
 const CHAINS: &str = r#"
-    # Before anything else sees it: who says to be another is not heard, and nobody speaks IPv6.
+    # Before anything else sees it: who says to be another is not heard, nobody speaks IPv6, and nothing goes to a loopback
+    # or to everybody, whatever else is allowed.
     chain from_machines {
         type filter hook prerouting priority raw; policy accept;
         iifname != "bgr*" accept
         meta nfproto ipv6 drop
         iifname . ip saddr != @sources drop
+        ip daddr @nowhere drop
     }
 
-    # To the host itself: answers, names, and a ping that finds the gateway
+    # To the host itself: answers, names, and a ping that finds the gateway. What a machine began is looked at again with each
+    # packet: it may have begun while others loaded their rules anew, or while it was allowed to.
     chain to_host {
         type filter hook input priority filter - 10; policy accept;
         iifname != "bgr*" accept
-        ct state established,related accept
+        ct state established,related ct direction reply accept
         ip daddr @names meta l4proto { tcp, udp } th dport 53 accept
-        icmp type echo-request accept
+        ip daddr @gateways icmp type echo-request accept
         iifname @reach_host accept
         drop
     }
@@ -107,19 +189,20 @@ const CHAINS: &str = r#"
         ip daddr @link_local drop
         ip daddr @private iifname @reach_private accept
         ip daddr @private drop
-        ip daddr @nowhere drop
     }
 
     # Nobody outside begins anything with a machine.
     chain inward {
-        ct state established,related accept
+        ct state established,related ct direction reply accept
         drop
     }
 
-    # From the host itself: no IPv6
+    # From the host itself: no IPv6, and nothing of what it tells to everybody on a link
     chain from_host {
         type filter hook output priority filter - 10; policy accept;
-        oifname "bgr*" meta nfproto ipv6 drop
+        oifname != "bgr*" accept
+        meta nfproto ipv6 drop
+        ip daddr @nowhere drop
     }
 
     # Outside nobody knows the addresses of machines.

@@ -138,6 +138,20 @@ fn another_helper_keeps_what_the_one_before_it_left() {
 }
 
 #[test]
+fn what_another_version_of_ours_made_is_replaced() {
+    let corner = Corner::new();
+    let helper = Helper::start(&corner);
+    for table in ["inet banger", "inet banger_limits", "arp banger"] {
+        let other = "{ set asking { type ipv4_addr; }; set sources { type mark; }; chain connections { drop; }; }";
+        corner.nft("-f -", &format!("table {table} {other}"));
+    }
+    helper.done(&attach(VM, 16, &[]));
+    assert!(!corner.nft("list ruleset", "").contains("type mark"));
+    helper.done(&sweep(&[]));
+    assert_eq!(corner.nft("list ruleset", ""), "");
+}
+
+#[test]
 fn a_table_that_lets_nobody_in_is_told_and_keeps_no_machine_from_its_tap() {
     let corner = Corner::new();
     let changes = corner.run(|| RuleChanges::listen().unwrap());

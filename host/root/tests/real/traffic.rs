@@ -10,7 +10,7 @@ use crate::corner::Corner;
 
 pub const PORT: u16 = 9000;
 /// For what arrives, on the slowest machine
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What hears all that is sent to a port, at any address of a corner.
 pub struct Ear(UdpSocket);
@@ -37,6 +37,13 @@ impl Ear {
             }
             heard.push(said);
         }
+    }
+
+    /// All that has come by now, which is more than is told.
+    pub fn heard_all(&self) {
+        self.0.set_nonblocking(true).unwrap();
+        while self.0.recv(&mut [0; 8]).is_ok() {}
+        self.0.set_nonblocking(false).unwrap();
     }
 }
 

@@ -39,7 +39,7 @@ export const OPERATIONS = {
   },
   detach: { input: z.strictObject({ vm }), answer: nothing },
 
-  /** The table `inet banger`, and a rule in each table of others that may drop what machines send or get */
+  /** The tables `banger` and `banger_limits`, and a rule in each table of others that may drop what machines send or get */
   'apply-policy': { input: nothing, answer: nothing },
   /** Refused as IN_USE while there is a tap. */
   'withdraw-policy': { input: nothing, answer: nothing },
