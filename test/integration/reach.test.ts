@@ -14,7 +14,13 @@ import { closedNetworks } from '../../packages/daemon/src/network/reach.ts';
 import { findByArgument } from '../../packages/daemon/src/platform/processes.ts';
 import { CHECKOUT, type Home } from '../support/banger-home.ts';
 import { createFakeHome } from '../support/fake-home.ts';
-import { HOST_PORT, LATER_HOST_ADDRESS, SECOND_HOST_ADDRESS, WORLD_PORT } from '../support/fake-world.ts';
+import {
+  HOST_PORT,
+  LATER_HOST_ADDRESS,
+  MACHINE_ADDRESS,
+  SECOND_HOST_ADDRESS,
+  WORLD_PORT,
+} from '../support/fake-world.ts';
 import type { ProbeStep } from '../support/network-probe.ts';
 
 const METADATA = ['169.254.169.254', '169.254.0.9', '100.100.100.200', '168.63.129.16', '192.0.0.192'];
@@ -45,6 +51,11 @@ test("the host's loopback and its addresses are not there", async (t) => {
   );
   assert.deepEqual(new Set(outcomes), new Set(['ECONNREFUSED']));
   assert.deepEqual(await probe(t, [{ tcp: SECOND_HOST_ADDRESS, port: HOST_PORT }]), ['EACCES']);
+});
+
+test('machines with an address of their own are not there', async (t) => {
+  const outcomes = await probe(t, [toWorld(MACHINE_ADDRESS), toWorld('10.9.8.7')]);
+  assert.deepEqual(outcomes, ['EACCES', 'the world at 10.9.8.7']);
 });
 
 test('an address that the host gets while a vm runs is closed as well', async (t) => {

@@ -35,6 +35,9 @@ for (const address of WORLD_ADDRESSES) ip(`addr add ${address}/${address === '20
 ip('route add default via 203.0.113.1');
 // As DHCP does in some clouds: a route of its own, more specific than what closes the network.
 ip('route add 169.254.169.254/32 via 203.0.113.1');
+// As root makes it for a machine; what is sent there goes out into the world here, so that it arrives.
+ip('tuntap add dev bgr0123456789ab mode tap');
+ip('addr add 10.213.64.1/32 dev bgr0123456789ab');
 world.stdin.write('listen\n');
 await once(world.stdout, 'data');
 

@@ -9,12 +9,14 @@ export const HOST_PORT = 5432;
 export const SECOND_HOST_ADDRESS = '172.17.0.1';
 /** What the host has once the file named by HOST_GETS_ADDRESS is there, as with a VPN */
 export const LATER_HOST_ADDRESS = '198.51.100.99';
+/** Of a machine with an address of its own, for which the host has a device */
+export const MACHINE_ADDRESS = '10.213.64.16';
 /** The first two answer for names, each in its own way */
 const NAME_SERVERS = ['203.0.113.1', '203.0.113.53'];
 export const WORLD_ADDRESSES = [
   ...NAME_SERVERS,
   ...['198.51.100.7', '169.254.169.254', '169.254.0.9', '100.100.100.200', '168.63.129.16', '192.0.0.192'],
-  ...['10.9.8.7', '172.16.5.4', '192.168.7.7', '100.64.1.1'],
+  ...['10.9.8.7', '172.16.5.4', '192.168.7.7', '100.64.1.1', MACHINE_ADDRESS],
 ];
 
 if (import.meta.main) {

@@ -25,6 +25,11 @@ const PRIORITY: u32 = 100;
 const RULE_DESTINATION: u16 = 1;
 const RULE_PRIORITY: u16 = 6;
 const ADDRESS_LOCAL: u16 = 2;
+const ADDRESS_LABEL: u16 = 3;
+
+/// As those are called that root makes for machines with an address of their own, of which one subnet has this many bits
+const MACHINES_DEVICE: &[u8] = b"bgr";
+const MACHINES_BITS: u8 = 20;
 
 const HEADER_BYTES: usize = 16;
 const ADDRESS_HEADER_BYTES: usize = 8;
@@ -32,7 +37,8 @@ const ATTRIBUTE_HEADER_BYTES: usize = 4;
 
 #[derive(Debug, PartialEq)]
 pub enum Heard {
-    Address(Ipv4Addr),
+    /// An address of the host's, or the whole subnet in which it has machines
+    Own(Network),
     /// Of what was asked for there is no more
     Done,
     /// How what was said went: a code of the system, 0 for well
@@ -63,7 +69,7 @@ pub fn parse(mut datagram: &[u8]) -> Vec<Heard> {
     let mut heard = Vec::new();
     while let Some((kind, body, rest)) = split_message(datagram) {
         heard.extend(match kind {
-            NEW_ADDRESS => local_address(body).map(Heard::Address),
+            NEW_ADDRESS => own_network(body).map(Heard::Own),
             DONE => Some(Heard::Done),
             ERROR => first_bytes(body).map(|code| Heard::Outcome(-i32::from_ne_bytes(code))),
             _ => None,
@@ -93,17 +99,25 @@ fn split_message(datagram: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     Some((kind, body, datagram.get(length.next_multiple_of(4)..).unwrap_or_default()))
 }
 
-fn local_address(body: &[u8]) -> Option<Ipv4Addr> {
-    let mut attributes = body.get(ADDRESS_HEADER_BYTES..)?;
-    if body[0] != IPV4 {
-        return None;
+fn own_network(body: &[u8]) -> Option<Network> {
+    let attributes = body.get(ADDRESS_HEADER_BYTES..).filter(|_| body[0] == IPV4)?;
+    let address = Ipv4Addr::from(find(attributes, ADDRESS_LOCAL).and_then(first_bytes::<4>)?);
+    // What is sent to a machine from here would come from the host, to which machines listen.
+    if !find(attributes, ADDRESS_LABEL).is_some_and(|label| label.starts_with(MACHINES_DEVICE)) {
+        return Some(Network { address, prefix: 32 });
     }
+    let subnet = u32::from(address) & (u32::MAX << (32 - MACHINES_BITS));
+    Some(Network { address: subnet.into(), prefix: MACHINES_BITS })
+}
+
+/// None also for what stands behind one that is cut off.
+fn find(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
     loop {
         let length = usize::from(u16::from_ne_bytes(first_bytes(attributes)?));
         let kind = u16::from_ne_bytes(first_bytes(attributes.get(2..)?)?);
         let value = attributes.get(ATTRIBUTE_HEADER_BYTES..length)?;
-        if kind == ADDRESS_LOCAL {
-            return first_bytes::<4>(value).map(Ipv4Addr::from);
+        if kind == wanted {
+            return Some(value);
         }
         attributes = attributes.get(length.next_multiple_of(4)..)?;
     }
@@ -120,8 +134,21 @@ mod tests {
     #[test]
     fn an_address_is_heard_as_it_is_said() {
         let said = [add_address([172, 17, 0, 1].into()), message(DONE, 0, &[0; 4])].concat();
-        assert_eq!(parse(&said), [Heard::Address([172, 17, 0, 1].into()), Heard::Done]);
+        assert_eq!(parse(&said), [Heard::Own("172.17.0.1/32".parse().unwrap()), Heard::Done]);
         assert_eq!(parse(&message(ERROR, 0, &(-17_i32).to_ne_bytes())), [Heard::Outcome(17)]);
+    }
+
+    #[test]
+    fn an_address_for_machines_tells_where_all_of_them_are() {
+        let of = |device: &str| {
+            let label = attribute(ADDRESS_LABEL, &[device.as_bytes(), &[0]].concat());
+            let body = [&add_address([10, 213, 77, 1].into())[HEADER_BYTES..], &label].concat();
+            parse(&message(NEW_ADDRESS, 0, &body))
+        };
+        for device in ["bgr0123456789ab", "bgr-names"] {
+            assert_eq!(of(device), [Heard::Own("10.213.64.0/20".parse().unwrap())], "{device}");
+        }
+        assert_eq!(of("eth0"), [Heard::Own("10.213.77.1/32".parse().unwrap())]);
     }
 
     #[test]

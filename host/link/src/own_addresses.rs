@@ -1,12 +1,12 @@
 //! The host's own addresses are closed to the guest: what listens on all of them is not meant for it. Those that the host
-//! has, before the guest sends anything, and those that it gets while the guest runs.
+//! has, before the guest sends anything, and those that it gets while the guest runs. So are machines with an address of their
+//! own: what comes from here is the host's to them.
 
 use std::io;
 use std::process;
 
 use rustix::io::Errno;
 
-use crate::arguments::Network;
 use crate::kernel::Kernel;
 use crate::netlink::Heard;
 use crate::threads::start;
@@ -40,7 +40,7 @@ fn close_heard(host: &Kernel, namespace: &Kernel) -> io::Result<bool> {
     let heard = host.hear()?;
     for what in &heard {
         match what {
-            Heard::Address(address) => namespace.close(Network { address: *address, prefix: 32 })?,
+            Heard::Own(network) => namespace.close(*network)?,
             Heard::Outcome(0) | Heard::Done => {}
             Heard::Outcome(code) => return Err(io::Error::from_raw_os_error(*code)),
         }
