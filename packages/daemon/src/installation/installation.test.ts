@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, rmSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { Task } from '../platform/task.ts';
 import { ROOT_SOCKET } from '../settings.ts';
@@ -33,6 +33,27 @@ test('the daemon finds the helper where systemd listens for it, in no folder tha
   const at = /^ListenStream=(.*)$/m.exec(host.read('/etc/systemd/system/banger-root.socket'))?.[1] ?? '';
   assert.deepEqual([at, dirname(at)], [ROOT_SOCKET, '/run']);
 });
+
+for (const fails of [false, true]) {
+  test(`sockets listen where ${fails ? 'the banger that stays' : 'a newer banger'} says, after an upgrade that ${fails ? 'fails' : 'moves them'}`, async (t) => {
+    const host = createHost(t);
+    await host.installation().install(TASK, { owner: 'mia' });
+    const sockets = UNITS.filter((name) => name.endsWith('.socket'));
+    for (const name of sockets) {
+      const path = `packaging/systemd/${name}`;
+      const text = readFileSync(join(host.root, path), 'utf8');
+      host.write(path, text.replaceAll('/run/banger-', '/run/newer-').replaceAll(':53', ':54'), host.root);
+    }
+    if (fails) host.faultOfDaemon = 'it was written for another Debian';
+    const upgraded = host.installation().install(TASK, { owner: 'mia' });
+    await (fails ? assert.rejects(upgraded, { code: 'INSTALL_FAILED' }) : upgraded);
+    for (const name of sockets) {
+      const said = host.read(`/etc/systemd/system/${name}`).match(/^Listen.*$/gm);
+      assert.deepEqual(host.listening.get(name), said, name);
+      assert.equal(/newer|:54/.test(String(said)), !fails);
+    }
+  });
+}
 
 test('a daemon that a command started makes way for the service, which is then begun', async (t) => {
   const host = createHost(t);

@@ -103,8 +103,8 @@ export function createInstallation(parts: InstallationParts) {
       await linger(task, owner, true);
       await systemctl(task, 'start', `user@${owner.uid}.service`);
       if (!before?.isComplete) add('stop the services', stopAll);
-      await systemctl(task, 'enable', '--now', HELPER_SOCKET);
-      await systemctl(task, 'try-restart', HELPER);
+      await systemctl(task, 'enable', HELPER_SOCKET);
+      await listenAnew(task);
       await giveUpOther(task, owner);
       add('remove the state, if it is empty', (later) => owners.removeEmptyState(later, owner).catch(() => {}));
       await owners.makeState(task, owner);
@@ -149,11 +149,9 @@ export function createInstallation(parts: InstallationParts) {
     const found = readMetadata();
     if (found === null) throw notInstalled();
     try {
-      await systemctl(task, 'try-restart', HELPER);
-      await systemctl(task, 'stop', NAMES_SOCKET).catch(ignoreMissing); // a question would start the daemon again
+      await listenAnew(task);
       await systemctl(task, 'stop', DAEMON);
       await giveUpOther(task, found.owner);
-      await systemctl(task, 'start', HELPER_SOCKET);
       await startDaemon(task, found.owner);
     } catch (cause) {
       throw failed('restarted', cause, 'The journal says more: journalctl -u bangerd.');
@@ -292,8 +290,17 @@ export function createInstallation(parts: InstallationParts) {
     });
   }
 
+  /**
+   * Where a socket listens it reads when it begins, and it begins while no service has it: the helper's takes its service along,
+   * and that of names comes again with the daemon.
+   */
+  async function listenAnew(task: Task): Promise<void> {
+    await systemctl(task, 'restart', HELPER_SOCKET);
+    await systemctl(task, 'stop', NAMES_SOCKET).catch(ignoreMissing);
+  }
+
   async function startAgain(task: Task): Promise<void> {
-    await systemctl(task, 'try-restart', HELPER);
+    await listenAnew(task);
     await systemctl(task, 'restart', DAEMON);
   }
 

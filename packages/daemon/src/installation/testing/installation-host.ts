@@ -25,6 +25,8 @@ export function createHost(t: TestContext) {
       calls: [] as string[],
       enabled: new Set<string>(),
       active: new Set<string>(),
+      /** Of each socket, the lines by which it began */
+      listening: new Map<string, string[]>(),
       vms: [] as object[],
       hasBus: true,
       hasHome: true,
@@ -128,9 +130,18 @@ export function createHost(t: TestContext) {
         throw new Error(`Unit file ${unit} does not exist.`);
       if (verb === 'enable') host.enabled.add(unit);
       if (verb === 'disable') host.enabled.delete(unit);
+      if (['start', 'restart'].includes(verb)) listen(unit, verb);
       if (['start', 'restart'].includes(verb) || (verb === 'enable' && isNow)) host.active.add(unit);
       if (verb === 'stop' || (verb === 'disable' && isNow)) host.active.delete(unit);
     }
     return verb === 'is-active' && host.active.has(units[0] ?? '') ? 'active\n' : '';
+  }
+
+  /** One that listens goes on where it does. That of names begins with the daemon. */
+  function listen(unit: string, verb: string): void {
+    if (unit === 'bangerd.service') listen('bangerd-names.socket', 'start');
+    if (!unit.endsWith('.socket') || (verb === 'start' && host.active.has(unit))) return;
+    host.active.add(unit);
+    host.listening.set(unit, host.read(`/etc/systemd/system/${unit}`).match(/^Listen.*$/gm) ?? []);
   }
 }
