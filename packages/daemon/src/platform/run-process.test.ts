@@ -108,11 +108,21 @@ test('without a file to open a program is refused with words, and later ones run
   assert.equal(stdout, 'TOO_MANY_FILES TOO_MANY_FILES ran\n');
 });
 
-test('input that fails ends the program', async () => {
-  const broken = new Readable({ read: () => {} });
-  const running = runProcess(task, ['cat'], { stdin: broken });
-  broken.destroy(new Error('no more'));
-  await assert.rejects(running, { message: 'cat was ended by SIGKILL' });
+test('input that fails, or is cut off without a word, ends the program', async () => {
+  for (const fault of [new Error('no more'), undefined]) {
+    const cut = () => new Readable({ read: () => {} });
+    const stdin = cut();
+    const running = runProcess(task, ['cat'], { stdin });
+    stdin.destroy(fault); // before it runs
+    await assert.rejects(running, { message: 'cat was ended by SIGKILL' });
+
+    const later = cut();
+    const begun = runProcess(task, ['sh', '-c', 'echo up >&2; exec cat'], {
+      stdin: later,
+      onStderrLine: () => void later.destroy(fault),
+    });
+    await assert.rejects(begun, { message: /was ended by SIGKILL/ });
+  }
 });
 
 test('streams go in and out', async () => {

@@ -100,7 +100,9 @@ async function runToEnd(task: Task, argv: readonly string[], options: RunOptions
     env: { ...options.env },
   });
   let killing: Promise<void> | undefined;
+  let isOver = false;
   const kill = () => {
+    if (isOver) return; // its number may be another's by now
     killing ??= killAll(child);
     killing.catch(() => {}); // awaited below
   };
@@ -116,6 +118,7 @@ async function runToEnd(task: Task, argv: readonly string[], options: RunOptions
     }
     return { code: code ?? -1, stdout, stderr };
   } finally {
+    isOver = true;
     task.signal.removeEventListener('abort', kill);
   }
 }
@@ -176,8 +179,7 @@ async function finish(child: ChildProcess, options: RunOptions, kill: () => void
   const stderr = collect(child.stderr as Readable, options.onStderrLine);
   const closed = once(child, 'close');
   // A reader or writer that fails leaves the program with a closed pipe, and its exit code tells.
-  options.stdin?.on('error', kill).pipe(child.stdin as Writable);
-  if (options.stdin?.errored) kill();
+  if (options.stdin) pipeWhole(options.stdin, child.stdin as Writable, kill);
   child.stdin?.on('error', () => {});
   let printedBytes = 0;
   const maxBytes = options.maxStdoutBytes ?? (stdout ? MAX_OUTPUT_BYTES : Number.POSITIVE_INFINITY);
@@ -189,6 +191,13 @@ async function finish(child: ChildProcess, options: RunOptions, kill: () => void
   const [code, signal] = (await closed) as [number | null, NodeJS.Signals | null];
   const tooMuch = printedBytes > maxBytes ? formatSize(maxBytes) : null;
   return { code, signal, stdout: stdout?.() ?? '', stderr: stderr(), tooMuch };
+}
+
+/** A stream that is destroyed does not end what it is piped to: the program would wait for the rest. */
+function pipeWhole(from: Readable, to: Writable, onCut: () => void): void {
+  const look = () => from.readableEnded || onCut();
+  if (from.destroyed) look();
+  from.once('error', onCut).once('close', look).pipe(to);
 }
 
 /** Nobody would read on where the other stream has failed, and the program would wait. That it is whole is told later. */
