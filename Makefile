@@ -1,5 +1,5 @@
 # Thin names for the scripts; each says what it does.
-.PHONY: setup demo check test coverage smoke host-test bench package
+.PHONY: setup demo check test coverage smoke host-test bench host-bench package
 
 NODE = node_modules/.bin/node
 
@@ -37,6 +37,12 @@ host-test:
 bench: setup
 	@scripts/setup-test-data
 	@$(NODE) test/bench/run.ts
+
+host-bench:
+	@scripts/setup for-tests
+	@scripts/setup-test-data
+	@scripts/setup-host-test
+	@$(NODE) test/bench/in-host.ts
 
 package: setup
 	@scripts/make-package

@@ -26,7 +26,8 @@ export async function withHome<Result>(
 ): Promise<Result> {
   await using end = new AsyncDisposableStack();
   const owner = { name: 'bench', after: (dispose: () => Promise<void>) => end.defer(dispose) };
-  const home = await createHome(owner, { env });
+  const slow = process.env.BANGER_BOOT_TIMEOUT_MS; // on an emulated processor
+  const home = await createHome(owner, { env: { ...(slow && { BANGER_BOOT_TIMEOUT_MS: slow }), ...env } });
   await home.writeConfig(config);
   // The daemon and its machines would outlive a bench that is interrupted.
   const onSignal = () => void end.disposeAsync().finally(() => process.exit(130));

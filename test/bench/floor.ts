@@ -26,7 +26,8 @@ import { planBoot } from '../../packages/daemon/src/vms/plan-boot.ts';
 import { FIRECRACKER } from '../support/find-firecracker.ts';
 import type { BenchHome } from './bench-home.ts';
 
-const HELLO_TIMEOUT_MS = 60_000;
+/** Far beyond what any takes, doubly emulated too */
+const HELLO_TIMEOUT_MS = 300_000;
 
 /** What is prepared before the clock runs, and then from the spawn to the agent's stream */
 type Floor = {

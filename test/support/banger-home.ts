@@ -41,7 +41,7 @@ type HomeOptions = {
 };
 
 /** A test, or something else that has an end and may have failed */
-type HomeOwner = Pick<TestContext, 'name'> & { after: (dispose: () => Promise<void>) => void };
+export type HomeOwner = Pick<TestContext, 'name'> & { after: (dispose: () => Promise<void>) => void };
 
 export async function createHome(
   t: HomeOwner,

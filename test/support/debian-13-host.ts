@@ -2,15 +2,14 @@
  * Debian 13 as a host to run banger on, in a vm of banger's: with KVM, and this checkout in the home of the user who will
  * run it. Nothing is downloaded in there: the default image and kernel go in as well.
  */
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import type { Vm } from '@banger/contract/api/vms.ts';
 import { kvmVerdictPath, readKvmVerdict } from '../../packages/daemon/src/hypervisor/prove-kvm.ts';
-import { CHECKOUT, createHome, type Output, PREPARED } from './banger-home.ts';
+import { CHECKOUT, createHome, type HomeOwner, type Output, PREPARED } from './banger-home.ts';
 import { FIRECRACKER } from './find-firecracker.ts';
 import type { Inside } from './look-inside.ts';
 
@@ -44,7 +43,7 @@ const BOOT_LIMIT_MS = 300_000;
 /** By the serial number that test/support/nesting-qemu gives it */
 const CHECKOUT_DRIVE = '/dev/disk/by-id/virtio-checkout';
 
-export async function createDebian13Host(t: TestContext, user: User) {
+export async function createDebian13Host(t: HomeOwner, user: User) {
   const checkout = `${user.home}/banger`;
   const data = `${user.home}/test-data`;
   t.after(keepInnerLog); // before the home's own end, which takes the host with it
@@ -60,11 +59,16 @@ export async function createDebian13Host(t: TestContext, user: User) {
 
   const paths = { runtime: `${data}/state/banger/run`, data: `${data}/data/banger`, state: `${data}/state/banger` };
   const { name, home: homeFolder } = user;
-  return { asRoot, assertShutIn, user: { name, home: homeFolder, paths, banger, json, shell, untilVm } };
+  return { asRoot, start, assertShutIn, user: { name, home: homeFolder, paths, banger, json, shell, untilVm } };
 
   /** Runs a program in there to its end, and throws with its words unless it succeeds. */
   async function asRoot(argv: string[]): Promise<string> {
     return succeeded(argv, await home.run(inside(argv)));
+  }
+
+  /** Starts a program in there as root, with pipes, for as long as it takes. */
+  function start(argv: string[]): ChildProcess {
+    return home.start(inside(argv));
   }
 
   /** See look-inside.ts; for a process and files in there */
