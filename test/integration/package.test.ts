@@ -102,6 +102,12 @@ test('what the package brings works on a Debian without a checkout, Node, npm or
     await assert.rejects(started, { code: 69, stdout: /SSE4\.2/ });
   });
 
+  await t.test('where the system can only be read an install says that', async () => {
+    const script = 'mkdir -p /run/systemd/system; banger system install --owner nobody 2>&1; ls -d /etc/banger';
+    const install = say(script, ['--ro-bind', join(folder, 'etc'), '/etc']);
+    await assert.rejects(install, { stdout: /could not be installed: .*read.*\(INSTALL_FAILED\)/ });
+  });
+
   await t.test('shells complete it', async () => {
     for (const [shell, path] of [
       ['bash', 'bash-completion/completions/banger'],

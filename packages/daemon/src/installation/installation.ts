@@ -36,8 +36,8 @@ import { DAEMON, HELPER, HELPER_SOCKET, NAMES_SOCKET, UNIT_FOLDER, UNITS } from 
 const LOCK = '/run/banger-install.lock';
 /** What systemctl makes in its folder when a unit of ours is enabled */
 const ENABLED_IN = ['multi-user.target.wants', 'sockets.target.wants'];
-/** The daemon's unit may take 90 s to stop */
-const UNDO_STEP_LIMIT_MS = 120_000;
+/** The daemon's unit may take 90 s to stop, and 180 s to start */
+const UNDO_STEP_LIMIT_MS = 300_000;
 
 export type InstallationParts = {
   /** "/", except in a test */

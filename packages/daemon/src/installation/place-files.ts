@@ -1,6 +1,6 @@
 /** Files of the host's: whole or as they were, also after a power cut, and back to what they were when something fails. */
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, open, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Digest } from '@banger/contract/digest.ts';
@@ -62,14 +62,16 @@ export async function placeFile(path: string, content: Content | null): Promise<
   await syncPath(dirname(path));
 }
 
-/** One that everybody can look into, whatever the umask: `system status` needs no root. */
+/**
+ * One that everybody can look into, whatever the umask: `system status` needs no root. Not Node's own `recursive`, which says
+ * ENOENT where the disk is read-only.
+ */
 async function makeFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true });
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) {
-    await chmod(made, 0o755);
-    await syncPath(dirname(made));
-  }
+  if (existsSync(path)) return;
+  await makeFolder(dirname(path));
+  await mkdir(path);
+  await chmod(path, 0o755);
+  await syncPath(dirname(path));
 }
 
 /** Of ours when nothing else is in it. */

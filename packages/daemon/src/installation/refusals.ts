@@ -1,5 +1,5 @@
 /** What an installation says where it cannot be, has failed, or is not what it should be. */
-import { BangerError } from '@banger/contract/errors.ts';
+import { BangerError, toBangerError } from '@banger/contract/errors.ts';
 import type { Account, Metadata } from './metadata.ts';
 
 export function refused(message: string, hint: string): BangerError {
@@ -25,8 +25,8 @@ export function hintAfterInstall(before: Metadata | null, isUndone: boolean): st
 /** What was refused, cancelled or late says so; its hint says what is left. */
 export function failed(how: string, cause: unknown, hint: string): unknown {
   if (!(cause instanceof BangerError)) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    return new BangerError('INSTALL_FAILED', { message: `banger could not be ${how}: ${why}`, hint, cause });
+    const { message } = toBangerError(cause);
+    return new BangerError('INSTALL_FAILED', { message: `banger could not be ${how}: ${message}`, hint, cause });
   }
   const { code, message, details } = cause;
   if (code === 'INSTALL_REFUSED') return cause;
