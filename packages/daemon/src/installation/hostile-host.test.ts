@@ -94,6 +94,19 @@ test('an owner who has another name or home is found by number, and an install b
   assert.deepEqual(host.state(), before);
 });
 
+test('a name that another user has got by now is left to them', async (t) => {
+  const host = createHost(t);
+  await host.installation().install(TASK, { owner: 'mia' });
+  const [maya, mia] = [
+    { name: 'maya', uid: 1000, home: '/srv/maya' },
+    { name: 'mia', uid: 1002, home: '/home/mia' },
+  ];
+  host.accounts = [maya, mia];
+  await host.installation().install(TASK, { owner: null });
+  await host.installation().uninstall(TASK, { purge: false });
+  assert.deepEqual(host.state().lingering, ['mia']);
+});
+
 test('whoever calls for an upgrade, the owner stays', async (t) => {
   const host = createHost(t);
   await host.installation().install(TASK, { owner: null, caller: 'mia' });

@@ -84,7 +84,6 @@ export function createInstallation(parts: InstallationParts) {
       ...{ isComplete: false, hasEnabledLinger: before?.hasEnabledLinger === true || !isLingering },
       files: [...planned].map(([path, content]) => ({ path, digest: digestOf(content) })),
     };
-    const formerName = before !== null && before.owner.name !== owner.name ? before.owner.name : null;
     const old = readOld(hostRoot, before, planned);
 
     const undone = { whole: true };
@@ -115,7 +114,7 @@ export function createInstallation(parts: InstallationParts) {
     } catch (cause) {
       throw failed('installed', cause, hintAfterInstall(before, undone.whole));
     }
-    if (formerName !== null) await placeFile(onHost(lingerFile(formerName)), null);
+    if (before?.hasEnabledLinger && before.owner.name !== owner.name) await removeLingerFile(undoTask(), before.owner);
     return status(undoTask());
 
     function notWhole(text: string, cause?: unknown): void {
@@ -268,7 +267,13 @@ export function createInstallation(parts: InstallationParts) {
   /** logind knows nobody by a name that is no user's any more. */
   async function endLinger(task: Task, found: Metadata, owner: Account | null): Promise<void> {
     if (hasSystemd() && owner !== null) await linger(task, owner, false);
-    await placeFile(onHost(lingerFile(found.owner.name)), null);
+    await removeLingerFile(task, found.owner);
+  }
+
+  /** Another user may have the name by now. */
+  async function removeLingerFile(task: Task, { name, uid }: Account): Promise<void> {
+    const holder = await parts.findAccount(task, name);
+    if (holder === null || holder.uid === uid) await placeFile(onHost(lingerFile(name)), null);
   }
 
   /** systemd says that it failed, the daemon why. One whose condition is not met has not failed for systemd. */
