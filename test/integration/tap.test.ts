@@ -128,7 +128,7 @@ test('a passt that ends is told by a file and leaves no process, and the machine
   (await connection).destroy();
   await ended.appeared;
   ended.stop();
-  assert.equal(await readFile(endedPath, 'utf8'), 'passt has closed its connection\n');
+  assert.equal(await readFile(endedPath, 'utf8'), 'the network has closed its connection\n');
   const { pid } = hypervisor();
   await until(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8') === '');
   assert.ok(hypervisor());
@@ -140,7 +140,7 @@ test('what is no frame ends the network, and the machine goes on', async (t) => 
   passt.to.write(Buffer.from([0xff, 0xff, 0xff, 0xff, 1]));
   await ended.appeared;
   ended.stop();
-  assert.equal(await readFile(endedPath, 'utf8'), 'passt sent what is no frame\n');
+  assert.equal(await readFile(endedPath, 'utf8'), 'the network sent what is no frame\n');
   assert.ok(hypervisor());
 });
 

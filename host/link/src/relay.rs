@@ -1,8 +1,8 @@
 //! Carries frames between a device and a stream, until one of them has ended. What a guest sends costs this process time,
 //! and no memory.
 //!
-//! Beside a hypervisor with a device the stream is passt's: when passt has ended the machine goes on without a network, and a
-//! file tells it.
+//! Beside a hypervisor with a device the stream is passt's, or that of a tap of root's: when it has ended the machine goes on
+//! without a network, and a file tells it.
 
 use std::convert::Infallible;
 use std::fs;
@@ -24,7 +24,7 @@ const LONGEST_PAUSE_MS: i64 = 64;
 
 /// The kept device is its standard input, the socket its standard output. Neither waits.
 pub fn carry_until_end(device: &str, ended: &Path) -> Result<ExitCode, String> {
-    let Err(why) = Queue::open(device).and_then(|queue| carry(stdin(), stdout(), Some(queue), "passt"));
+    let Err(why) = Queue::open(device).and_then(|queue| carry(stdin(), stdout(), Some(queue), "the network"));
     fs::write(ended, format!("{why}\n")).map_err(|fault| format!("{}: {fault}", ended.display()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,11 +1,11 @@
 /** Decides how a machine whose hypervisor takes only a tap device gets the network of a stream: a command around it. */
 
 export type TapPlan = {
-  /** Where passt takes and gives frames; it takes one connection */
+  /** Where passt, or what serves a tap of root's, takes and gives frames; it takes one connection */
   socketPath: string;
   /** What the device will be called, at most 15 bytes */
   device: string;
-  /** Written, with a word on why, when passt has ended before the machine. Removed by whoever starts it. */
+  /** Written, with a word on why, when that has ended before the machine. Removed by whoever starts it. */
   endedPath: string;
 };
 
