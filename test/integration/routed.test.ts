@@ -4,8 +4,10 @@ import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { StatsSample } from '@banger/contract/api/stats.ts';
 import type { Vm } from '@banger/contract/api/vms.ts';
 import { killProcess, listProcesses } from '../../packages/daemon/src/platform/processes.ts';
+import { Task } from '../../packages/daemon/src/platform/task.ts';
 import { createFakeHome } from '../support/fake-home.ts';
 import { createRoutedHost } from '../support/routed-host.ts';
 
@@ -26,6 +28,8 @@ test(
     assert.match((await home.run(['vm', 'ls'])).stdout, /^NAME +STATE +ADDRESS .*\none +running +10\.213\.64\.16 /);
     await create('two');
     assert.equal(await address('two'), '10.213.64.17');
+    const { vms } = await home.json<StatsSample>(['vm', 'stats', '--once', 'two']);
+    assert.equal(typeof vms[0]?.machine?.receivedBytes?.total, 'number', 'its device counts');
 
     await home.json(['vm', 'stop', '--timeout', '0s', 'one']);
     assert.deepEqual(host.devices(), [`bgr${(await home.json<Vm>(['vm', 'show', 'two'])).id}`]);
@@ -37,6 +41,17 @@ test(
     await home.json(['vm', 'rm', '--force', 'one']);
     await create('three');
     assert.equal(await address('three'), '10.213.64.16', 'it is given back');
+
+    // Another banger of the owner's takes the address while nobody has it.
+    const other = { vm: 'ffffffffffff' };
+    await home.json(['vm', 'kill', 'three']);
+    await host.helper.ask(Task.background(), 'attach', { ...other, subnet: 0, lease: 16, reach: [] });
+    const moved = await home.run(['vm', 'start', 'three']);
+    assert.match(
+      moved.stderr,
+      /The address of three is 10\.213\.64\.18 from now on: .*16 is the address of bgrffffffffffff/,
+    );
+    await host.helper.ask(Task.background(), 'detach', other);
 
     await home.json(['vm', 'kill', 'three']);
     host.ip('route', 'add', '10.0.0.0/8', 'dev', 'lo');

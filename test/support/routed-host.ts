@@ -8,6 +8,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { watchForSocket } from '../../packages/daemon/src/platform/unix-sockets.ts';
+import { createPrivileged } from '../../packages/daemon/src/privileged/privileged.ts';
 import { CHECKOUT } from './banger-home.ts';
 
 const HELPER = join(CHECKOUT, 'host/root/target/x86_64-unknown-linux-gnu/release/banger-root');
@@ -28,11 +29,20 @@ export async function createRoutedHost() {
   const folder = await mkdtemp(join(tmpdir(), 'banger-root-'));
   const [socket, install] = [join(folder, 'root.sock'), join(folder, 'install.json')];
   await writeFile(install, JSON.stringify({ owner: { uid: OWNER } }), { mode: 0o644 });
-  let helper: ChildProcess | null = null;
+  let running: ChildProcess | null = null;
   await startHelper();
   let world: ChildProcess | null = null;
   return {
-    ...{ around, env: { BANGER_ROOT_SOCKET: socket }, ip, devices, hasPolicy, ask, addWorld },
+    ...{
+      around,
+      env: { BANGER_ROOT_SOCKET: socket },
+      helper: createPrivileged({ socketPath: socket }),
+      ip,
+      devices,
+      hasPolicy,
+      ask,
+      addWorld,
+    },
     ...{ startHelper, stopHelper, end: endAll },
   };
 
@@ -48,16 +58,16 @@ export async function createRoutedHost() {
     const { appeared, stop } = watchForSocket(socket);
     const started = ['setpriv', ...POWER, HELPER, '--socket', socket, '--install', install];
     const [program = '', ...words] = [...around, ...WITHOUT_RESOLVED, HIDE, 'sh', ...started];
-    helper = spawn(program, words, { stdio: 'ignore' });
-    const ended = once(helper, 'exit').then(() => Promise.reject(new Error('the helper ended')));
+    running = spawn(program, words, { stdio: 'ignore' });
+    const ended = once(running, 'exit').then(() => Promise.reject(new Error('the helper ended')));
     ended.catch(() => {}); // it is ended on purpose later
     await Promise.race([appeared, ended]).finally(stop);
   }
 
   /** By force, and waits for its end. */
   async function stopHelper(): Promise<void> {
-    if (helper) await end(helper);
-    helper = null;
+    if (running) await end(running);
+    running = null;
   }
 
   /** What is around the host: a server at each of these addresses, which tells who asks. */

@@ -404,7 +404,7 @@ export const COMMANDS = {
     summary: 'Show what vms take of the host',
     details: [
       'On a terminal the table is redrawn every two seconds until q or Ctrl-C; elsewhere, and with --once, it is printed once. With --json each sample is a line of its own, until the command is ended; with --once there is one.',
-      'CPU is that of the hypervisor: 150% are one processor and a half. MEMORY is what it holds of the host, DISK what the disk takes there; READ and WRITTEN are what goes from and to the drives, RECEIVED and SENT what passes the network card, seen from the vm, all by the second. A hyphen stands for what nobody counts, as the network of vms on QEMU.',
+      'CPU is that of the hypervisor: 150% are one processor and a half. MEMORY is what it holds of the host, DISK what the disk takes there; READ and WRITTEN are what goes from and to the drives, RECEIVED and SENT what passes the network card, seen from the vm, all by the second. A hyphen stands for what nobody counts, as the network of vms on QEMU without an address of their own.',
     ],
     arguments: [{ ...vms, summary: 'Names or ids of vms; all that run when none is named', optional: true }],
     flags: { once: { type: 'switch', summary: 'Print one table, or one JSON document, and end' } },

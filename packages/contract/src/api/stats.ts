@@ -37,7 +37,7 @@ const machineUsageSchema = z.object({
   /** From and to the host's drives: what the host's memory had already is not in it. Null where the host does not count */
   diskReadBytes: counterSchema.nullable(),
   diskWrittenBytes: counterSchema.nullable(),
-  /** By its network card, seen from the guest; null where nobody counts, as with QEMU and a network of its own */
+  /** By its network card, seen from the guest; null where nobody counts, as with QEMU and without an address of its own */
   receivedBytes: counterSchema.nullable(),
   sentBytes: counterSchema.nullable(),
 });

@@ -3,6 +3,12 @@ import { readFileSync } from 'node:fs';
 
 export type Traffic = { receivedBytes: number; sentBytes: number };
 
+/** The same of the guest whose card has this device at its other end. */
+export function readGuestTraffic(pid: number, device: string): Traffic | null {
+  const traffic = readTraffic(pid, device);
+  return traffic && { receivedBytes: traffic.sentBytes, sentBytes: traffic.receivedBytes };
+}
+
 /** Null where there is no such device, or no such process any more. */
 export function readTraffic(pid: number, device: string): Traffic | null {
   try {

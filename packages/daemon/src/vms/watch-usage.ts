@@ -2,6 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { StatsSample, VmUsage } from '@banger/contract/api/stats.ts';
 import type { VmId } from '@banger/contract/names.ts';
+import { tapOf } from '@banger/contract/privileged/places.ts';
+import { readGuestTraffic } from '../platform/device-traffic.ts';
 import { allocatedBytes } from '../platform/files.ts';
 import { readUsage } from '../platform/processes.ts';
 import type { Task } from '../platform/task.ts';
@@ -45,7 +47,10 @@ function lookAt({ drivers, monotonicMs }: UsageParts, vms: readonly VmRecord[]):
     if (!('machine' in state)) continue;
     const usage = readUsage(state.machine);
     if (usage === null) continue; // it has just ended, which its record says in a moment
-    const traffic = drivers.of(state.machine).readTraffic(state.machine);
+    const isRouted = 'network' in state && state.network === 'routed';
+    const traffic = isRouted
+      ? readGuestTraffic(process.pid, tapOf(id)) // the tap is in the host's own network, as this daemon is
+      : drivers.of(state.machine).readTraffic(state.machine);
     const run = `${state.machine.pid} ${state.machine.startTicks}`;
     looks.set(id, { ...usage, run, atMs: monotonicMs(), traffic });
   }

@@ -7,7 +7,7 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { readTraffic as readDeviceTraffic, type Traffic } from '../../platform/device-traffic.ts';
+import { readGuestTraffic } from '../../platform/device-traffic.ts';
 import { readSmallFile } from '../../platform/files.ts';
 import type { Log } from '../../platform/log.ts';
 import { isAlive, isStopped } from '../../platform/processes.ts';
@@ -71,7 +71,14 @@ type FirecrackerParts = {
 export function createFirecrackerDriver(parts: FirecrackerParts): Driver {
   const { findProgram, log, proveKvm, room = HOST_ROOM, looks, kvmDevice = '/dev/kvm' } = parts;
   const firecrackerVersion = createFirecrackerVersion();
-  return { name: 'firecracker', abilities: ABILITIES, findObstacle, launch, adopt, readTraffic };
+  return {
+    name: 'firecracker',
+    abilities: ABILITIES,
+    findObstacle,
+    launch,
+    adopt,
+    readTraffic: ({ pid }) => readGuestTraffic(pid, TAP_OF_STREAM),
+  };
 
   async function findObstacle(task: Task, trial: Trial | null): Promise<Obstacle | null> {
     const program = await findProgram();
@@ -98,12 +105,6 @@ export function createFirecrackerDriver(parts: FirecrackerParts): Driver {
     const answer = isStalled ? 'ours' : await askUntilAnswered(task, ref, log);
     return answer === 'ours' ? takeOver(task, ref, { isStalled, consolePath, room, looks, log }) : answer;
   }
-}
-
-/** The device is the hypervisor's side of the guest's card. */
-function readTraffic({ pid }: MachineRef): Traffic | null {
-  const device = readDeviceTraffic(pid, TAP_OF_STREAM);
-  return device && { receivedBytes: device.sentBytes, sentBytes: device.receivedBytes };
 }
 
 async function askUntilAnswered(task: Task, ref: RefOf<'firecracker'>, log: Log): Promise<'ours' | 'silent' | null> {
