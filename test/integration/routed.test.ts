@@ -81,6 +81,13 @@ test('a machine without a network has no device, and what no network gives is re
     assert.match(stderr, /NETWORK_LIMIT/);
     assert.equal(code, 65);
   }
+
+  const set = (...words: string[]) => home.run(['vm', 'set', 'web', ...words]);
+  assert.match((await set('--allow', 'machines', '--allow', 'host')).stdout, /, allow machines, host$/m);
+  assert.match((await set('--network', 'user')).stderr, /--allow machines, host\..*\(NETWORK_LIMIT\)/s);
+  assert.match((await set('--allow', 'none', '--allow', 'host')).stderr, /\(USAGE\)/);
+  assert.deepEqual((await home.json<Vm>(['vm', 'show', 'web'])).allow, ['machines', 'host']);
+  assert.match((await set('--network', 'user', '--allow', 'none')).stdout, /, network user, allow none$/m);
   await removeAll();
 });
 

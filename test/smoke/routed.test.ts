@@ -21,7 +21,8 @@ test('a machine with an address of its own', asRoot, async (t) => {
   await writeBusyboxTarball(tarball);
   await home.json(['image', 'import', 'busybox', tarball]);
   const small = ['--image', 'busybox', '--memory', '128M', '--disk-size', '256M'];
-  const made = await home.json<Vm>(['vm', 'create', '--name', 'web', ...small, '--network', 'routed', '--start']);
+  const create = ['vm', 'create', ...small, '--network', 'routed'];
+  const made = await home.json<Vm>([...create, '--name', 'web', '--start']);
   const inside = async (script: string) => (await home.run(['vm', 'exec', 'web', '--', 'sh', '-c', script])).stdout;
 
   await t.test('has it from its agent, and asks for names where the host answers them', async () => {
@@ -41,13 +42,25 @@ test('a machine with an address of its own', asRoot, async (t) => {
     assert.equal(await inside(`busybox timeout 3 wget -qO- http://${COMPANY}:${PORT}/ || echo no`), 'no\n');
   });
 
-  await t.test('has it again after a restart, with what it may reach now', async () => {
-    await home.writeConfig('[network]\nallow = ["private"]\n');
-    await home.json(['vm', 'restart', '--timeout', '0s', 'web']);
-    assert.equal((await home.json<Vm>(['vm', 'show', 'web'])).address, ADDRESS);
-    assert.equal(await inside(`wget -qO- http://${COMPANY}:${PORT}/`), '203.0.113.2');
+  const other = await home.json<Vm>([...create, '--name', 'other', '--allow', 'machines', '--start']);
+  const askOther = `wget -qO- http://${other.address}:8000/`;
+  await t.test('does not reach another machine that may be reached, while it may reach none itself', async () => {
+    const serve = 'mkdir /tmp/site; echo hello from other > /tmp/site/index.html; busybox httpd -p 8000 -h /tmp/site';
+    await home.run(['vm', 'exec', 'other', '--', 'sh', '-c', serve]);
+    assert.equal(host.ask(`http://${other.address}:8000/`), 'hello from other\n');
+    assert.equal(await inside(`busybox timeout 3 ${askOther} || echo no`), 'no\n');
   });
 
-  await home.json(['vm', 'rm', '--force', 'web']);
+  await t.test('has its address again after a change, with what it may reach now', async () => {
+    await home.writeConfig('[network]\nallow = ["private"]\n');
+    await home.json(['vm', 'stop', '--timeout', '0s', 'web']);
+    await home.json(['vm', 'set', '--allow', 'machines', 'web']);
+    await home.json(['vm', 'start', 'web']);
+    assert.equal((await home.json<Vm>(['vm', 'show', 'web'])).address, ADDRESS);
+    assert.equal(await inside(`wget -qO- http://${COMPANY}:${PORT}/`), '203.0.113.2');
+    assert.equal(await inside(askOther), 'hello from other\n');
+  });
+
+  await home.json(['vm', 'rm', '--force', 'web', 'other']);
   assert.deepEqual(host.devices(), []);
 });

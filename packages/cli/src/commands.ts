@@ -270,13 +270,20 @@ export const COMMANDS = {
     alsoTried: ['vm inspect', 'vm info', 'vm status', 'vm get'],
   },
   'vm set': {
-    summary: 'Change CPUs, memory, disk size, driver, network or autostart of a stopped vm',
+    summary: 'Change CPUs, memory, disk size, driver, network, what may be reached or autostart of a stopped vm',
     details: ['A disk can grow, not shrink.'],
     arguments: [vm],
     flags: {
       ...size,
       driver,
       network,
+      allow: {
+        type: 'text',
+        values: ['none', ...REACHES],
+        placeholder: 'what',
+        many: true,
+        summary: 'What it may reach besides the internet, in place of what was said before',
+      },
       autostart: {
         type: 'text',
         values: ON_OR_OFF,

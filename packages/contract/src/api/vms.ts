@@ -96,6 +96,8 @@ export const vmSetSchema = z.strictObject({
   diskBytes: diskBytes.optional(),
   driver: driverChoiceSchema.optional(),
   network: networkChoiceSchema.optional(),
+  /** In place of what it may reach so far */
+  allow: allowSchema.optional(),
   autostart: z.boolean().optional(),
 });
 

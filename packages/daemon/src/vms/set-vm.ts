@@ -17,6 +17,7 @@ export async function setVm(task: Task, parts: VmParts, vm: VmRecord, change: Vm
     diskBytes: change.diskBytes ?? vm.diskBytes,
     driver: change.driver ?? vm.driver,
     network: change.network ?? vm.network,
+    allow: change.allow ?? vm.allow,
     autostart: change.autostart ?? vm.autostart,
   };
   checkMemory(changed.memoryBytes, parts.readHost());
