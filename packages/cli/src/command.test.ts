@@ -159,6 +159,17 @@ test('vm exec passes stdin, stdout and stderr apart, and the exit code', async (
   assert.deepEqual(await finish(child, 'from stdin\n'), { code: 7, stdout: 'from stdin\n', stderr: 'hi\n' });
 });
 
+test('a variable of the caller’s is passed on as it is, also one that the launcher might have used itself', async () => {
+  await using daemon = await startFakeDaemon();
+  const names = ['here', 'target', 'root', 'node', 'compiled', 'ours', 'word', 'name', 'rest', 'program', 'ROOT'];
+  const env = { ...daemon.env, ...Object.fromEntries(names.map((name) => [name, `my ${name}`])) };
+  const script = names.map((name) => `echo "$${name}"`).join(';');
+  const { stdout } = await finish(
+    start(env, ['vm', 'exec', ...names.flatMap((name) => ['-e', name]), 'web', '--', 'sh', '-c', script]),
+  );
+  assert.equal(stdout, names.map((name) => `my ${name}\n`).join(''));
+});
+
 test('megabytes go through vm exec unchanged', async () => {
   await using daemon = await startFakeDaemon();
   const bytes = Buffer.alloc(8_000_000, 'a line of text, again and again\n');
