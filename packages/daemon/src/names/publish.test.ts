@@ -28,6 +28,17 @@ test('a daemon that comes up has the host told of the subnet of the latest machi
   assert.deepEqual(asked, [5, 2]);
 });
 
+test('a daemon that takes long to come up leaves alone what an earlier one has published', async (t) => {
+  const { publishing, asked, has, said, passMs } = host(t);
+  has.inUse = [5];
+  has.noPort = true; // the sockets are not served yet
+  await passMs(3 * LOOK_MS);
+  assert.deepEqual([asked, said], [[], []]);
+  has.noPort = false;
+  await publishing.keep(null);
+  assert.deepEqual([asked, said], [[5], []]);
+});
+
 test('a host that refuses when the daemon comes up is asked again, and complained of once', async (t) => {
   const { publishing, asked, has, said, passMs } = host(t);
   has.refuses = true;

@@ -43,12 +43,12 @@ export function createPublishing(parts: PublishingParts) {
   let restsUntilMs = 0;
   let complaint = '';
   let isAsking = false;
-  const timer = setInterval(() => void repeatWhenNeeded(), lookMs);
-  timer.unref();
+  let timer: NodeJS.Timeout | undefined;
   return { begin, keep, end };
 
   /** Throws what `expectPort`, `serve` and the helper do; nobody is sent here by it then. */
   async function begin(task: Task, subnet: number): Promise<void> {
+    lookFromNowOn();
     if (!isAsItWas(subnet)) await publish(task, subnet);
     latest = subnet;
   }
@@ -56,7 +56,13 @@ export function createPublishing(parts: PublishingParts) {
   /** The same for this one and those in use, from now on and as often as it takes. */
   async function keep(subnet: number | null): Promise<void> {
     latest = subnet;
+    lookFromNowOn();
     await repeatWhenNeeded();
+  }
+
+  /** A daemon that comes up slowly cannot answer yet, and would take back what the one before it published. */
+  function lookFromNowOn(): void {
+    timer ??= setInterval(() => void repeatWhenNeeded(), lookMs).unref();
   }
 
   function end(): void {
