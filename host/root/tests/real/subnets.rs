@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use crate::corner::Corner;
 use crate::helper::{Helper, attach, verb};
+use crate::machine::Machine;
+use crate::traffic::{PORT, seen_as, serve};
+use crate::world::{HOST, INTERNET, World};
 
 const VM: &str = "0123456789ab";
 
@@ -51,6 +54,37 @@ fn a_machine_that_is_there_when_a_vpn_comes_keeps_its_address() {
     let elsewhere = json!({ "do": "attach", "vm": VM, "subnet": 1, "lease": 16, "reach": [] });
     assert_eq!(helper.refused(&elsewhere), "SUBNET_CLAIMED");
     assert_eq!(helper.done(&verb("list"))["taps"][0]["address"], "10.213.64.16");
+}
+
+/// In two halves as OpenVPN does it, and by a table of its own as WireGuard's tools do
+#[test]
+fn a_machine_gets_out_by_a_vpn_that_takes_everything_and_the_host_reaches_it() {
+    for ways in [
+        "route add 0.0.0.0/1 via 192.0.2.1
+         route add 128.0.0.0/1 via 192.0.2.1",
+        "route add default via 192.0.2.1 table 51820
+         rule add lookup 51820 priority 200
+         rule add lookup main suppress_prefixlength 0 priority 100",
+    ] {
+        let world = World::new();
+        world.host.ip(&format!(
+            "link add vpn type veth peer name vpn netns {}
+             addr add 192.0.2.2/24 dev vpn
+             link set vpn up",
+            world.outside.path()
+        ));
+        world.outside.ip("addr add 192.0.2.1/24 dev vpn
+             link set vpn up");
+        let helper = Helper::start(&world.host);
+        let machine = Machine::start(&world.host, &helper, VM, 16, &[]);
+        serve(&world.outside, &format!("{INTERNET}:80"));
+        serve(&machine.guest, &format!("0.0.0.0:{PORT}"));
+        assert_eq!(seen_as(&machine.guest, &format!("{INTERNET}:80")), HOST);
+        world.host.ip(ways);
+        assert_eq!(seen_as(&machine.guest, &format!("{INTERNET}:80")), "192.0.2.2");
+        assert_eq!(seen_as(&world.host, &format!("{}:{PORT}", machine.address)), "10.213.64.1");
+        helper.done(&attach("0123456789ac", 17, &[]));
+    }
 }
 
 fn host() -> Corner {
