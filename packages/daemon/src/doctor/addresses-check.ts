@@ -44,8 +44,8 @@ async function findHelper(socketPath: string): Promise<HelperFound> {
 const RELOAD = 'sudo systemctl restart banger-root.service';
 const FIXES: Record<RoutedObstacle['is'], string> = {
   'no nft': 'sudo apt-get install nftables',
-  'no forwarding':
-    'echo net.ipv4.ip_forward=1 | sudo tee /etc/sysctl.d/60-banger.conf && sudo sysctl -p /etc/sysctl.d/60-banger.conf',
+  // The install has switched it on for each boot: what has switched it off may do so again.
+  'no forwarding': 'sudo sysctl -w net.ipv4.ip_forward=1',
   // firewalld alone keeps a table to itself.
   'closed tables':
     "sudo sed -i 's/^NftablesTableOwner=.*/NftablesTableOwner=no/' /etc/firewalld/firewalld.conf && sudo systemctl restart firewalld",

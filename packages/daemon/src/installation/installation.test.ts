@@ -55,6 +55,21 @@ for (const fails of [false, true]) {
   });
 }
 
+test('the host passes packets on from an install on, unless a file of the host says otherwise, and others may count on it', async (t) => {
+  const host = createHost(t);
+  await host.installation().install(TASK, { owner: 'mia' });
+  assert.match(host.read('/etc/sysctl.d/60-banger.conf'), /^net\.ipv4\.ip_forward = 1$/m);
+  assert.equal(host.isForwarding(), true);
+  await host.installation().uninstall(TASK, { purge: false });
+  assert.equal(existsSync(host.at('/etc/sysctl.d/60-banger.conf')), false);
+  assert.equal(host.isForwarding(), true);
+
+  host.hasOwnForwarding = true;
+  host.write('/proc/sys/net/ipv4/ip_forward', '0\n');
+  await host.installation().install(TASK, { owner: 'mia' });
+  assert.equal(host.isForwarding(), false);
+});
+
 test('a daemon that a command started makes way for the service, which is then begun', async (t) => {
   const host = createHost(t);
   await host.installation().install(TASK, { owner: 'mia' });
@@ -84,7 +99,7 @@ for (const what of ['nothing', 'an older banger']) {
   for (const how of ['fails', 'is interrupted'] as const) {
     test(`whichever step of an install over ${what} ${how}, all is as it was`, async (t) => {
       let failures = 0;
-      for (let step = 1; step <= 12; step++) {
+      for (let step = 1; step <= 16; step++) {
         const host = createHost(t);
         if (what !== 'nothing') {
           await host.installation().install(TASK, { owner: 'mia' });
@@ -101,6 +116,7 @@ for (const what of ['nothing', 'an older banger']) {
         assert.match(outcome.hint, what === 'nothing' ? /Nothing of it is left/ : /What was there before is back/);
         failures += 1;
         assert.deepEqual(host.state(), before, `step ${step}: ${host.calls.join('\n')}`);
+        assert.equal(host.isForwarding(), what !== 'nothing');
       }
       assert.ok(failures >= 7, `${failures} steps`);
     });

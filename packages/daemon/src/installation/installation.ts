@@ -15,6 +15,7 @@ import { deadlineAfter } from '../platform/deadline.ts';
 import type { Log } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
+import { beginForwarding, readForwarding, setForwarding } from './forwarding.ts';
 import { lockChanges } from './lock-changes.ts';
 import {
   type Account,
@@ -97,6 +98,9 @@ export function createInstallation(parts: InstallationParts) {
       for (const [path, content] of planned) await write(path, content);
       for (const path of pathsOf(before)) if (!planned.has(path)) await placeFile(onHost(path), null);
       await systemctl(task, 'daemon-reload');
+      const passedOn = await readForwarding(hostRoot);
+      add('pass packets on as before', () => setForwarding(hostRoot, passedOn));
+      await beginForwarding(task, runTool);
 
       if (!isLingering) add('end the lingering', (later) => isLingeringNow(owner) && linger(later, owner, false));
       await linger(task, owner, true);

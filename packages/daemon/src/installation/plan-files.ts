@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { builtProgram } from '@banger/contract/built-program.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { checkTrustedPath } from '@banger/contract/own-folder.ts';
+import { FORWARDING_FILE, forwardingFile } from './forwarding.ts';
 import { type Account, METADATA, type Metadata, pathsOf } from './metadata.ts';
 import { type Content, digestOf, readPlaced } from './place-files.ts';
 import { refused } from './refusals.ts';
@@ -22,6 +23,7 @@ export function planFiles(root: string, owner: Account): Map<string, Content> {
     if (!existsSync(built)) throw refused('The root helper is not built.', 'make setup');
     planned.set(COPIED_HELPER, { bytes: readFileSync(built), mode: 0o755 });
   }
+  planned.set(FORWARDING_FILE, forwardingFile(root));
   for (const name of UNITS) {
     const template = readFileSync(join(root, 'packaging/systemd', name), 'utf8');
     const text = renderUnit(template, { root, helper, owner });

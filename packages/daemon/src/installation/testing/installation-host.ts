@@ -7,6 +7,8 @@ import { createInstallation, type InstallationParts } from '../installation.ts';
 
 const CHECKOUT = join(import.meta.dirname, '../../../../..');
 export const BUILT = 'host/root/target/x86_64-unknown-linux-gnu/release/banger-root';
+/** Whether the host passes packets on */
+const FORWARDING = '/proc/sys/net/ipv4/ip_forward';
 const MIA = { name: 'mia', uid: 1000, home: '/home/mia' };
 const ZOE = { name: 'zoe', uid: 1001, home: '/home/zoe' };
 
@@ -29,6 +31,8 @@ export function createHost(t: TestContext) {
       listening: new Map<string, string[]>(),
       vms: [] as object[],
       hasBus: true,
+      /** A file of the host's, after ours, that says no */
+      hasOwnForwarding: false,
       hasHome: true,
       faultOfDaemon: null as string | null,
       accounts: [MIA, ZOE, { name: 'root', uid: 0, home: '/root' }, { name: 'odd', uid: 7, home: 'none' }],
@@ -41,6 +45,7 @@ export function createHost(t: TestContext) {
     },
     change: (path: string, how: (text: string) => string) =>
       writeFileSync(at(path), how(readFileSync(at(path), 'utf8'))),
+    isForwarding: () => readFileSync(at(FORWARDING), 'utf8').trim() === '1',
     isLingering: () => existsSync(at('/var/lib/systemd/linger/mia')),
     /** All that an install may leave */
     state: () => ({
@@ -53,7 +58,7 @@ export function createHost(t: TestContext) {
         readdirSync(hostRoot, { recursive: true, withFileTypes: true })
           .filter((entry) => entry.isFile())
           .map(({ parentPath, name }) => join(parentPath, name))
-          .filter((path) => !path.includes('/linger/'))
+          .filter((path) => !path.includes('/linger/') && path !== at(FORWARDING))
           .sort()
           .map((path) => [path, readFileSync(path, 'utf8')]),
       ),
@@ -75,6 +80,8 @@ export function createHost(t: TestContext) {
   for (const name of ['run/systemd/system', 'etc/systemd/system', 'var/lib/systemd/linger'])
     mkdirSync(at(name), { recursive: true });
   cpSync(join(CHECKOUT, 'packaging/systemd'), join(root, 'packaging/systemd'), { recursive: true });
+  cpSync(join(CHECKOUT, 'packaging/sysctl'), join(root, 'packaging/sysctl'), { recursive: true });
+  host.write(FORWARDING, '0\n');
   host.write(BUILT, 'helper', root);
   return host;
 
@@ -114,6 +121,9 @@ export function createHost(t: TestContext) {
       else rmSync(path, { force: true });
     }
     if (program === 'journalctl') return `${host.faultOfDaemon ?? ''}\n`;
+    if (program?.endsWith('/systemd-sysctl') && existsSync(at('/etc/sysctl.d/60-banger.conf'))) {
+      host.write(FORWARDING, host.hasOwnForwarding ? '0\n' : '1\n');
+    }
     if (program === 'systemctl') return obeySystemctl(words);
     return words.includes('ls') ? JSON.stringify({ vms: host.vms }) : '';
   }
