@@ -77,8 +77,8 @@ function absolutePath(path: string): string {
 function folderGone(path: string, link: string, cause?: unknown): BangerError {
   const folder = link.replace(/ \(deleted\)$/, '');
   return new BangerError('FILE_NOT_FOUND', {
-    message: `"${path}" is meant from ${folder}, which no longer exists.`,
-    hint: 'Go to a folder that exists, or write an absolute path.',
+    message: `"${path}" is meant from ${folder}, which ${folder === link ? 'is not yours to enter' : 'no longer exists'}.`,
+    hint: 'Go to another folder, or write an absolute path.',
     details: { path, folder },
     cause,
   });

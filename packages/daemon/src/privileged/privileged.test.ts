@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Task } from '../platform/task.ts';
 import { watchForSocket } from '../platform/unix-sockets.ts';
-import { createPrivileged } from './privileged.ts';
+import { createPrivileged, refusalOf, unreachable } from './privileged.ts';
 
 const HELPER = join(import.meta.dirname, '../../../../host/root/target/x86_64-unknown-linux-gnu/release/banger-root');
 const VM = '0123456789ab';
@@ -19,7 +19,7 @@ test('the real helper is asked, and answers', async (t) => {
   const { owner, version } = await helper.ask(task, 'report', {});
   assert.deepEqual([owner, version], [1000, '0.1.0']);
   const { taps, names, subnets } = await helper.ask(task, 'list', {});
-  assert.deepEqual([taps, names, subnets.length], [[], null, 12]);
+  assert.deepEqual([taps, names, subnets.length], [[], [], 12]);
   await helper.ask(task, 'detach', { vm: VM });
   // Nobody but this user is in the namespaces that it runs in, and so not its owner either.
   const attach = { vm: VM, subnet: 0, lease: 16, reach: [] };
@@ -36,6 +36,11 @@ test('many ask at once, and each is answered', async (t) => {
 test('without a helper it is told that there is none', async (t) => {
   const helper = createPrivileged({ socketPath: join(await folderOf(t), 'none.sock') });
   await assert.rejects(helper.ask(task, 'list', {}), { code: 'HELPER_MISSING' });
+});
+
+test('a socket that is closed to this user is told as the helper of another', () => {
+  const closed = unreachable('/run/banger-root.sock', Object.assign(new Error('connect EACCES'), { code: 'EACCES' }));
+  assert.deepEqual([closed.code, refusalOf(closed)?.code], ['HELPER_REFUSED', 'NOT_ALLOWED']);
 });
 
 test('an answer that is none is a fault, whatever it is', async (t) => {

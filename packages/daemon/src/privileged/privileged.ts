@@ -72,11 +72,8 @@ function readAnswer<Name extends OperationName>(name: Name, text: string): Opera
   const { done, refused } = parseObject(text);
   const refusal = refusalSchema.safeParse(refused).data;
   if (refusal) {
-    throw new BangerError('HELPER_REFUSED', {
-      message: `The root helper refused "${name}": ${refusal.message}.`,
-      ...(HINTS[refusal.code] && { hint: HINTS[refusal.code] }),
-      details: { refusal: refusal.code, why: refusal.message },
-    });
+    const { code, message } = refusal;
+    throw refusedBy(`The root helper refused "${name}": ${message}.`, code, message);
   }
   const answer = OPERATIONS[name].answer.safeParse(done);
   if (!answer.success) throw malformed(`it answers "${name}" with something else`);
@@ -89,15 +86,28 @@ async function connectTo(task: Task, path: string): Promise<Socket> {
     await task.race(once(socket, 'connect'));
   } catch (fault) {
     socket.destroy();
-    if (fault instanceof BangerError) throw fault;
-    throw new BangerError('HELPER_MISSING', {
-      message: 'The root helper of banger is not there.',
-      hint: `It listens at ${path} where banger is installed for the whole system.`,
-      cause: fault,
-    });
+    throw unreachable(path, fault);
   }
   socket.on('error', () => {}); // one that goes away in the middle ends the answer, and that is told
   return socket;
+}
+
+/** The socket is the owner's: to others the kernel refuses it, as the helper itself would. */
+export function unreachable(path: string, fault: unknown): BangerError {
+  if (fault instanceof BangerError) return fault;
+  if ((fault as NodeJS.ErrnoException).code === 'EACCES') {
+    return refusedBy(
+      'The root helper of banger is for another user.',
+      'NOT_ALLOWED',
+      `${path} is closed to you`,
+      fault,
+    );
+  }
+  return new BangerError('HELPER_MISSING', {
+    message: 'The root helper of banger is not there.',
+    hint: `It listens at ${path} where banger is installed for the whole system.`,
+    cause: fault,
+  });
 }
 
 async function readWhole(socket: Socket): Promise<string> {
@@ -124,6 +134,11 @@ function parseObject(text: string): Record<string, unknown> {
     throw malformed('its answer is cut off', fault);
   }
   throw malformed('its answer is none');
+}
+
+function refusedBy(message: string, refusal: RefusalCode, why: string, cause?: unknown): BangerError {
+  const hint = HINTS[refusal];
+  return new BangerError('HELPER_REFUSED', { message, ...(hint && { hint }), details: { refusal, why }, cause });
 }
 
 function malformed(what: string, cause?: unknown): BangerError {
