@@ -270,7 +270,7 @@ export const COMMANDS = {
     alsoTried: ['vm inspect', 'vm info', 'vm status', 'vm get'],
   },
   'vm set': {
-    summary: 'Change CPUs, memory, disk size, driver, network, what may be reached or autostart of a stopped vm',
+    summary: 'Change the size, driver, network or autostart of a stopped vm',
     details: ['A disk can grow, not shrink.'],
     arguments: [vm],
     flags: {
