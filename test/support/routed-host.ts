@@ -7,7 +7,8 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { watchForSocket } from '../../packages/daemon/src/platform/unix-sockets.ts';
+import { Task } from '../../packages/daemon/src/platform/task.ts';
+import { connectSocket, watchForSocket } from '../../packages/daemon/src/platform/unix-sockets.ts';
 import { createPrivileged } from '../../packages/daemon/src/privileged/privileged.ts';
 import { CHECKOUT } from './banger-home.ts';
 
@@ -62,6 +63,7 @@ export async function createRoutedHost() {
     const ended = once(running, 'exit').then(() => Promise.reject(new Error('the helper ended')));
     ended.catch(() => {}); // it is ended on purpose later
     await Promise.race([appeared, ended]).finally(stop);
+    (await connectSocket(Task.background(), socket)).destroy(); // it listens
   }
 
   /** By force, and waits for its end. */

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Task } from '../platform/task.ts';
-import { watchForSocket } from '../platform/unix-sockets.ts';
+import { connectSocket, watchForSocket } from '../platform/unix-sockets.ts';
 import { createPrivileged, refusalOf, unreachable } from './privileged.ts';
 
 const HELPER = join(import.meta.dirname, '../../../../host/root/target/x86_64-unknown-linux-gnu/release/banger-root');
@@ -99,6 +99,7 @@ async function realHelper(t: TestContext) {
     await once(child, 'exit');
   });
   await Promise.race([appeared, once(child, 'exit').then(() => assert.fail('the helper ended'))]).finally(stop);
+  (await connectSocket(task, socketPath)).destroy(); // it listens
   return createPrivileged({ socketPath });
 }
 
