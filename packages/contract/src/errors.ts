@@ -219,6 +219,11 @@ export function abortError({ reason }: AbortSignal, cancelled: string): BangerEr
   });
 }
 
+/** Whatever was thrown, in words that go on in a sentence: without a full stop. */
+export function wordsOf(thrown: unknown): string {
+  return toBangerError(thrown).message.replace(/\.$/, '');
+}
+
 /**
  * Whatever was thrown, as one of our errors. What the system could not give has a code of its own; the rest is a fault in
  * banger, INTERNAL. The original is the cause.

@@ -1,6 +1,6 @@
 /** Whether machines get addresses of their own here, and what keeps them from it. */
 import type { Check } from '@banger/contract/api/doctor.ts';
-import { BangerError, toBangerError } from '@banger/contract/errors.ts';
+import { BangerError, wordsOf } from '@banger/contract/errors.ts';
 import type { OperationAnswer } from '@banger/contract/privileged/operations.ts';
 import { SUBNET_BITS, SUBNETS } from '@banger/contract/privileged/places.ts';
 import { findRoutedObstacle, type RoutedObstacle } from '../network/routed-obstacle.ts';
@@ -37,7 +37,7 @@ async function findHelper(socketPath: string): Promise<HelperFound> {
   } catch (fault) {
     if (fault instanceof BangerError && fault.code === 'HELPER_MISSING') return { is: 'absent' };
     if (refusalOf(fault)?.code === 'NOT_ALLOWED') return { is: 'foreign' };
-    return { is: 'broken', why: toBangerError(fault).message.replace(/\.$/, '') };
+    return { is: 'broken', why: wordsOf(fault) };
   }
 }
 

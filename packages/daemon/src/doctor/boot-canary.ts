@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Check, TimedCheck } from '@banger/contract/api/doctor.ts';
 import { MIB } from '@banger/contract/api/vms.ts';
-import { toBangerError } from '@banger/contract/errors.ts';
+import { wordsOf } from '@banger/contract/errors.ts';
 import { parseVmName } from '@banger/contract/names.ts';
 import type { Guest } from '../guest/guest.ts';
 import { deadlineAfter } from '../platform/deadline.ts';
@@ -57,7 +57,7 @@ export async function bootCanary(task: Task, { vms, outside = findOutside }: Can
     const beganMs = performance.now();
     const check = await work().catch((thrown): Check => {
       task.check(); // given up, which is no finding
-      return fail(what, toBangerError(thrown).message.replace(/\.$/, ''), null);
+      return fail(what, wordsOf(thrown), null);
     });
     checks.push({ ...check, durationMs: Math.round(performance.now() - beganMs) });
     return { hasWorked: check.status === 'pass' };

@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import type { Check } from '@banger/contract/api/doctor.ts';
-import { toBangerError } from '@banger/contract/errors.ts';
+import { wordsOf } from '@banger/contract/errors.ts';
 import { createConfig } from '../config/config.ts';
 import type { Host } from '../platform/host.ts';
 import { pulledPrograms } from '../releases/pulled.ts';
@@ -68,7 +68,7 @@ export async function* examineHost({ settings, readHost }: DoctorParts): AsyncGe
   const findings = checks.map(([name, check]) =>
     Promise.resolve()
       .then(check)
-      .catch((thrown) => [fail(name, `it cannot be checked: ${toBangerError(thrown).message.replace(/\.$/, '')}`)]),
+      .catch((thrown) => [fail(name, `it cannot be checked: ${wordsOf(thrown)}`)]),
   );
   for (const finding of findings) yield* await finding;
 

@@ -1,6 +1,6 @@
 /** Whether names of machines resolve on this host, where they may. It is proven by a lookup, or not said. */
 import type { Check } from '@banger/contract/api/doctor.ts';
-import { BangerError, toBangerError } from '@banger/contract/errors.ts';
+import { BangerError, wordsOf } from '@banger/contract/errors.ts';
 import { type NamesSeen, seeNames } from '../names/see-names.ts';
 import { deadlineAfter } from '../platform/deadline.ts';
 import { Task } from '../platform/task.ts';
@@ -67,8 +67,4 @@ export function judgeNames(addresses: readonly string[], { silent, resolvesTo, a
         RESOLVED,
       );
   }
-}
-
-function wordsOf(fault: unknown): string {
-  return toBangerError(fault).message.replace(/\.$/, '');
 }

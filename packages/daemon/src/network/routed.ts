@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Reach } from '@banger/contract/api/vms.ts';
-import { BangerError, toBangerError } from '@banger/contract/errors.ts';
+import { BangerError, toBangerError, wordsOf } from '@banger/contract/errors.ts';
 import type { InterfaceConfig } from '@banger/contract/guest/messages.ts';
 import type { VmId } from '@banger/contract/names.ts';
 import { checkSocketPath } from '@banger/contract/paths.ts';
@@ -253,10 +253,6 @@ export function createRoutedNetwork(parts: RoutedParts) {
       log.warn('what machines left with the root helper stays', fault);
     }
   }
-}
-
-function wordsOf(fault: unknown): string {
-  return toBangerError(fault).message.replace(/\.$/, '');
 }
 
 function limited(task: Task, ms: number): Task {
