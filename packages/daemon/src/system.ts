@@ -5,7 +5,6 @@
 import { join } from 'node:path';
 import { BangerError, toBangerError } from '@banger/contract/errors.ts';
 import { createInstallation, type InstallOptions } from './installation/installation.ts';
-import { deadlineAfter } from './platform/deadline.ts';
 import { createLog, createLogWriter } from './platform/log.ts';
 import { ProcessFailure, runProcess } from './platform/run-process.ts';
 import { Task } from './platform/task.ts';
@@ -20,7 +19,7 @@ const LIMIT_MS = 300_000;
 const interrupted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => interrupted.abort());
 
-const task = Task.background().withSignal(interrupted.signal).withSignal(deadlineAfter(LIMIT_MS));
+const task = Task.background().withSignal(interrupted.signal).within(LIMIT_MS);
 const installation = createInstallation({
   hostRoot: '/',
   root: join(import.meta.dirname, '../../..'),

@@ -8,7 +8,6 @@ import type { RouteName } from '@banger/contract/api/routes.ts';
 import { connectQuerySchema } from '@banger/contract/api/vms.ts';
 import { BangerError, ERRORS, toBangerError } from '@banger/contract/errors.ts';
 import { VERSION } from '@banger/contract/version.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import type { Log } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
 import type { Vms } from '../vms/vms.ts';
@@ -59,7 +58,7 @@ export function createUpgrade({ vms, log, ending, limits = API_LIMITS }: Parts):
     try {
       const { upgradable, vm, query } = findUpgrade(request);
       checkTime(ending, upgradable.route);
-      const task = Task.background().withSignal(deadlineAfter(OPEN_TIMEOUT_MS));
+      const task = Task.background().within(OPEN_TIMEOUT_MS);
       using _use = vms.use(vm);
       const guest = await upgradable.open(vms, { task, vm, query });
       if (socket.destroyed) return void guest.destroy();

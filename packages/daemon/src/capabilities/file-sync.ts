@@ -8,7 +8,6 @@ import { Readable } from 'node:stream';
 import type { FileSync } from '@banger/contract/api/config.ts';
 import type { VmId } from '@banger/contract/names.ts';
 import { type PackedEntry, packTar } from '@banger/contract/tar/pack-tar.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import type { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import type { Capability } from './capability.ts';
@@ -41,7 +40,7 @@ export function createFileSyncCapability({ home, readWanted, now }: FileSyncPart
       if (!entries) return;
       prepared.delete(id);
       task.step('copy your files');
-      const limited = task.withSignal(deadlineAfter(UNPACK_LIMIT_MS));
+      const limited = task.within(UNPACK_LIMIT_MS);
       await guest.writeTar(limited, '/', Readable.from([packTar(entries, now())]), { owner: 'root' });
     },
   };

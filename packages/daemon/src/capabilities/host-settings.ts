@@ -14,7 +14,6 @@ import { toBangerError } from '@banger/contract/errors.ts';
 import type { VmId } from '@banger/contract/names.ts';
 import { packTar } from '@banger/contract/tar/pack-tar.ts';
 import type { Guest } from '../guest/guest.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import type { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import type { Capability } from './capability.ts';
@@ -132,7 +131,7 @@ async function giveProxies(task: Task, guest: Guest, variables: Record<string, s
 /** A start that was cancelled ends; any other fault becomes a note, and the vm starts without the setting. */
 async function attempt(task: Task, what: string, work: (task: Task) => Promise<void>): Promise<void> {
   try {
-    await work(task.withSignal(deadlineAfter(SETTING_LIMIT_MS)));
+    await work(task.within(SETTING_LIMIT_MS));
   } catch (fault) {
     task.check();
     task.note(`The vm does not get the host's ${what} as they are now: ${toBangerError(fault).message}`);

@@ -14,7 +14,6 @@ import { isVmId } from '@banger/contract/names.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import type { z } from 'zod';
-import { deadlineAfter } from '../platform/deadline.ts';
 import { freeBytes, listFolder, removeTree } from '../platform/files.ts';
 import { removeRun } from '../platform/remove-run.ts';
 import { killStarted } from '../platform/started.ts';
@@ -51,7 +50,7 @@ export function createDiskSpace(parts: Parts) {
   return { show, prune };
 
   async function show(): Promise<DiskSpace> {
-    const limited = Task.background().withSignal(deadlineAfter(ESTIMATE_LIMIT_MS));
+    const limited = Task.background().within(ESTIMATE_LIMIT_MS);
     const comesBack = await estimateComingBack(limited).catch(() => new Map<string, number>());
     const uses = (await findAll()).map((found) => toUse(found, found.kind === 'vm' ? comesBack.get(found.name) : null));
     const totalBytes = uses.reduce((sum, { bytes }) => sum + bytes, 0);

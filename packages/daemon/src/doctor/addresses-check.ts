@@ -4,7 +4,6 @@ import { BangerError, wordsOf } from '@banger/contract/errors.ts';
 import type { OperationAnswer } from '@banger/contract/privileged/operations.ts';
 import { SUBNET_BITS, SUBNETS } from '@banger/contract/privileged/places.ts';
 import { findRoutedObstacle, type RoutedObstacle } from '../network/routed-obstacle.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import { OWNER } from '../platform/own-files.ts';
 import { Task } from '../platform/task.ts';
 import { createPrivileged, refusalOf } from '../privileged/privileged.ts';
@@ -29,7 +28,7 @@ export async function checkAddresses(rootSocket: string, { records }: State): Pr
 
 async function findHelper(socketPath: string): Promise<HelperFound> {
   const helper = createPrivileged({ socketPath });
-  const task = Task.background().withSignal(deadlineAfter(ASK_LIMIT_MS));
+  const task = Task.background().within(ASK_LIMIT_MS);
   try {
     const report = await helper.ask(task, 'report', {});
     const { subnets } = await helper.ask(task, 'list', {});

@@ -8,7 +8,6 @@ import { MIB } from '@banger/contract/api/vms.ts';
 import { wordsOf } from '@banger/contract/errors.ts';
 import { parseVmName } from '@banger/contract/names.ts';
 import type { Guest } from '../guest/guest.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import { Task } from '../platform/task.ts';
 import type { Vms } from '../vms/vms.ts';
 import { fail, pass, warn } from './check.ts';
@@ -64,7 +63,7 @@ export async function bootCanary(task: Task, { vms, outside = findOutside }: Can
   }
 
   async function useGuest(work: (guest: Guest, limited: Task) => Promise<Check>): Promise<Check> {
-    const limited = task.withSignal(deadlineAfter(COMMAND_LIMIT_MS));
+    const limited = task.within(COMMAND_LIMIT_MS);
     return work(await vms.guest(limited, name), limited);
   }
 }

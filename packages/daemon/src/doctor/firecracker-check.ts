@@ -3,7 +3,6 @@ import type { Check } from '@banger/contract/api/doctor.ts';
 import { createFirecrackerVersion } from '../hypervisor/firecracker/firecracker-version.ts';
 import { knownBugsOf } from '../hypervisor/firecracker/known-bugs.ts';
 import { bringsFilters } from '../hypervisor/firecracker/own-filters.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import { findTool } from '../platform/find-tool.ts';
 import { Task } from '../platform/task.ts';
 import { locateProgram } from '../releases/pulled.ts';
@@ -28,7 +27,7 @@ const ANSWER_LIMIT_MS = 30_000;
 export async function findFirecracker({ tool, folder }: { tool: string; folder: string }): Promise<Firecracker> {
   const path = findTool(await locateProgram(folder, tool));
   if (path === null) return { path, answer: { fault: 'it is not here' }, hasFilters: null, bugs: [] };
-  const task = Task.background().withSignal(deadlineAfter(ANSWER_LIMIT_MS));
+  const task = Task.background().within(ANSWER_LIMIT_MS);
   try {
     const version = await createFirecrackerVersion()(task, path);
     return { path, answer: { version }, hasFilters: await bringsFilters(path), bugs: knownBugsOf(version) };

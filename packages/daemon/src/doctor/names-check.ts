@@ -2,7 +2,6 @@
 import type { Check } from '@banger/contract/api/doctor.ts';
 import { BangerError, wordsOf } from '@banger/contract/errors.ts';
 import { type NamesSeen, seeNames } from '../names/see-names.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import { Task } from '../platform/task.ts';
 import { createPrivileged, refusalOf } from '../privileged/privileged.ts';
 import type { Settings } from '../settings.ts';
@@ -16,7 +15,7 @@ const RESOLVED = 'sudo apt-get install systemd-resolved';
 
 /** Nothing where there is no root helper, or one that is another user's: its own check tells of it. */
 export async function checkNames({ rootSocket, hostRoot }: Settings, { records }: State): Promise<Check[]> {
-  const task = Task.background().withSignal(deadlineAfter(LIMIT_MS));
+  const task = Task.background().within(LIMIT_MS);
   try {
     const { names } = await createPrivileged({ socketPath: rootSocket }).ask(task, 'list', {});
     if (names.length > 0) return [judgeNames(names, await seeNames(task, names, { hostRoot }))];

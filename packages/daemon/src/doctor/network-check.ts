@@ -2,7 +2,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Check } from '@banger/contract/api/doctor.ts';
 import { HOST, seeObstacle, tryNamespace } from '../network/network-obstacle.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import { Task } from '../platform/task.ts';
 import { networkTools, type Settings } from '../settings.ts';
 import { pass, warn } from './check.ts';
@@ -11,7 +10,7 @@ import { pass, warn } from './check.ts';
 const TRY_LIMIT_MS = 30_000;
 
 export async function checkNetwork(settings: Settings): Promise<Check[]> {
-  const limited = Task.background().withSignal(deadlineAfter(TRY_LIMIT_MS));
+  const limited = Task.background().within(TRY_LIMIT_MS);
   const obstacle = (await seeObstacle(HOST)) ?? (await tryNamespace(limited, networkTools(settings)));
   if (obstacle === null) return [pass('network', 'this host made a network namespace as a vm has one')];
   return [warn('network', `vms have no network: ${obstacle}`, fixFor(obstacle))];

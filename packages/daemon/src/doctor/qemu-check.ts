@@ -2,7 +2,6 @@
 import type { Check } from '@banger/contract/api/doctor.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { createQemuVersion } from '../hypervisor/qemu/qemu-version.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import { Task } from '../platform/task.ts';
 import { fail, pass } from './check.ts';
 
@@ -15,7 +14,7 @@ export async function checkQemu(
   limitMs = ANSWER_LIMIT_MS,
 ): Promise<{ check: Check; version: string | null }> {
   try {
-    const task = Task.background().withSignal(deadlineAfter(limitMs));
+    const task = Task.background().within(limitMs);
     const version = await createQemuVersion(qemuPath)(task);
     return { check: pass('qemu', `QEMU ${version}`), version };
   } catch (thrown) {

@@ -9,7 +9,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { VmId } from '@banger/contract/names.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import { findByArgument, isAlive, killProcess } from '../platform/processes.ts';
 import { Task } from '../platform/task.ts';
 import type { Driver, Machine, MachinePlan } from './hypervisor.ts';
@@ -109,7 +108,7 @@ export function testDriver(name: string, harness: DriverHarness, options: { skip
     process.kill(first.ref.pid, 'SIGSTOP');
     // More often than its control socket lets clients wait.
     for (let tries = 0; tries < 4; tries++) {
-      const soon = task.withSignal(deadlineAfter(200));
+      const soon = task.within(200);
       assert.equal(await driver.adopt(soon, first.ref, plan.consolePath), 'silent');
     }
     const adopting = driver.adopt(task, first.ref, plan.consolePath);

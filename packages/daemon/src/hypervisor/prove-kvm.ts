@@ -10,7 +10,6 @@ import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DriverName } from '@banger/contract/api/vms.ts';
 import { z } from 'zod';
-import { deadlineAfter } from '../platform/deadline.ts';
 import { readSmallFile, writeFileDurably } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { isOwnFile } from '../platform/own-files.ts';
@@ -108,7 +107,7 @@ async function runsGuest(
   { log, helloLimitMs, greet }: ProofParts,
   { plan, abilities, launch }: KvmTrial,
 ): Promise<boolean> {
-  const limited = task.withSignal(deadlineAfter(helloLimitMs));
+  const limited = task.within(helloLimitMs);
   let machine: Machine | null = null;
   try {
     machine = await launch(limited, probePlan(plan, abilities));

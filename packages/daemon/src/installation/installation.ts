@@ -11,7 +11,6 @@ import { dirname, join } from 'node:path';
 import type { Installation } from '@banger/contract/api/installation.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { VERSION } from '@banger/contract/version.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import type { Log } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
 import { UndoStack } from '../platform/undo-stack.ts';
@@ -402,7 +401,7 @@ export function createInstallation(parts: InstallationParts) {
 
 /** An undo goes on when whoever wanted the install has given up. */
 function undoTask(): Task {
-  return Task.background().withSignal(deadlineAfter(UNDO_STEP_LIMIT_MS));
+  return Task.background().within(UNDO_STEP_LIMIT_MS);
 }
 
 /** After a power cut a unit may not be there any more. */

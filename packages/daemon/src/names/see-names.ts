@@ -3,7 +3,6 @@ import { promises as dns } from 'node:dns';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { deadlineAfter } from '../platform/deadline.ts';
 import { runProcess } from '../platform/run-process.ts';
 import type { Task } from '../platform/task.ts';
 import { SELF } from './answer.ts';
@@ -35,7 +34,7 @@ export async function seeNames(
 ): Promise<NamesSeen> {
   const [answered, resolvesTo, asks] = await Promise.all([
     Promise.all(addresses.map((address) => isAnswered(address, port))),
-    resolve(task.withSignal(deadlineAfter(LIMIT_MS)), SELF).catch(() => null), // too slow for any program
+    resolve(task.within(LIMIT_MS), SELF).catch(() => null), // too slow for any program
     seeResolver(hostRoot),
   ]);
   return { silent: addresses.filter((_address, index) => !answered[index]), resolvesTo, asks };

@@ -72,7 +72,7 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
       if (fault instanceof BangerError && !deadline.aborted) throw fault;
       const free = await freeBytes(runtimeFolder);
       if (free < NEEDED_BYTES) throw diskFull(runtimeFolder, NEEDED_BYTES, free, fault);
-      const obstacle = await tryNamespace(task.withSignal(deadlineAfter(START_DEADLINE_MS)), tools);
+      const obstacle = await tryNamespace(task.within(START_DEADLINE_MS), tools);
       if (obstacle) return obstacle;
       throw await startFailure([files.output, files.log], deadline.aborted, fault);
     } finally {

@@ -95,7 +95,7 @@ export function createRoutedNetwork(parts: RoutedParts) {
 
   async function ask(task: Task): Promise<HelperState> {
     try {
-      return judgeReport(await helper.ask(limited(task, LOOK_DEADLINE_MS), 'report', {}), OWNER.uid);
+      return judgeReport(await helper.ask(task.within(LOOK_DEADLINE_MS), 'report', {}), OWNER.uid);
     } catch (fault) {
       task.check();
       if (toBangerError(fault).code === 'HELPER_MISSING') return { is: 'absent' };
@@ -203,7 +203,7 @@ export function createRoutedNetwork(parts: RoutedParts) {
     if (!existsSync(mark)) return;
     await killStarted(runtimeFolder, CARRY);
     try {
-      const task = limited(Task.background(), UNDO_DEADLINE_MS);
+      const task = Task.background().within(UNDO_DEADLINE_MS);
       await helper.ask(task, 'detach', { vm: id });
       if (listConnected().every((other) => other === id)) await withdrawPolicy(task);
     } catch (fault) {
@@ -223,7 +223,7 @@ export function createRoutedNetwork(parts: RoutedParts) {
 
   /** What belongs to no vm that runs goes, also when an earlier daemon left it. Where there is no helper nothing is there. */
   async function sweep(): Promise<void> {
-    const task = limited(Task.background(), LOOK_DEADLINE_MS);
+    const task = Task.background().within(LOOK_DEADLINE_MS);
     const { is } = await ask(task);
     // To root every helper is somebody else's, which may have made something for it.
     if (is === 'absent' || (is === 'foreign' && places.list().length === 0)) return;
@@ -253,10 +253,6 @@ export function createRoutedNetwork(parts: RoutedParts) {
       log.warn('what machines left with the root helper stays', fault);
     }
   }
-}
-
-function limited(task: Task, ms: number): Task {
-  return task.withSignal(deadlineAfter(ms));
 }
 
 function filesOf(runtimeFolder: string) {

@@ -8,7 +8,6 @@
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { toBangerError } from '@banger/contract/errors.ts';
-import { deadlineAfter } from './deadline.ts';
 import { findTool } from './find-tool.ts';
 import { ProcessFailure, runProcess } from './run-process.ts';
 import { Task } from './task.ts';
@@ -111,7 +110,7 @@ export function scopeWords(isRoot: boolean, { memoryBytes, processes }: Bounds):
 async function tryScope({ isRoot }: ScopeFacts): Promise<string | null> {
   try {
     const argv = ['sh', '-c', 'exec "$@" 3>&1', 'sh', ...scopeWords(isRoot, TRIAL), 'sh', '-c', SHOW_BOUNDS];
-    const limited = Task.background().withSignal(deadlineAfter(TRIAL_LIMIT_MS));
+    const limited = Task.background().within(TRIAL_LIMIT_MS);
     const { stdout } = await runProcess(limited, argv, { env: scopeEnv(isRoot) });
     return stdout === `${TRIAL.memoryBytes}\n${TRIAL.processes}\n` ? null : NOT_DELEGATED;
   } catch (fault) {

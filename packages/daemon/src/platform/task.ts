@@ -5,6 +5,7 @@
  * has given up, and TIMED_OUT once a deadline has passed; `task.signal` does the same for whatever takes an AbortSignal.
  */
 import { abortError, type BangerError } from '@banger/contract/errors.ts';
+import { deadlineAfter } from './deadline.ts';
 
 type TaskEvent =
   | { is: 'step'; step: string }
@@ -45,6 +46,11 @@ export class Task {
   /** The same reports, with another reason to stop added. */
   withSignal(signal: AbortSignal): Task {
     return new Task(AbortSignal.any([this.signal, signal]), this.#report);
+  }
+
+  /** The same, to be done within `ms`, as `deadlineAfter` counts them. */
+  within(ms: number): Task {
+    return this.withSignal(deadlineAfter(ms));
   }
 
   /** Waits for `promise`, but no longer than the caller wants it. */

@@ -14,7 +14,6 @@ import {
   type RefusalCode,
   refusalSchema,
 } from '@banger/contract/privileged/operations.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import { createOneAtATime } from '../platform/one-at-a-time.ts';
 import type { Task } from '../platform/task.ts';
 
@@ -57,7 +56,7 @@ export function createPrivileged({ socketPath }: { socketPath: string }) {
     input: OperationInput<Name>,
   ): Promise<OperationAnswer<Name>> {
     const line = `${JSON.stringify({ do: name, ...OPERATIONS[name].input.parse(input) })}\n`;
-    const waiting = task.withSignal(deadlineAfter(ANSWER_MS));
+    const waiting = task.within(ANSWER_MS);
     const socket = await connectTo(waiting, socketPath);
     try {
       socket.write(line);

@@ -15,7 +15,6 @@ import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import { createDigestFolders } from '../bases/digest-folders.ts';
 import { runConfined } from '../platform/confine.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import { digestFile, sizeOfFile } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { createOneAtATime } from '../platform/one-at-a-time.ts';
@@ -175,7 +174,7 @@ async function copyOwn(
 
 /** Behind walls: it is a stranger's program until it has said who it is. */
 async function checkVersion(task: Task, { says, name, version }: ReleaseEntry, path: string): Promise<void> {
-  const limited = task.withSignal(deadlineAfter(VERSION_LIMIT_MS));
+  const limited = task.within(VERSION_LIMIT_MS);
   try {
     const { stdout } = await runConfined(limited, [path, '--version'], { readable: [path], limits: VERSION_LIMITS });
     const [first = ''] = stdout.split('\n');

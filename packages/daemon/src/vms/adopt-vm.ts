@@ -6,7 +6,6 @@
  */
 import { toBangerError } from '@banger/contract/errors.ts';
 import type { Machine } from '../hypervisor/hypervisor.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import type { OneAtATime } from '../platform/one-at-a-time.ts';
 import { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
@@ -26,7 +25,7 @@ export function isRunning(vm: VmRecord | null): vm is RunningRecord {
 
 /** Null when it does not answer yet; its record says so then. One that has gone is stopped as crashed. */
 export async function adoptVm(parts: VmParts, vm: RunningRecord): Promise<VmRecord | null> {
-  const task = Task.background().withSignal(deadlineAfter(FIRST_ANSWER_LIMIT_MS));
+  const task = Task.background().within(FIRST_ANSWER_LIMIT_MS);
   const machine = await adoptMachine(task, parts, vm);
   if (machine !== 'silent') return takeOver(parts, vm, machine);
   parts.running.markSilent(vm.id);

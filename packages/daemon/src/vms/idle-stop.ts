@@ -7,7 +7,6 @@
  */
 import type { VmId } from '@banger/contract/names.ts';
 import type { Guest } from '../guest/guest.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import type { Log } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
@@ -91,7 +90,7 @@ export function createIdleStop({ activity, readLimitMs, list, guest, stop, monot
   }
 
   async function hasSession(vm: VmRecord): Promise<boolean> {
-    const task = Task.background().withSignal(deadlineAfter(ANSWER_LIMIT_MS));
+    const task = Task.background().within(ANSWER_LIMIT_MS);
     const sessions = await (await guest(task, vm)).sessions(task);
     return sessions.some(({ exit }) => exit === null);
   }

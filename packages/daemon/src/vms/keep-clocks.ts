@@ -5,7 +5,6 @@
  * up. What is to be done with it the guest's agent decides (`clock.rs`).
  */
 import type { Guest } from '../guest/guest.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import type { Log } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
@@ -61,7 +60,7 @@ export function createClockKeeper({ listRunning, guest, now, monotonicMs, log }:
     if (asking.has(vm.id)) return;
     asking.add(vm.id);
     try {
-      const task = Task.background().withSignal(deadlineAfter(ANSWER_LIMIT_MS));
+      const task = Task.background().within(ANSWER_LIMIT_MS);
       const asked = await guest(task, vm);
       await asked.followClock(task, now().getTime());
       silent.delete(vm.id);

@@ -8,7 +8,6 @@ import { BangerError } from '@banger/contract/errors.ts';
 import type { VmId } from '@banger/contract/names.ts';
 import { connectGuest, type Guest } from '../guest/guest.ts';
 import type { Machine } from '../hypervisor/hypervisor.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import { Task } from '../platform/task.ts';
 import type { VmFault } from '../store/records/vms.ts';
 
@@ -72,7 +71,7 @@ export function createRunningVm(
   // Shared by all who wait for it, so none of them can cancel it.
   async function connect(): Promise<Guest> {
     const limitMs = Math.min(bootTimeoutMs, isLost ? LAST_RECONNECT_LIMIT_MS : RECONNECT_LIMIT_MS);
-    const task = Task.background().withSignal(deadlineAfter(limitMs));
+    const task = Task.background().within(limitMs);
     try {
       connected = await connectGuest(task, await machine.openAgentStream(task));
       note(false);

@@ -1,7 +1,6 @@
 /** From a running vm to a stopped one: asked first, made to after a while. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { StopReason, StopResult } from '@banger/contract/api/vms.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import { removeRun } from '../platform/remove-run.ts';
 import { Task } from '../platform/task.ts';
 import type { VmFault, VmRecord } from '../store/records/vms.ts';
@@ -54,7 +53,7 @@ export async function finishStop(
 
 /** Whether the machine ended by itself in time. */
 async function shutDown(parts: VmParts, running: RunningVm, timeoutMs: number): Promise<boolean> {
-  const limited = Task.background().withSignal(deadlineAfter(timeoutMs));
+  const limited = Task.background().within(timeoutMs);
   const asking = (async () => {
     await (await running.guest(limited)).shutdown(limited, 'poweroff');
   })();

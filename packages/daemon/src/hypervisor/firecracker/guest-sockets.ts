@@ -12,7 +12,6 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { GOODBYES, VSOCK_PORTS } from '@banger/contract/guest/vsock.ts';
 import { Bell } from '../../platform/bell.ts';
-import { deadlineAfter } from '../../platform/deadline.ts';
 import { Task } from '../../platform/task.ts';
 import { connectSocket } from '../../platform/unix-sockets.ts';
 import type { Goodbye } from './describe-exit.ts';
@@ -83,7 +82,7 @@ export class GuestSockets {
 
   /** Resolves once all that the guest said before it ended has been read. */
   async untilRead(): Promise<void> {
-    const limited = Task.background().withSignal(deadlineAfter(LAST_WORDS_MS));
+    const limited = Task.background().within(LAST_WORDS_MS);
     try {
       // Connections are taken in their order, so this one comes after the guest's.
       const last = await connectSocket(limited, this.#files.guestPort(VSOCK_PORTS.goodbye));
@@ -129,7 +128,7 @@ export class GuestSockets {
 
   /** Null when nobody listens there, or nobody answered in time. Throws what ends the task. */
   async #connect(task: Task): Promise<Socket | null> {
-    const limited = task.withSignal(deadlineAfter(CONNECT_LIMIT_MS));
+    const limited = task.within(CONNECT_LIMIT_MS);
     try {
       const socket = await connectSocket(limited, this.#files.vsock);
       return await readAnswer(limited, socket);

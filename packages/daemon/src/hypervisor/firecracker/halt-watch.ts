@@ -10,7 +10,6 @@ import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { VSOCK_PORTS } from '@banger/contract/guest/vsock.ts';
-import { deadlineAfter } from '../../platform/deadline.ts';
 import { Task } from '../../platform/task.ts';
 import { listThreads } from '../../platform/threads.ts';
 import { connectSocket } from '../../platform/unix-sockets.ts';
@@ -61,7 +60,7 @@ export function watchForHalt(parts: HaltParts): { look: () => void; end: () => v
 
 /** Whether none of the guest's processors wakes though it has something to answer. */
 async function sleepsThrough(task: Task, pid: number, vsockPath: string, stillMs: number): Promise<boolean> {
-  const limited = task.withSignal(deadlineAfter(ANSWER_LIMIT_MS));
+  const limited = task.within(ANSWER_LIMIT_MS);
   const before = listProcessors(pid);
   if (before.length === 0 || before.some(({ isAsleep }) => !isAsleep)) return false;
   let call: Socket | undefined;
