@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Check } from '@banger/contract/api/doctor.ts';
+import type { ImageConfig } from '@banger/contract/api/image-config.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import {
   answerError,
@@ -36,7 +37,7 @@ const web = {
   state: { ...sampleVm.state, since: createdAt, network: 'routed' },
   address: '10.213.64.16',
   allow: ['host'],
-  image: { name: 'debian', digest },
+  image: { name: 'debian', digest, hasCommand: false },
   kernel: { name: 'debian', digest },
 };
 const db = {
@@ -46,8 +47,16 @@ const db = {
   ...{ network: 'user', address: null, allow: [] },
   fault: { code: 'VM_LOST', message: 'QEMU ended without a word', at: createdAt },
 };
-const image = { name: 'debian', digest, description: 'Debian 13', source: 'catalog', sizeBytes: 2e8, createdAt };
+const image = {
+  ...{ name: 'debian', digest, description: 'Debian 13', source: 'catalog', sizeBytes: 2e8, createdAt },
+  config: null,
+};
 const notPulled = { digest: null, sizeBytes: null, createdAt: null, usedBy: [], isDefault: false };
+const config: ImageConfig = {
+  env: ['PATH=/opt/app/bin:/usr/bin', 'EMPTY=', `LONG=${'x'.repeat(5000)}`, 'EVIL=\u001b[2J\u202eright\nNEXT=line'],
+  ...{ user: 'app:staff', workingDir: '/srv/\u001b]0;title\u0007app' },
+  ...{ entrypoint: ['/entry', '--name', 'two words'], command: ['', '\u001b[31mred'], stopSignal: 'SIGQUIT' },
+};
 const uses = [
   { kind: 'vm', name: 'web', bytes: 5e7, usedBy: ['web'], describes: null, comesBackBytes: 3e7 },
   { kind: 'image', name: 'debian', bytes: 2e8, usedBy: ['db', 'web'], describes: null, comesBackBytes: null },
@@ -82,6 +91,15 @@ const ANSWERS: Record<string, unknown> = {
       { ...image, usedBy: ['web'], isDefault: true },
       { ...image, ...notPulled, name: 'alpine', description: 'Small' },
     ],
+  },
+  '/v1/images/app': {
+    ...image,
+    name: 'app',
+    source: 'import',
+    description: 'imported',
+    usedBy: [],
+    isDefault: false,
+    config,
   },
   '/v1/kernels': {
     kernels: [{ ...image, release: '6.12.1-cloud', usedBy: ['web'], isDefault: true, description: "Debian's" }],
@@ -121,6 +139,7 @@ test('tables and facts', async (t) => {
     'vm ports web',
     'vm ports web --json',
     'image ls',
+    'image show app',
     'kernel ls',
     'hypervisor ls',
     'system df',

@@ -1,4 +1,4 @@
-/** What an image or a kernel is, whatever it is called: the SHA-256 of its files. */
+/** What an image or a kernel is, whatever it is called: the SHA-256 of its files, and of what else it says. */
 import type { Branded } from './names.ts';
 
 /** "sha256:" and 64 lower-case hex digits */

@@ -15,10 +15,10 @@ export function renderTable(headings: readonly string[], rows: readonly (readonl
     .join('');
 }
 
-/** "name:    value" lines for one thing. */
+/** "name:    value" lines for one thing; without a name, more of the one before. */
 export function renderFacts(facts: readonly (readonly [string, string])[]): string {
   const width = Math.max(...facts.map(([name]) => name.length)) + 2;
-  return facts.map(([name, value]) => `${`${name}:`.padEnd(width)}${cleanLine(value)}\n`).join('');
+  return facts.map(([name, value]) => `${(name && `${name}:`).padEnd(width)}${cleanLine(value)}\n`).join('');
 }
 
 /** An ISO time as "3 min ago". */

@@ -1,12 +1,13 @@
 /** Images and kernels, as the owner API shows them. */
 import { z } from 'zod';
 import { isDigest } from '../digest.ts';
+import { imageConfigSchema } from './image-config.ts';
 
 export const digestSchema = z.string().refine(isDigest, 'it is no digest');
 
 export const imageSchema = z.object({
   name: z.string(),
-  /** Of the read-only base file; null while the entry is only in the catalog */
+  /** Of the read-only base file, and of `config` where there is one; null while the entry is only in the catalog */
   digest: digestSchema.nullable(),
   description: z.string(),
   source: z.enum(['catalog', 'import']),
@@ -16,6 +17,8 @@ export const imageSchema = z.object({
   /** Names of the vms that were made from this digest */
   usedBy: z.array(z.string()),
   isDefault: z.boolean(),
+  /** What it says of running it; null where it says nothing */
+  config: imageConfigSchema.nullable(),
 });
 
 export const kernelSchema = z.object({

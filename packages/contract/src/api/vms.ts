@@ -163,7 +163,11 @@ export const vmSchema = z.object({
   state: vmStateSchema,
   /** Why the last start failed, or what ended it unasked; null when all went well */
   fault: vmFaultSchema.nullable(),
-  image: z.object({ name: z.string(), digest: digestSchema }),
+  image: z.object({
+    ...{ name: z.string(), digest: digestSchema },
+    /** Whether it says what to run when nobody does */
+    hasCommand: z.boolean(),
+  }),
   kernel: z.object({ name: z.string(), digest: digestSchema }),
   cpus: z.int(),
   memoryBytes: z.number(),

@@ -21,6 +21,7 @@ const image = {
   source: 'import',
   sizeBytes: 1,
   createdAt: '2026-01-01T00:00:00.000Z',
+  config: null,
 } as const;
 
 function snapshot(folder: string): string[] {

@@ -4,14 +4,14 @@
  */
 import { accessSync, constants, lstatSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { digestSchema, type Image } from '@banger/contract/api/images.ts';
-import { type Digest, hexOf } from '@banger/contract/digest.ts';
+import type { ImageConfig } from '@banger/contract/api/image-config.ts';
+import type { Image } from '@banger/contract/api/images.ts';
+import type { Digest } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
-import { z } from 'zod';
 import { createBases, type Made } from '../bases/bases.ts';
-import { digestFile, makePrivateFolder, readSmallFile, sizeOfFile, writeFileDurably } from '../platform/files.ts';
+import { digestFile, makePrivateFolder, sizeOfFile } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import type { Task } from '../platform/task.ts';
 import { removeMappedTree } from '../platform/user-namespace.ts';
@@ -19,6 +19,7 @@ import type { ImageRecord, ImageRecords } from '../store/records/images.ts';
 import { debianSource, NEEDED_BYTES } from './build-debian.ts';
 import { buildRootfs, type TarSource } from './build-rootfs.ts';
 import { type ImageCatalogEntry, readImageCatalog } from './catalog.ts';
+import { describeImage, type ImageManifest, readManifest, writeManifest } from './image-manifest.ts';
 import { openTarball } from './open-tarball.ts';
 import { receiveTarball } from './receive-tarball.ts';
 
@@ -47,22 +48,25 @@ export function createImages({ catalogFolder, proxies = {}, ...parts }: ImagesPa
     ...parts,
     kind: 'image',
     catalog: readImageCatalog(join(catalogFolder, 'images.json')),
-    nothing: { digest: null, sizeBytes: null, createdAt: null },
+    nothing: { digest: null, sizeBytes: null, createdAt: null, config: null },
     isWhole: isWholeImage,
     fromCatalog: ({ recipe }) => ({
       neededBytes: NEEDED_BYTES,
       fill: (task, staged) =>
-        fill(task, staged, (workFolder) => debianSource({ packages: recipe.packages, workFolder, proxies, log })),
+        fill(task, staged, (workFolder) => ({
+          writeTo: debianSource({ packages: recipe.packages, workFolder, proxies, log }),
+          config: null,
+        })),
     }),
   });
   const { list, show, find, findOrPull, pull, remove, sweep } = bases;
-  return { list, show, find, findOrPull, pull, importTarball, importSent, remove, basePath, sweep };
+  return { list, show, find, findOrPull, pull, importTarball, importSent, remove, basePath, configOf, sweep };
 
   async function importTarball(task: Task, { name, path }: { name: string; path: string }): Promise<Image> {
     return bases.add(task, name, async () => {
       const { imageBytes, writeTo } = await openTarball(path);
       task.step(`read ${path}`);
-      return { neededBytes: imageBytes, fill: (task, staged) => fill(task, staged, () => writeTo) };
+      return { neededBytes: imageBytes, fill: (task, staged) => fill(task, staged, () => ({ writeTo, config: null })) };
     });
   }
 
@@ -71,8 +75,8 @@ export function createImages({ catalogFolder, proxies = {}, ...parts }: ImagesPa
     try {
       return await bases.add(task, name, () => {
         task.step('read the tar');
-        const source: TarSource = (own, into) => receiveTarball(own, tar, into);
-        return { neededBytes: 0, fill: (own, staged) => fill(own, staged, () => source) };
+        const writeTo: TarSource = (own, into) => receiveTarball(own, tar, into);
+        return { neededBytes: 0, fill: (own, staged) => fill(own, staged, () => ({ writeTo, config: null })) };
       });
     } finally {
       tar.destroy();
@@ -91,6 +95,12 @@ export function createImages({ catalogFolder, proxies = {}, ...parts }: ImagesPa
     accessSync(path, constants.R_OK);
     return path;
   }
+
+  /** What the image of a digest says of running it, whatever its names stand for by now; null where it says nothing. */
+  function configOf(digest: Digest): ImageConfig | null {
+    const record = parts.records.list().find((each) => each.digest === digest);
+    return record ? record.config : (readManifest(bases.folders.pathOf(digest))?.config ?? null);
+  }
 }
 
 function unusable(code: 'IMAGE_NOT_FOUND' | 'IMAGE_DAMAGED', digest: Digest, how: string): BangerError {
@@ -101,14 +111,11 @@ function unusable(code: 'IMAGE_NOT_FOUND' | 'IMAGE_DAMAGED', digest: Digest, how
   });
 }
 
-const manifestSchema = z.object({ v: z.literal(1), digest: digestSchema, sizeBytes: z.int().min(0) });
-
 /** What the folder of an image says of itself; null unless its base is there as it says. */
-export function readImageFolder(folder: string): { digest: Digest; sizeBytes: number } | null {
+export function readImageFolder(folder: string): ImageManifest | null {
   try {
     const manifest = readManifest(folder);
-    const isThere = manifest !== null && sizeOfFile(join(folder, BASE)) === manifest.sizeBytes;
-    return isThere ? { digest: manifest.digest, sizeBytes: manifest.sizeBytes } : null;
+    return manifest !== null && sizeOfFile(join(folder, BASE)) === manifest.sizeBytes ? manifest : null;
   } catch {
     return null;
   }
@@ -117,28 +124,26 @@ export function readImageFolder(folder: string): { digest: Digest; sizeBytes: nu
 /** Whether its base is the one that its digest was made from. */
 export async function isWholeImage(task: Task, folder: string): Promise<boolean> {
   const facts = readImageFolder(folder);
-  return facts !== null && (await digestFile(task, join(folder, BASE))) === facts.digest;
+  return facts !== null && (await digestFile(task, join(folder, BASE))) === facts.baseDigest;
 }
 
-/** Null for one that is not understood, or of another digest than the folder's. */
-function readManifest(folder: string): z.infer<typeof manifestSchema> | null {
-  try {
-    const manifest = manifestSchema.parse(JSON.parse(readSmallFile(join(folder, 'manifest.json'))));
-    return hexOf(manifest.digest) === basename(folder) ? manifest : null;
-  } catch {
-    return null;
-  }
-}
+/** Where an image's files come from, and what it says of running it; null when it says nothing */
+type ImageSource = { writeTo: TarSource; config: ImageConfig | null };
 
-async function fill(task: Task, staged: string, make: (workFolder: string) => TarSource): Promise<Made<ImageRecord>> {
+async function fill(
+  task: Task,
+  staged: string,
+  open: (workFolder: string) => ImageSource | Promise<ImageSource>,
+): Promise<Made<ImageRecord>> {
   const base = join(staged, BASE);
   const workFolder = join(staged, 'work');
   await makePrivateFolder(workFolder);
-  await buildRootfs(task, make(workFolder), base);
+  const { writeTo, config } = await open(workFolder);
+  await buildRootfs(task, writeTo, base);
   await removeMappedTree(task, workFolder);
   task.step('store the image');
-  const digest = await digestFile(task, base);
-  const { size: sizeBytes } = await stat(base);
-  await writeFileDurably(join(staged, 'manifest.json'), JSON.stringify({ v: 1, digest, sizeBytes }));
-  return { digest, sizeBytes };
+  const { size } = await stat(base);
+  const manifest = describeImage(await digestFile(task, base), size, config);
+  await writeManifest(staged, manifest);
+  return { digest: manifest.digest, sizeBytes: size, config };
 }

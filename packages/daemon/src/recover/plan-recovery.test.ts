@@ -10,6 +10,7 @@ import { type Findings, planRecovery, type StateRecords, type VmFolderFound } fr
 const NOW = '2026-06-01T00:00:00.000Z';
 const digestOf = (digit: string) => `sha256:${digit.repeat(64)}` as Digest;
 const DIGEST = { a: digestOf('a'), b: digestOf('b'), c: digestOf('c') };
+const CONFIG = { env: ['A=b'], user: null, workingDir: null, entrypoint: [], command: ['x'], stopSignal: null };
 const NOTHING: StateRecords = { vms: [], workspaces: [], images: [], kernels: [] };
 
 const facts = (id: string, name: string, more: Partial<VmFacts> = {}): VmFacts => ({
@@ -94,10 +95,10 @@ test('a workspace is told by who knows of the newest import', () => {
 
 test('a name goes to the newest digest that claims it and is here', () => {
   const row = (digest: Digest, createdAt: string): ImageRecord => ({
-    ...{ name: 'mine', digest, source: 'import', sizeBytes: 1, createdAt },
+    ...{ name: 'mine', digest, source: 'import', sizeBytes: 1, createdAt, config: null },
   });
   const folder = (digest: Digest, createdAt: string, isHere = true) => ({
-    ...{ digest, facts: isHere ? { digest, sizeBytes: 1 } : null, isDamaged: false },
+    ...{ digest, facts: isHere ? { digest, sizeBytes: 1, config: CONFIG } : null, isDamaged: false },
     names: [{ name: 'mine', source: 'import' as const, createdAt }],
   });
   const { records, items } = plan({
@@ -109,8 +110,8 @@ test('a name goes to the newest digest that claims it and is here', () => {
     ],
   });
   assert.deepEqual(
-    records.images.map(({ digest }) => digest),
-    [DIGEST.b],
+    records.images.map(({ digest, config }) => [digest, config]),
+    [[DIGEST.b, CONFIG]],
   );
   assert.deepEqual(
     items.map(({ is }) => is),
@@ -119,14 +120,28 @@ test('a name goes to the newest digest that claims it and is here', () => {
 });
 
 test('a name whose files are gone is kept, and told', () => {
-  const row: ImageRecord = { name: 'mine', digest: DIGEST.a, source: 'import', sizeBytes: 1, createdAt: NOW };
+  const row: ImageRecord = {
+    name: 'mine',
+    digest: DIGEST.a,
+    source: 'import',
+    sizeBytes: 1,
+    createdAt: NOW,
+    config: null,
+  };
   const { records, items } = plan({ present: { ...NOTHING, images: [row] } });
   assert.deepEqual(records.images, [row]);
   assert.match(String(items[0]?.note), /files are gone/);
 });
 
 test('files that do not match their digest get no name, and are set aside', () => {
-  const row: ImageRecord = { name: 'mine', digest: DIGEST.a, source: 'import', sizeBytes: 1, createdAt: NOW };
+  const row: ImageRecord = {
+    name: 'mine',
+    digest: DIGEST.a,
+    source: 'import',
+    sizeBytes: 1,
+    createdAt: NOW,
+    config: null,
+  };
   const images = [{ digest: DIGEST.a, names: [row], facts: null, isDamaged: true }];
   for (const present of [null, { ...NOTHING, images: [row] }]) {
     const { records, items, setAside } = plan({ present, images });

@@ -36,7 +36,7 @@ export type BaseFolderFound<Facts> = {
   /** They are there, and do not match the digest */
   isDamaged: boolean;
 };
-export type ImageFacts = Pick<ImageRecord, 'digest' | 'sizeBytes'>;
+export type ImageFacts = Pick<ImageRecord, 'digest' | 'sizeBytes' | 'config'>;
 export type KernelFacts = Pick<KernelRecord, 'digest' | 'sizeBytes' | 'release'>;
 
 export type Findings = {
@@ -143,10 +143,11 @@ function planBases<Facts extends object, Row extends BaseRow>(
   folders: readonly BaseFolderFound<Facts>[],
   at: string,
 ): { records: Row[]; items: RecoveredItem[]; setAside: RecoveryPlan['setAside'] } {
-  const known = (present?.[`${kind}s`] ?? []) as Row[];
-  const copied = copies.flatMap((copy) => copy[`${kind}s`]) as Row[];
+  const known = (present?.[`${kind}s`] ?? []) as BaseRow[] as Row[];
+  const copied = copies.flatMap((copy): BaseRow[] => copy[`${kind}s`]) as Row[];
   const candidates = new Map<string, Candidate<Row>>();
-  const isHere = ({ digest }: BaseRow) => folders.some((folder) => folder.digest === digest && folder.facts !== null);
+  const isHere = ({ digest }: Pick<Row, 'digest'>) =>
+    folders.some((folder) => folder.digest === digest && folder.facts !== null);
   const isBetter = (row: Row, than: Row) =>
     isHere(row) === isHere(than) ? row.createdAt > than.createdAt : isHere(row);
   const offer = (candidate: Candidate<Row>) => {

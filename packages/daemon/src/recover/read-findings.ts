@@ -18,7 +18,14 @@ import { listCopies } from '../store/copies.ts';
 import { copiesFolder, createRecords, expectStateFile, openStore } from '../store/store.ts';
 import { createVmFolders, type VmFolders } from '../store/vm-folders.ts';
 import { readVmManifest } from '../store/vm-manifest.ts';
-import type { BaseFolderFound, Findings, KernelFacts, StateRecords, VmFolderFound } from './plan-recovery.ts';
+import type {
+  BaseFolderFound,
+  Findings,
+  ImageFacts,
+  KernelFacts,
+  StateRecords,
+  VmFolderFound,
+} from './plan-recovery.ts';
 
 /** `fault`: what is wrong with the state; null when all of it can be read. `isThere`: whether there is a file */
 export type Read = { findings: Findings; fault: string | null; isThere: boolean };
@@ -35,7 +42,7 @@ export async function readFindings(paths: BangerPaths, statePath: string): Promi
     present: state.present,
     copies,
     vms: (await listFolder(folders.data)).filter(isVmId).map((id) => readVm(folders, id)),
-    images: await readBases(join(paths.data, 'images'), readImageFolder, isWholeImage),
+    images: await readBases(join(paths.data, 'images'), readImageFacts, isWholeImage),
     kernels: await readBases(join(paths.data, 'kernels'), readKernelFacts, isWholeKernel),
   };
   return { findings, fault: state.fault, isThere: existsSync(statePath) };
@@ -133,6 +140,11 @@ async function readBases<Facts>(
     found.push({ digest, names: readNames(path), facts: isDamaged ? null : facts, isDamaged });
   }
   return found;
+}
+
+function readImageFacts(folder: string): ImageFacts | null {
+  const facts = readImageFolder(folder);
+  return facts && { digest: facts.digest, sizeBytes: facts.sizeBytes, config: facts.config };
 }
 
 function readKernelFacts(folder: string): KernelFacts | null {

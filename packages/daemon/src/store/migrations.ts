@@ -67,4 +67,7 @@ export const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE vms ADD COLUMN autostart INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  ALTER TABLE images ADD COLUMN config TEXT; -- JSON: ImageConfig
+  `,
 ];

@@ -63,6 +63,29 @@ test('what was brought into a vm goes with it', (t) => {
   store.close();
 });
 
+test('what an image says of running it is read back, and that one says nothing', (t) => {
+  const path = makePath(t);
+  const store = openStore(path);
+  const named = { digest: SAMPLE_VM.imageDigest, source: 'import', sizeBytes: 1, createdAt: THEN } as const;
+  const config = {
+    env: ['A=b'],
+    user: 'app',
+    workingDir: '/srv',
+    entrypoint: [],
+    command: ['x'],
+    stopSignal: 'SIGINT',
+  };
+  const images = [
+    { ...named, name: 'app', config },
+    { ...named, name: 'plain', config: null },
+  ];
+  for (const image of images) store.images.put(image);
+  store.close();
+  const again = openStore(path);
+  assert.deepEqual(again.images.list(), images);
+  again.close();
+});
+
 test('two vms cannot have one name', (t) => {
   const store = openStore(makePath(t));
   store.vms.insert(vm);

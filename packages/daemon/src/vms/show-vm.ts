@@ -1,12 +1,14 @@
 /** A vm as the owner API shows it: the record, and what its disk takes now. */
+import type { ImageConfig } from '@banger/contract/api/image-config.ts';
 import type { Vm, VmState } from '@banger/contract/api/vms.ts';
 import { addressOf } from '@banger/contract/privileged/places.ts';
+import type { Images } from '../images/images.ts';
 import { allocatedBytes } from '../platform/files.ts';
 import type { VmRecord, VmRecordState } from '../store/records/vms.ts';
 import type { VmFolders } from '../store/vm-folders.ts';
 
 export async function showVm(
-  { folders }: { folders: VmFolders },
+  { folders, images }: { folders: VmFolders; images: Pick<Images, 'configOf'> },
   vm: VmRecord,
 ): Promise<Omit<Vm, 'idleStopAt' | 'fromHost'>> {
   return {
@@ -14,7 +16,7 @@ export async function showVm(
     name: vm.name,
     state: showState(vm.state),
     fault: vm.fault,
-    image: { name: vm.imageName, digest: vm.imageDigest },
+    image: { name: vm.imageName, digest: vm.imageDigest, hasCommand: hasCommand(images.configOf(vm.imageDigest)) },
     kernel: { name: vm.kernelName, digest: vm.kernelDigest },
     cpus: vm.cpus,
     memoryBytes: vm.memoryBytes,
@@ -30,6 +32,10 @@ export async function showVm(
     ephemeral: vm.ephemeral,
     createdAt: vm.createdAt,
   };
+}
+
+function hasCommand(config: ImageConfig | null): boolean {
+  return config !== null && config.entrypoint.length + config.command.length > 0;
 }
 
 /** At which the host reaches it now; null where it does not run, or has no address of its own. */

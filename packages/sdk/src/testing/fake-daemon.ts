@@ -113,7 +113,7 @@ export const sampleVm = {
   name: 'web',
   state: { is: 'running', since: '2026-01-02T03:04:05.000Z', pid: 4711, driver: 'qemu', accel: 'tcg', network: 'user' },
   fault: null,
-  image: { name: 'debian', digest: 'sha256:aa' },
+  image: { name: 'debian', digest: 'sha256:aa', hasCommand: false },
   kernel: { name: 'debian', digest: 'sha256:bb' },
   cpus: 2,
   memoryBytes: 2 ** 30,

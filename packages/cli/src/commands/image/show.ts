@@ -1,4 +1,5 @@
 import { formatSize } from '@banger/contract/sizes.ts';
+import { describeConfig } from '../../describe-image.ts';
 import type { Run } from '../../load-command.ts';
 import { formatAge, renderFacts } from '../../output/table.ts';
 
@@ -16,6 +17,7 @@ export const run: Run<'image show'> = async (cli, input) => {
     ['size', image.sizeBytes === null ? '-' : formatSize(image.sizeBytes)],
     ['created', formatAge(image.createdAt, Date.now())],
     ['used by', image.usedBy.length === 0 ? 'no vm' : image.usedBy.join(', ')],
+    ...(image.config ? describeConfig(image.config) : []),
   ];
   cli.print(renderFacts(facts));
   return 0;
