@@ -41,7 +41,7 @@ export async function unpackFiles(tar: AsyncIterable<Uint8Array>, parts: UnpackP
   };
 
   await explained(folder, temporaries.sweep(folder));
-  for await (const entry of readTar(tar, skip)) {
+  for await (const entry of readTar(tar, { onSkipped: skip })) {
     const words = placeOf(entry.name, base, name);
     if (words.length === 0) continue; // the folder itself, whose content is wanted
     const path = `${folder}/${words.join('/')}`;
@@ -75,6 +75,8 @@ export async function unpackFiles(tar: AsyncIterable<Uint8Array>, parts: UnpackP
         break;
       }
       case 'pipe':
+      case 'character device':
+      case 'block device':
       case 'special':
         return skip();
     }

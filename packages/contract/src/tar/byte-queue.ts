@@ -5,6 +5,7 @@ export class ByteQueue {
   readonly #chunks: AsyncIterator<Uint8Array>;
   readonly #endedEarly: () => Error;
   #pending: Uint8Array = new Uint8Array(0);
+  #takenBytes = 0;
 
   /** `endedEarly` makes what is thrown when the bytes end where some are wanted. */
   constructor(bytes: AsyncIterable<Uint8Array>, endedEarly: () => Error) {
@@ -12,16 +13,28 @@ export class ByteQueue {
     this.#endedEarly = endedEarly;
   }
 
+  /** How many bytes came before what is next. */
+  get takenBytes(): number {
+    return this.#takenBytes;
+  }
+
   /** At least one byte and at most `maxBytes`. */
   async some(maxBytes: number): Promise<Uint8Array> {
-    while (this.#pending.length === 0) {
-      const { done, value } = await this.#chunks.next();
-      if (done) throw this.#endedEarly();
-      this.#pending = value;
-    }
+    if (this.#pending.length === 0 && (await this.isAtEnd())) throw this.#endedEarly();
     const found = this.#pending.subarray(0, maxBytes);
     this.#pending = this.#pending.subarray(found.length);
+    this.#takenBytes += found.length;
     return found;
+  }
+
+  /** Waits for what is next. */
+  async isAtEnd(): Promise<boolean> {
+    while (this.#pending.length === 0) {
+      const { done, value } = await this.#chunks.next();
+      if (done) return true;
+      this.#pending = value;
+    }
+    return false;
   }
 
   async take(lengthBytes: number): Promise<Uint8Array> {

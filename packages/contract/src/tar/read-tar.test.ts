@@ -26,7 +26,7 @@ async function* endless(...parts: Uint8Array[]): AsyncGenerator<Uint8Array> {
 
 async function readAll(bytes: AsyncIterable<Uint8Array>, onSkipped?: (count: number) => void) {
   const found: { name: string; content: string; sizeBytes: number }[] = [];
-  for await (const { name, sizeBytes, body } of readTar(bytes, onSkipped)) {
+  for await (const { name, sizeBytes, body } of readTar(bytes, onSkipped && { onSkipped })) {
     let content = '';
     for await (const piece of body()) content += `${piece.at}:${Buffer.from(piece.bytes)} `;
     found.push({ name, content: content.trim(), sizeBytes });
@@ -112,6 +112,53 @@ test('what was left out in there is told, and any other comment is passed over',
     skipped = count;
   });
   assert.deepEqual([found.length, skipped], [1, 3]);
+});
+
+test('owners, devices and extended attributes are read as they were written', async () => {
+  const attributes = [
+    { key: 'user.note', value: Buffer.of(0, 0x3d, 0x0a) },
+    { key: 'user.empty', value: Buffer.alloc(0) },
+  ];
+  const owner = { mode: 0o640, mtimeNs: MTIME, uid: 4_294_967_294, gid: 3_000_000 };
+  const device = { major: 259, minor: 70_000 };
+  const heads = [
+    writeTarHead({ ...owner, name: 'd', type: 'block device', device }),
+    writeTarHead({ ...owner, name: 'c', type: 'character device', device, attributes }),
+  ];
+  const found = [];
+  for await (const { name, type, uid, gid, device, attributes } of readTar(streamOf(...heads, tarEnd()))) {
+    found.push({ name, type, uid, gid, device, attributes: attributes.map(({ key, value }) => [key, [...value]]) });
+  }
+  const { uid, gid } = owner;
+  assert.deepEqual(found, [
+    { name: 'd', type: 'block device', uid, gid, device, attributes: [] },
+    {
+      ...{ name: 'c', type: 'character device', uid, gid, device },
+      attributes: [
+        ['user.note', [0, 0x3d, 0x0a]],
+        ['user.empty', []],
+      ],
+    },
+  ]);
+});
+
+test('in a tar that no agent made comments mean nothing, it may end behind an entry, and its faults are the caller’s', async () => {
+  const foreign = (what: string) => new RangeError(what);
+  const names = async (...parts: Uint8Array[]) => {
+    const found = [];
+    for await (const { name, contentAt, body } of readTar(streamOf(...parts), { foreign })) {
+      for await (const _ of body());
+      found.push(`${name} ${contentAt}`);
+    }
+    return found;
+  };
+  const shrank = comment('banger-fault SHRANK');
+  assert.deepEqual(await names(...file('x'), shrank, ...file('y', 'g')), ['f 512', `g ${1024 + shrank.length + 512}`]);
+  assert.deepEqual(await names(), []);
+  const cut = [...file('x'), writeTarHead({ ...FILE, name: 'a', sizeBytes: 10 })];
+  await assert.rejects(names(...cut), { name: 'RangeError', message: 'an end in the middle' });
+  await assert.rejects(names(writePaxHeader([record('path', 'a')])), { name: 'RangeError' });
+  await assert.rejects(names(Buffer.alloc(512, 'x')), { name: 'RangeError', message: /wrong checksum/ });
 });
 
 refused('text', () => streamOf(Buffer.alloc(1024, 'garbage')), /wrong checksum/);

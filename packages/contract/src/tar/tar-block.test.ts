@@ -3,7 +3,16 @@ import { test } from 'node:test';
 import { readTarBlock, writeTarBlock } from './tar-block.ts';
 
 test('a block gives back what was written, numbers too large for octal and below zero included', () => {
-  const fields = { name: 'a/b', linkName: 'c', mode: 0o1755, uid: 2_000_000_000, gid: 7, type: '0' };
+  const fields = {
+    name: 'a/b',
+    linkName: 'c',
+    mode: 0o1755,
+    uid: 2_000_000_000,
+    gid: 7,
+    type: '0',
+    deviceMajor: 8,
+    deviceMinor: 2 ** 20,
+  };
   for (const [sizeBytes, mtimeSeconds] of [
     [0, 0],
     [8 ** 11 - 1, 8 ** 11],

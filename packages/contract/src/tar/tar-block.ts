@@ -15,6 +15,9 @@ export type TarBlock = {
   mtimeSeconds: number;
   /** '0' a file, '1' a hard link, '2' a symbolic link, '5' a folder, 'x' and 'g' extensions, and so on */
   type: string;
+  /** Of devices */
+  deviceMajor: number;
+  deviceMinor: number;
 };
 
 type Field = { at: number; bytes: number };
@@ -30,6 +33,8 @@ const FIELD = {
   type: { at: 156, bytes: 1 },
   linkName: { at: 157, bytes: 100 },
   magic: { at: 257, bytes: 8 },
+  deviceMajor: { at: 329, bytes: 8 },
+  deviceMinor: { at: 337, bytes: 8 },
   prefix: { at: 345, bytes: 155 },
   wholeSizeBytes: { at: 483, bytes: 12 },
 } as const satisfies Record<string, Field>;
@@ -49,6 +54,8 @@ export function readTarBlock(block: Uint8Array): TarBlock | null {
     sizeBytes: readNumber(block, FIELD.sizeBytes),
     mtimeSeconds: readNumber(block, FIELD.mtimeSeconds),
     type: String.fromCharCode(block[FIELD.type.at] || 0x30),
+    deviceMajor: readNumber(block, FIELD.deviceMajor),
+    deviceMinor: readNumber(block, FIELD.deviceMinor),
   };
 }
 
@@ -60,6 +67,7 @@ export function readWholeSize(block: Uint8Array): number {
 /** Names that are too long are cut; an extension before the block has them whole. Root's, unless it is said. */
 export function writeTarBlock(fields: Partial<TarBlock> & { name: string; type: string }): Uint8Array {
   const { name, type, linkName = '', mode = 0o644, uid = 0, gid = 0, sizeBytes = 0, mtimeSeconds = 0 } = fields;
+  const { deviceMajor = 0, deviceMinor = 0 } = fields;
   const block = new Uint8Array(TAR_BLOCK_BYTES);
   writeText(block, FIELD.name, name);
   writeNumber(block, FIELD.mode, mode);
@@ -70,6 +78,8 @@ export function writeTarBlock(fields: Partial<TarBlock> & { name: string; type: 
   writeText(block, FIELD.type, type);
   writeText(block, FIELD.linkName, linkName);
   writeText(block, FIELD.magic, 'ustar\x0000');
+  writeNumber(block, FIELD.deviceMajor, deviceMajor);
+  writeNumber(block, FIELD.deviceMinor, deviceMinor);
   return sealTarBlock(block);
 }
 

@@ -1,6 +1,7 @@
 /** Tars for the tests, entry by entry: what a real tar would need root for, and what no real tar would write. */
 import { writePaxHeader } from '@banger/contract/tar/pax.ts';
-import { sealTarBlock, tarEnd, tarPadding, writeTarBlock } from '@banger/contract/tar/tar-block.ts';
+import { tarEnd, tarPadding, writeTarBlock } from '@banger/contract/tar/tar-block.ts';
+import { ATTRIBUTE_PREFIX } from '@banger/contract/tar/tar-head.ts';
 
 type SampleEntry = {
   name: string;
@@ -25,13 +26,10 @@ export function sampleTar(...entries: SampleEntry[]): Buffer {
 export function sampleEntry(entry: SampleEntry): Buffer {
   const { name, type = '0', mode = 0o755, uid = 0, gid = 0, linkName = '', device = [0, 0], content = '' } = entry;
   const sizeBytes = entry.sizeBytes ?? content.length;
-  const block = Buffer.from(writeTarBlock({ name, type, mode, uid, gid, linkName, sizeBytes }));
-  for (const [index, number] of device.entries()) {
-    block.write(`${number.toString(8).padStart(7, '0')}\0`, 329 + index * 8, 'latin1');
-  }
-  sealTarBlock(block);
+  const [deviceMajor, deviceMinor] = device;
+  const block = writeTarBlock({ name, type, mode, uid, gid, linkName, sizeBytes, deviceMajor, deviceMinor });
   const attributes = Object.entries(entry.attributes ?? {});
-  const records = attributes.map(([key, value]) => ({ key: `SCHILY.xattr.${key}`, value }));
+  const records = attributes.map(([key, value]) => ({ key: `${ATTRIBUTE_PREFIX}${key}`, value }));
   const extension = records.length > 0 ? writePaxHeader(records) : Buffer.alloc(0);
   return Buffer.concat([extension, block, Buffer.from(content), tarPadding(content.length)]);
 }
