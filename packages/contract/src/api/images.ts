@@ -1,16 +1,23 @@
 /** Images and kernels, as the owner API shows them. */
 import { z } from 'zod';
 import { isDigest } from '../digest.ts';
+import { MAX_REGISTRY_VARIABLE, PULL_CHOICES, REGISTRY_VARIABLES } from '../registry-access.ts';
 import { imageConfigSchema } from './image-config.ts';
 
 export const digestSchema = z.string().refine(isDigest, 'it is no digest');
 
+/** The canonical name that an image was pulled by, and what it meant then: the digest of the manifest for linux/amd64 */
+export const pulledSchema = z.object({ ref: z.string().max(1024), manifestDigest: digestSchema });
+
 export const imageSchema = z.object({
+  /** A plain name, or the familiar text of a reference: "python:3.14" */
   name: z.string(),
   /** Of the read-only base file, and of `config` where there is one; null while the entry is only in the catalog */
   digest: digestSchema.nullable(),
   description: z.string(),
-  source: z.enum(['catalog', 'import']),
+  source: z.enum(['catalog', 'import', 'registry']),
+  /** Null unless it came from a registry */
+  pulled: pulledSchema.nullable(),
   /** Bytes of the base file */
   sizeBytes: z.number().nullable(),
   createdAt: z.string().nullable(),
@@ -35,6 +42,18 @@ export const kernelSchema = z.object({
 });
 
 export const pullSchema = z.strictObject({ name: z.string(), force: z.boolean().default(false) });
+
+/** Where the caller's credentials and certificates are, by the variables that say so */
+export const registryAccessSchema = z.partialRecord(
+  z.enum(REGISTRY_VARIABLES),
+  z
+    .string()
+    .max(MAX_REGISTRY_VARIABLE)
+    .refine((text) => !text.includes('\0'), 'it has a zero byte'),
+);
+export const pullChoiceSchema = z.enum(PULL_CHOICES);
+
+export const imagePullSchema = z.strictObject({ ...pullSchema.shape, access: registryAccessSchema.default({}) });
 
 /** `path`s are absolute paths on the host, read with the daemon's own rights, which are the owner's. */
 export const imageImportSchema = z.strictObject({ name: z.string(), path: z.string() });

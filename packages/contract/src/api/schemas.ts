@@ -12,7 +12,14 @@ import { diskSpaceSchema, pruneResultSchema, pruneSchema } from './disk-space.ts
 import { timedCheckSchema } from './doctor.ts';
 import { eventSchema } from './events.ts';
 import { hypervisorPullSchema, hypervisorSchema } from './hypervisors.ts';
-import { imageImportSchema, imageSchema, kernelImportSchema, kernelSchema, pullSchema } from './images.ts';
+import {
+  imageImportSchema,
+  imagePullSchema,
+  imageSchema,
+  kernelImportSchema,
+  kernelSchema,
+  pullSchema,
+} from './images.ts';
 import { operationSchema } from './operations.ts';
 import type { ParamOf, ROUTES, RouteName } from './routes.ts';
 import { sshAccessSchema, sshConfigSchema } from './ssh.ts';
@@ -88,7 +95,7 @@ export const SCHEMAS = {
 
   imageList: { answer: z.object({ images: z.array(imageSchema) }) },
   imageShow: { answer: imageSchema },
-  imagePull: { body: pullSchema, answer: imageSchema },
+  imagePull: { body: imagePullSchema, answer: imageSchema },
   imageImport: { body: imageImportSchema, answer: imageSchema },
   /** An import of what is sent, under the name in the path */
   imagePut: { answer: imageSchema },

@@ -13,7 +13,7 @@ import {
   VM_LIMITS,
 } from '../limits.ts';
 import { NETWORK_CHOICES, REACHES } from '../network-words.ts';
-import { digestSchema } from './images.ts';
+import { digestSchema, pullChoiceSchema, registryAccessSchema } from './images.ts';
 import { queryFlag } from './query-flag.ts';
 
 export const MIB = 2 ** 20;
@@ -71,7 +71,10 @@ const waitFor = z.enum(['agent', 'system']);
 export const vmCreateSchema = z.strictObject({
   /** A readable one is generated when it is left out */
   name: z.string().optional(),
-  image: z.string().optional(),
+  image: z.string().max(1024).optional(),
+  /** When an image is asked of its registry; where it is not here, unless this says otherwise */
+  pull: pullChoiceSchema.optional(),
+  access: registryAccessSchema.optional(),
   kernel: z.string().optional(),
   cpus: cpus.optional(),
   memoryBytes: memoryBytes.optional(),

@@ -17,7 +17,7 @@ import { type BaseName, readNames, writeNames } from './names-file.ts';
 export type BaseRecord = {
   name: string;
   digest: Digest;
-  source: 'catalog' | 'import';
+  source: 'catalog' | 'import' | 'registry';
   sizeBytes: number;
   createdAt: string;
 };
@@ -42,9 +42,9 @@ export type Recipe<Row> = {
 };
 
 /** A record as the API shows it: what only a record has is null while the entry is only in the catalog. */
-type Shown<Row> = { [Key in Exclude<keyof Row, 'name' | 'source'>]: Row[Key] | null } & {
+type Shown<Row extends BaseRecord> = { [Key in Exclude<keyof Row, 'name' | 'source'>]: Row[Key] | null } & {
   name: string;
-  source: BaseRecord['source'];
+  source: Row['source'];
   description: string;
   usedBy: string[];
   isDefault: boolean;
@@ -79,12 +79,14 @@ const WORDS = {
   kernel: { notFound: 'KERNEL_NOT_FOUND', inUse: 'KERNEL_IN_USE', serves: 'boots', own: 'One of your own' },
 } as const satisfies Record<string, { notFound: ErrorCode; inUse: ErrorCode; serves: string; own: string }>;
 
+const SOURCES = { import: 'imported', registry: 'from a registry' };
+
 export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(parts: BasesParts<Row, Entry>) {
   const { kind, records, folder, catalog, fromCatalog, nothing, usedBy, areVmsKnown, isWhole, log, now } = parts;
   const words = WORDS[kind];
   const folders = createDigestFolders({ folder, isWhole, log });
   const oneAtATime = createOneAtATime();
-  return { list, show, find, findOrPull, pull, add, remove, sweep, folders };
+  return { list, show, find, findOrPull, pull, add, make, remove, sweep, folders, defaultName };
 
   /** What is here, and what the catalog could bring. */
   function list(): Shown<Row>[] {
@@ -141,7 +143,19 @@ export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(
   /** One of the user's own, under a name that may have meant another before. */
   async function add(task: Task, name: string, open: () => Recipe<Row> | Promise<Recipe<Row>>): Promise<Shown<Row>> {
     parseCatalogName(name);
-    return oneAtATime.run(task, name, async () => install(task, name, 'import', await open()));
+    return make(task, { name, source: 'import' }, open);
+  }
+
+  /** What `open` says, under a name; it says null where nothing has to be made. */
+  async function make(
+    task: Task,
+    { name, source }: Pick<BaseRecord, 'name' | 'source'>,
+    open: () => Recipe<Row> | null | Promise<Recipe<Row> | null>,
+  ): Promise<Shown<Row>> {
+    return oneAtATime.run(task, name, async () => {
+      const recipe = await open();
+      return recipe === null ? show(name) : install(task, name, source, recipe);
+    });
   }
 
   /** Forgets a name, and its files if nothing else needs them. Throws IMAGE_IN_USE or KERNEL_IN_USE. */
@@ -241,7 +255,7 @@ export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(
     const entry = catalog.find(({ name }) => name === record.name);
     return {
       ...record,
-      description: record.source === 'catalog' ? (entry?.description ?? '') : 'imported',
+      description: record.source === 'catalog' ? (entry?.description ?? '') : SOURCES[record.source],
       usedBy: usedBy(record.digest),
       isDefault: record.name === defaultName(),
     };

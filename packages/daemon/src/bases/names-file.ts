@@ -3,7 +3,8 @@
  * name says so too, which is how it is told from one whose record was lost.
  */
 import { join } from 'node:path';
-import { isCatalogName } from '@banger/contract/names.ts';
+import { pulledSchema } from '@banger/contract/api/images.ts';
+import { isImageName } from '@banger/contract/image-ref.ts';
 import { z } from 'zod';
 import { readSmallFile, writeWhereChanged } from '../platform/files.ts';
 
@@ -15,15 +16,17 @@ const namesSchema = z.object({
   names: z
     .array(
       z.object({
-        name: z.string().refine((text): boolean => isCatalogName(text)),
-        source: z.enum(['catalog', 'import']),
+        name: z.string().refine(isImageName),
+        source: z.enum(['catalog', 'import', 'registry']),
         createdAt: z.iso.datetime(),
+        /** Not there in files of an older version, nor of kernels */
+        pulled: pulledSchema.nullable().default(null),
       }),
     )
     .max(MAX_NAMES),
 });
 
-export type BaseName = z.infer<typeof namesSchema>['names'][number];
+export type BaseName = z.input<typeof namesSchema>['names'][number];
 
 /** Null when the folder does not say, or says it in a way that is not understood. */
 export function readNames(folder: string): BaseName[] | null {
@@ -36,6 +39,11 @@ export function readNames(folder: string): BaseName[] | null {
 
 /** Durable when it resolves; writes nothing when the folder says so already. */
 export async function writeNames(folder: string, names: BaseName[]): Promise<void> {
-  const content = `${JSON.stringify({ v: 1, names: names.map(({ name, source, createdAt }) => ({ name, source, createdAt })) })}\n`;
-  await writeWhereChanged(join(folder, FILE), content);
+  const told = names.map(({ name, source, createdAt, pulled }) => ({
+    name,
+    source,
+    createdAt,
+    ...(pulled && { pulled }),
+  }));
+  await writeWhereChanged(join(folder, FILE), `${JSON.stringify({ v: 1, names: told })}\n`);
 }

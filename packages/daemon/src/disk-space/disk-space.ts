@@ -27,7 +27,7 @@ import { type Found, isPrunable } from './prunable.ts';
 /** What nobody could look at by then is not told */
 const ESTIMATE_LIMIT_MS = 5000;
 
-type Base = { name: string; digest: Digest | null; source: 'catalog' | 'import'; usedBy: string[] };
+type Base = { name: string; digest: Digest | null; source: 'catalog' | 'import' | 'registry'; usedBy: string[] };
 type Store = { list(): Base[] | Promise<Base[]>; remove(task: Task, name: string): Promise<void> };
 
 type Parts = {

@@ -3,7 +3,7 @@ import type { DiskUse } from '@banger/contract/api/disk-space.ts';
 
 export type Found = Omit<DiskUse, 'describes' | 'comesBackBytes'> & {
   path: string;
-  source?: 'catalog' | 'import';
+  source?: 'catalog' | 'import' | 'registry';
   describes?: string | null;
 };
 

@@ -22,6 +22,7 @@ const image = {
   sizeBytes: 1,
   createdAt: '2026-01-01T00:00:00.000Z',
   config: null,
+  pulled: null,
 } as const;
 
 function snapshot(folder: string): string[] {

@@ -48,7 +48,7 @@ export function createImages({ catalogFolder, proxies = {}, ...parts }: ImagesPa
     ...parts,
     kind: 'image',
     catalog: readImageCatalog(join(catalogFolder, 'images.json')),
-    nothing: { digest: null, sizeBytes: null, createdAt: null, config: null },
+    nothing: { digest: null, sizeBytes: null, createdAt: null, config: null, pulled: null },
     isWhole: isWholeImage,
     fromCatalog: ({ recipe }) => ({
       neededBytes: NEEDED_BYTES,
@@ -145,5 +145,5 @@ async function fill(
   const { size } = await stat(base);
   const manifest = describeImage(await digestFile(task, base), size, config);
   await writeManifest(staged, manifest);
-  return { digest: manifest.digest, sizeBytes: size, config };
+  return { digest: manifest.digest, sizeBytes: size, config, pulled: null };
 }

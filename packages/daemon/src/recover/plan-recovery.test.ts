@@ -95,7 +95,7 @@ test('a workspace is told by who knows of the newest import', () => {
 
 test('a name goes to the newest digest that claims it and is here', () => {
   const row = (digest: Digest, createdAt: string): ImageRecord => ({
-    ...{ name: 'mine', digest, source: 'import', sizeBytes: 1, createdAt, config: null },
+    ...{ name: 'mine', digest, source: 'import', sizeBytes: 1, createdAt, config: null, pulled: null },
   });
   const folder = (digest: Digest, createdAt: string, isHere = true) => ({
     ...{ digest, facts: isHere ? { digest, sizeBytes: 1, config: CONFIG } : null, isDamaged: false },
@@ -127,6 +127,7 @@ test('a name whose files are gone is kept, and told', () => {
     sizeBytes: 1,
     createdAt: NOW,
     config: null,
+    pulled: null,
   };
   const { records, items } = plan({ present: { ...NOTHING, images: [row] } });
   assert.deepEqual(records.images, [row]);
@@ -141,6 +142,7 @@ test('files that do not match their digest get no name, and are set aside', () =
     sizeBytes: 1,
     createdAt: NOW,
     config: null,
+    pulled: null,
   };
   const images = [{ digest: DIGEST.a, names: [row], facts: null, isDamaged: true }];
   for (const present of [null, { ...NOTHING, images: [row] }]) {

@@ -70,4 +70,7 @@ export const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE images ADD COLUMN config TEXT; -- JSON: ImageConfig
   `,
+  `
+  ALTER TABLE images ADD COLUMN pulled TEXT; -- JSON: pulledSchema
+  `,
 ];

@@ -63,7 +63,7 @@ test('what was brought into a vm goes with it', (t) => {
   store.close();
 });
 
-test('what an image says of running it is read back, and that one says nothing', (t) => {
+test('what an image says of running it, and where it was pulled from, is read back, and that one says nothing', (t) => {
   const path = makePath(t);
   const store = openStore(path);
   const named = { digest: SAMPLE_VM.imageDigest, source: 'import', sizeBytes: 1, createdAt: THEN } as const;
@@ -75,9 +75,11 @@ test('what an image says of running it is read back, and that one says nothing',
     command: ['x'],
     stopSignal: 'SIGINT',
   };
-  const images = [
-    { ...named, name: 'app', config },
-    { ...named, name: 'plain', config: null },
+  const pulled = { ref: 'ghcr.io/org/app:1', manifestDigest: SAMPLE_VM.kernelDigest };
+  const images: Parameters<typeof store.images.put>[0][] = [
+    { ...named, name: 'app', config, pulled: null },
+    { ...named, name: 'ghcr.io/org/app:1', source: 'registry', config: null, pulled },
+    { ...named, name: 'plain', config: null, pulled: null },
   ];
   for (const image of images) store.images.put(image);
   store.close();

@@ -1,5 +1,6 @@
 /** What the records of images and kernels have in common: each is found by its name. */
 import { digestSchema } from '@banger/contract/api/images.ts';
+import { isImageName } from '@banger/contract/image-ref.ts';
 import { isCatalogName } from '@banger/contract/names.ts';
 import { z } from 'zod';
 import type { createTable } from '../table.ts';
@@ -7,6 +8,8 @@ import type { createTable } from '../table.ts';
 export const catalogNameSchema = z
   .string()
   .refine((text): boolean => isCatalogName(text), 'it is no name of an image or a kernel');
+
+export const imageNameSchema = z.string().refine(isImageName, 'it is no name of an image');
 
 export const namedFields = {
   name: catalogNameSchema,

@@ -17,7 +17,7 @@ import { z } from 'zod';
 import { machineRefSchema } from '../../hypervisor/hypervisor.ts';
 import { createTable } from '../table.ts';
 import type { Writes } from '../writes.ts';
-import { catalogNameSchema } from './named.ts';
+import { catalogNameSchema, imageNameSchema } from './named.ts';
 
 const at = z.iso.datetime();
 const count = z.int().min(1);
@@ -43,7 +43,7 @@ const faultSchema = z.object({ code: z.string(), message: z.string(), at });
 export const vmFactsSchema = z.object({
   id: z.string().refine(isVmId, 'it is no id of a vm'),
   name: z.string().refine(isVmName, 'it is no name of a vm'),
-  imageName: catalogNameSchema,
+  imageName: imageNameSchema,
   imageDigest: digestSchema,
   kernelName: catalogNameSchema,
   kernelDigest: digestSchema,
