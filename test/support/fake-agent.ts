@@ -124,6 +124,12 @@ export function createFakeAgent({ faults, diskPath, runtimePath, programs, power
       }
       case 'GET /v1/ports':
         return reply(stream, SAMPLE_PORTS);
+      case 'PUT /v1/image': {
+        const config = await bodyOf(stream);
+        writeFileSync(join(root, 'image'), config);
+        sessions.useImage(JSON.parse(config));
+        return done(stream, true);
+      }
       case 'POST /v1/clock':
         writeFileSync(join(root, 'clock'), await bodyOf(stream));
         return done(stream, true);

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import type { ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import type { ImageConfig } from '../../packages/contract/src/api/image-config.ts';
 import type { ExecExit } from '../../packages/contract/src/guest/command-messages.ts';
 import { encodeChunks, encodeFrame, FRAME, FrameReader, textOf } from '../../packages/contract/src/guest/frames.ts';
 import type { ExecStart, SessionInfo } from '../../packages/contract/src/guest/messages.ts';
@@ -29,6 +30,7 @@ export class FakeSessions {
   readonly #sessions = new Map<string, Session>();
   readonly #onAgentEnd: () => void;
   #hasEnded = false;
+  #image: ImageConfig | null = null;
 
   constructor(root: string, faults: FakeFaults, onAgentEnd: () => void) {
     this.#root = root;
@@ -46,6 +48,10 @@ export class FakeSessions {
     for (const { child } of this.#sessions.values()) child.kill('SIGKILL');
     this.#sessions.clear();
     this.#onAgentEnd();
+  }
+
+  useImage(config: ImageConfig): void {
+    this.#image = config;
   }
 
   list(): SessionInfo[] {
@@ -104,12 +110,15 @@ export class FakeSessions {
   }
 
   #start(stream: ServerHttp2Stream, start: ExecStart): Session | null {
-    const cwd = join(this.#root, start.cwd ?? '/root');
+    const image = start.image === undefined ? null : this.#image;
+    const cwd = join(this.#root, start.cwd ?? image?.workingDir ?? '/root');
     if (start.cwd === null) mkdirSync(cwd, { recursive: true });
     if (!existsSync(cwd)) return failed(stream, 'CWD_NOT_FOUND', 'no such folder');
-    if (!ITS_USERS.has(start.user)) return failed(stream, 'USER_NOT_FOUND', 'no such user');
-    const [command = 'sh', ...rest] = start.argv;
-    const env = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: cwd, FAKE_ROOT: this.#root, ...start.env };
+    if (!ITS_USERS.has(start.user ?? image?.user ?? null)) return failed(stream, 'USER_NOT_FOUND', 'no such user');
+    const argv = wordsOf(start, image);
+    const [command = 'sh', ...rest] = argv;
+    const own = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: cwd, FAKE_ROOT: this.#root };
+    const env = { ...own, ...variablesOf(image), ...start.env };
     const child = spawn(command, rest, {
       cwd,
       env,
@@ -123,7 +132,7 @@ export class FakeSessions {
     });
     if (child.pid === undefined) return null;
 
-    const info = describe(start);
+    const info = describe({ ...start, argv });
     const session: Session = { info, child, client: stream, kept: [], dropped: 0 };
     this.#sessions.set(info.id, session);
     sendStarted(stream, session);
@@ -152,6 +161,17 @@ export class FakeSessions {
     session.client?.end(encodeFrame(FRAME.EXIT, JSON.stringify(exit)));
     if (session.client || !session.info.keep) this.#sessions.delete(session.info.id);
   }
+}
+
+/** What is run when an image counts as much as this. */
+export function wordsOf({ argv, image }: Pick<ExecStart, 'argv' | 'image'>, config: ImageConfig | null): string[] {
+  if (config === null || image !== 'command') return argv;
+  return [...config.entrypoint, ...(argv.length === 0 ? config.command : argv)];
+}
+
+function variablesOf(config: ImageConfig | null): Record<string, string> {
+  const split = (line: string) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)];
+  return Object.fromEntries((config?.env ?? []).map(split));
 }
 
 function output(session: Session, type: typeof FRAME.STDOUT | typeof FRAME.STDERR, bytes: Buffer): void {

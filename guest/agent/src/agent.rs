@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::clock;
 use crate::handshake::AgentInfo;
+use crate::image_config::KeptConfig;
 use crate::init_ready::InitReady;
 use crate::sessions::Sessions;
 
@@ -21,5 +22,6 @@ pub struct Agent {
     pub info: AgentInfo,
     pub sessions: Arc<Sessions>,
     pub init_ready: InitReady,
+    pub image: KeptConfig,
     pub clock: clock::Keeper,
 }

@@ -41,6 +41,7 @@ pub fn boot(command_line: &CommandLine) -> Result<Machine, BootFailure> {
     if let Some(modules) = modules {
         kernel_modules::attach(&modules)?;
     }
+    mounts::make_temporary_folder();
     trace::mark("root");
     identity::write(&config)?;
     network::configure(&config.interfaces)?;

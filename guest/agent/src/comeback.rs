@@ -24,6 +24,8 @@ const PROGRAM: &str = "/run/banger/agent";
 const MOUNT_POINT: &str = "/run/banger/group";
 const LIVES: &str = "/run/banger/lives";
 const INIT: &str = "/run/banger/init";
+/// What `image_config` keeps
+pub const IMAGE: &str = "/run/banger/image";
 const LIVES_LIMIT_BYTES: u64 = 64 * 1024;
 
 /// How long the kernel may take to start the next agent
@@ -93,7 +95,7 @@ pub fn has_come_back() -> bool {
     false
 }
 
-fn make_folder() -> io::Result<()> {
+pub fn make_folder() -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).recursive(true).create(FOLDER)
 }
 

@@ -34,7 +34,7 @@ pub async fn run(agent: Arc<Agent>, body: RecvStream, mut client: SendStream<Byt
         Ok(session) => {
             session.attach(client);
             tokio::select! {
-                () = session.ended() => input.drain().await,
+                () = session.over() => input.drain().await,
                 () = feed(&session, &mut input) => {}
             }
         }
@@ -47,7 +47,7 @@ pub async fn run(agent: Arc<Agent>, body: RecvStream, mut client: SendStream<Byt
 
 async fn find_session(agent: &Agent, input: &mut Input) -> Result<Arc<Session>, Refusal> {
     match input.next_frame().await {
-        Some(Ok(FromHost::Start(json))) => start_session(&agent.sessions, parse_json(&json)?).await,
+        Some(Ok(FromHost::Start(json))) => start_session(agent, parse_json(&json)?).await,
         Some(Ok(FromHost::Attach(json))) => agent.sessions.get(&parse_json::<Attach>(&json)?.id),
         Some(Err(refusal)) => Err(refusal),
         _ => Err(Refusal::bad_request("the first frame is neither START nor ATTACH")),

@@ -30,6 +30,7 @@ pub enum Code {
     UserNotFound,
     CwdNotFound,
     CommandNotFound,
+    NoShell,
     CommandNotExecutable,
     CommandTooLong,
     TooManySessions,
@@ -44,7 +45,9 @@ impl Code {
             | Self::NotADirectory
             | Self::CommandNotExecutable
             | Self::CommandTooLong => StatusCode::BAD_REQUEST,
-            Self::NotFound | Self::UserNotFound | Self::CommandNotFound | Self::CwdNotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::UserNotFound | Self::CommandNotFound | Self::NoShell | Self::CwdNotFound => {
+                StatusCode::NOT_FOUND
+            }
             Self::Permission => StatusCode::FORBIDDEN,
             Self::Exists | Self::Busy => StatusCode::CONFLICT,
             Self::TooManySessions => StatusCode::TOO_MANY_REQUESTS,
@@ -118,11 +121,15 @@ pub fn response(status: StatusCode) -> Response<()> {
 }
 
 pub async fn read_json<T: DeserializeOwned>(body: &mut RecvStream) -> Result<T, Refusal> {
+    read_json_within(body, JSON_LIMIT_BYTES).await
+}
+
+pub async fn read_json_within<T: DeserializeOwned>(body: &mut RecvStream, limit_bytes: usize) -> Result<T, Refusal> {
     let mut json = Vec::new();
     while let Some(piece) = body.data().await {
         let piece = piece.map_err(|error| Refusal::bad_request(error.to_string()))?;
-        if json.len() + piece.len() > JSON_LIMIT_BYTES {
-            return Err(Refusal::bad_request("the body is above 64 KiB"));
+        if json.len() + piece.len() > limit_bytes {
+            return Err(Refusal::bad_request(format!("the body is above {} KiB", limit_bytes >> 10)));
         }
         let _ = body.flow_control().release_capacity(piece.len());
         json.extend_from_slice(&piece);

@@ -54,6 +54,12 @@ pub fn find() -> Option<&'static str> {
     (!is_busybox || has_scripts).then_some(init)
 }
 
+/// Whether the machine has an init of the image's own, and a program is that.
+pub fn is_it(program: &Path) -> bool {
+    let file = |path: &Path| fs::canonicalize(path).ok();
+    find().is_some_and(|init| file(Path::new(init)).is_some_and(|init| file(program) == Some(init)))
+}
+
 /// By its file, which `/sbin/init` is a link to.
 pub fn is_systemd(init: &str) -> bool {
     fs::canonicalize(init).is_ok_and(|real| real.file_name().is_some_and(|name| name == "systemd"))

@@ -194,6 +194,15 @@ pub fn switch_root() -> Result<(), BootFailure> {
     rustix::process::chdir("/").or_fail(CODE, "chdir")
 }
 
+/// Programs count on it, and an image of a single program has none.
+pub fn make_temporary_folder() {
+    const STICKY_AND_OPEN: u32 = 0o1777;
+    // One that is there, whatever it is, is the image's.
+    if fs::create_dir("/tmp").is_ok() {
+        let _ = fs::set_permissions("/tmp", fs::Permissions::from_mode(STICKY_AND_OPEN));
+    }
+}
+
 /// Containers expect mounts to spread into their namespaces, as systemd sets them up.
 pub fn share_mounts() {
     let _ = mount_change("/", MountPropagationFlags::SHARED | MountPropagationFlags::REC);

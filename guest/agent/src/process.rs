@@ -144,6 +144,36 @@ pub fn signal_number(name: &str) -> Result<i32, Refusal> {
     index.map(|index| index as i32 + 1).ok_or_else(|| Refusal::bad_request(format!("there is no signal \"{name}\"")))
 }
 
+/// As an image names the signal that its program ends by: with or without SIG, in any case, by its number, or counted
+/// from the ends of those that have no name. None for what is no signal.
+pub fn stop_signal_number(text: &str) -> Option<i32> {
+    let is_signal = |number: &i32| (1..=SIGNAL_MAX).contains(number);
+    if let Ok(number) = text.parse::<i32>() {
+        return Some(number).filter(is_signal);
+    }
+    let name = text.to_ascii_uppercase();
+    let name = name.strip_prefix("SIG").unwrap_or(&name);
+    if let Some(up) = name.strip_prefix("RTMIN") {
+        return counted(up, '+').map(|up| SIGNAL_RTMIN + up).filter(is_signal);
+    }
+    if let Some(down) = name.strip_prefix("RTMAX") {
+        return counted(down, '-').map(|down| SIGNAL_MAX - down).filter(|number| *number >= SIGNAL_RTMIN);
+    }
+    signal_number(name).ok()
+}
+
+/// The first that libraries leave to programs
+const SIGNAL_RTMIN: i32 = 34;
+const SIGNAL_MAX: i32 = 64;
+
+/// The small number after `sign`; 0 when there is neither.
+fn counted(text: &str, sign: char) -> Option<i32> {
+    if text.is_empty() {
+        return Some(0);
+    }
+    text.strip_prefix(sign)?.parse::<u8>().ok().map(i32::from)
+}
+
 fn signal_name(number: i32) -> String {
     let known = usize::try_from(number - 1).ok().and_then(|index| SIGNAL_NAMES.get(index));
     known.map_or_else(|| number.to_string(), |name| (*name).to_owned())

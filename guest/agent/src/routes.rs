@@ -11,8 +11,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::agent::{Agent, World};
+use crate::blocking::off_the_runtime;
 use crate::exec::Signal;
-use crate::http_answers::{Answer, Code, Refusal, read_json, response, send_answer};
+use crate::http_answers::{Answer, Code, Refusal, read_json, read_json_within, response, send_answer};
+use crate::image_config::{self, ImageConfig};
 use crate::process::signal_number;
 use crate::{exec, files, forward, ports, shutdown};
 
@@ -58,6 +60,7 @@ pub async fn answer(agent: Arc<Agent>, request: Request<RecvStream>, mut respond
         ("GET", ["v1", "stat"]) => files::stat(query).await,
         ("GET", ["v1", "ports"]) => ports::list().await,
         ("POST", ["v1", "clock"]) => follow_clock(&agent, &mut body).await,
+        ("PUT", ["v1", "image"]) => keep_image(agent, &mut body).await,
         ("POST", ["v1", "shutdown"]) => match read_json(&mut body).await {
             Ok(order) => {
                 send_answer(&mut respond, Ok(Answer::Accepted));
@@ -74,6 +77,12 @@ async fn signal(agent: &Agent, id: &str, body: &mut RecvStream) -> Result<Answer
     let Signal { signal } = read_json(body).await?;
     let number = signal_number(&signal)?;
     agent.sessions.get(id)?.process.signal_group(number);
+    Ok(Answer::NoContent)
+}
+
+async fn keep_image(agent: Arc<Agent>, body: &mut RecvStream) -> Result<Answer, Refusal> {
+    let config: ImageConfig = read_json_within(body, image_config::LIMIT_BYTES).await?;
+    off_the_runtime(move || agent.image.set(config)).await?;
     Ok(Answer::NoContent)
 }
 

@@ -14,6 +14,7 @@ use crate::agent::{Agent, World};
 use crate::boot::Machine;
 use crate::command_line::{CommandLine, EndKind};
 use crate::handshake::{AgentInfo, Heard, InitKind, Scanner, ready_line};
+use crate::image_config::KeptConfig;
 use crate::init_ready::{self, InitReady, InitWord};
 use crate::line::Line;
 use crate::line_stream::{Gathered, LineStream, LiveLine};
@@ -112,7 +113,8 @@ async fn serve(
     }
     // An agent after this one would wait in vain for what the init says once.
     let init_ready = InitReady::follow(says, notices, || drop(InitWord::Ready.remember()))?;
-    let agent = Arc::new(Agent { world, sessions, info, init_ready, clock: clock::Keeper::default() });
+    let image = if is_machine { KeptConfig::of_machine() } else { KeptConfig::default() };
+    let agent = Arc::new(Agent { world, sessions, info, init_ready, image, clock: clock::Keeper::default() });
     loop {
         let beginning = greet(&line, &agent).await?;
         let (stream, gathered) = LineStream::new(line.clone(), beginning);

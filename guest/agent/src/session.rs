@@ -34,7 +34,18 @@ pub struct Session {
     stdin: Mutex<Option<GuestFile>>,
     orders: mpsc::UnboundedSender<Order>,
     status: Mutex<Status>,
-    has_ended: watch::Sender<bool>,
+    stage: watch::Sender<Stage>,
+    stop_signal: Option<i32>,
+}
+
+/// How far a session has come
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Stage {
+    Runs,
+    /// Its process has ended
+    Exited,
+    /// Nobody can ask about it any more
+    Over,
 }
 
 /// What it was started with, as it is listed
@@ -42,6 +53,8 @@ pub struct Command {
     pub argv: Vec<String>,
     pub user: String,
     pub keep: bool,
+    /// What is sent to it before the machine shuts down; only the image's own command has one
+    pub stop_signal: Option<i32>,
 }
 
 /// Where the process reads from, as far as it does
@@ -87,13 +100,19 @@ impl Session {
             stdin: Mutex::new(ends.stdin),
             orders,
             status: Mutex::default(),
-            has_ended: watch::Sender::new(false),
+            stage: watch::Sender::new(Stage::Runs),
+            stop_signal: command.stop_signal,
         });
         (session, received_orders)
     }
 
-    pub fn mark_ended(&self) {
-        self.has_ended.send_replace(true);
+    pub fn mark_exited(&self, exit: Exit) {
+        self.status().exit = Some(exit);
+        self.stage.send_replace(Stage::Exited);
+    }
+
+    pub fn mark_over(&self) {
+        self.stage.send_replace(Stage::Over);
     }
 
     /// The client gets the output from now on; the one before is cut off.
@@ -133,9 +152,25 @@ impl Session {
         }
     }
 
-    pub async fn ended(&self) {
-        let mut has_ended = self.has_ended.subscribe();
-        let _ = has_ended.wait_for(|has_ended| *has_ended).await;
+    pub async fn over(&self) {
+        self.reached(Stage::Over).await;
+    }
+
+    /// Tells the image's own command to end; whether it is that.
+    pub fn tell_to_stop(&self) -> bool {
+        if let Some(signal) = self.stop_signal {
+            self.process.signal_group(signal);
+        }
+        self.stop_signal.is_some()
+    }
+
+    pub async fn exited(&self) {
+        self.reached(Stage::Exited).await;
+    }
+
+    async fn reached(&self, stage: Stage) {
+        let mut stages = self.stage.subscribe();
+        let _ = stages.wait_for(|now| *now >= stage).await;
     }
 
     pub fn status(&self) -> MutexGuard<'_, Status> {

@@ -111,7 +111,7 @@ impl SessionOutput {
                 Ok(())
             }
             Event::Exited(exit) => {
-                self.session.status().exit = Some(exit.clone());
+                self.session.mark_exited(exit.clone());
                 self.exit = Some(exit);
                 self.late_at = Some(Instant::now() + LATE_OUTPUT);
                 Ok(())

@@ -65,6 +65,14 @@ impl Sessions {
         self.table().remove(id);
     }
 
+    /// Tells what runs as the image's own command to end, and waits until it has.
+    pub async fn stop_own_command(&self) {
+        let own: Vec<Arc<Session>> = self.table().values().filter(|session| session.tell_to_stop()).cloned().collect();
+        for session in own {
+            session.exited().await;
+        }
+    }
+
     pub fn list(&self) -> Vec<SessionInfo> {
         let mut list: Vec<SessionInfo> = self.table().values().map(|session| session.info()).collect();
         list.sort_by(|a, b| (a.started_unix_ms, &a.id).cmp(&(b.started_unix_ms, &b.id)));

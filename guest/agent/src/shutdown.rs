@@ -12,8 +12,11 @@ use crate::handshake::InitKind;
 use crate::sys;
 
 #[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Order {
     how: How,
+    /// How long the host waits before it ends the machine by force
+    within_ms: Option<u64>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -26,6 +29,7 @@ enum How {
 pub async fn run(agent: &Agent, order: Order) {
     // The answer leaves the machine before the machine goes.
     tokio::time::sleep(Duration::from_millis(20)).await;
+    let _ = tokio::time::timeout(patience(order.within_ms), agent.sessions.stop_own_command()).await;
     if agent.world == World::Process {
         std::process::exit(0)
     }
@@ -44,6 +48,13 @@ pub async fn run(agent: &Agent, order: Order) {
         }
         let _ = sys::send_signal(1, signal);
     }
+}
+
+/// How long the image's own command may take to end. The rest of the host's time is for everything else.
+fn patience(within_ms: Option<u64>) -> Duration {
+    const USUAL: Duration = Duration::from_secs(10);
+    const REST: Duration = Duration::from_secs(10);
+    within_ms.map(Duration::from_millis).map_or(USUAL, |within| within.saturating_sub(REST).max(within / 2))
 }
 
 #[derive(Clone, Copy)]
@@ -102,6 +113,13 @@ mod tests {
         assert_eq!(ask(Init::Other, EndKind::Reset), (Some("/sbin/reboot"), libc::SIGTERM));
         for init in [Init::Systemd, Init::Supervisor] {
             assert_eq!(ask(init, EndKind::Reset), ask(init, EndKind::PowerOff), "systemd's last program is ours");
+        }
+    }
+
+    #[test]
+    fn the_images_command_has_most_of_the_hosts_time_and_leaves_some() {
+        for (within_ms, seconds) in [(None, 10.0), (Some(30_000), 20.0), (Some(1000), 0.5), (Some(600_000), 590.0)] {
+            assert_eq!(patience(within_ms), Duration::from_secs_f64(seconds), "{within_ms:?}");
         }
     }
 

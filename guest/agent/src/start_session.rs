@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::io::Interest;
 
+use crate::agent::Agent;
 use crate::blocking::off_the_runtime;
 use crate::frames::ToHost;
 use crate::http_answers::{Code, Refusal};
@@ -13,9 +14,7 @@ use crate::process::{self, Process, ProcessFiles};
 use crate::pty;
 use crate::session::{Command, Ends, Session};
 use crate::session_output::SessionOutput;
-use crate::sessions::Sessions;
 use crate::start_request::StartRequest;
-use crate::users::find_user;
 
 /// Both ends of what the process reads and writes
 struct Opened {
@@ -25,11 +24,13 @@ struct Opened {
 }
 
 /// Starts the command; it is in the table, and waits for a client to attach.
-pub async fn start_session(sessions: &Arc<Sessions>, request: StartRequest) -> Result<Arc<Session>, Refusal> {
+pub async fn start_session(agent: &Agent, request: StartRequest) -> Result<Arc<Session>, Refusal> {
+    let sessions = &agent.sessions;
     let slot = sessions.take_slot()?;
+    let image = agent.image.get();
     let (request, user, plan) = off_the_runtime(move || {
-        let user = find_user(request.user.as_deref())?;
-        let plan = request.plan(&user)?;
+        let user = request.find_user(image.as_deref())?;
+        let plan = request.plan(&user, image.as_deref())?;
         Ok((request, user, plan))
     })
     .await?;
@@ -37,7 +38,12 @@ pub async fn start_session(sessions: &Arc<Sessions>, request: StartRequest) -> R
         Some(size) => open_terminal(pty::open(size, &user).map_err(internal)?).map_err(internal)?,
         None => open_pipes(request.stdin).map_err(internal)?,
     };
-    let command = Command { argv: request.argv, user: user.name.clone(), keep: request.keep };
+    let command = Command {
+        argv: plan.words.clone(),
+        user: user.name.clone(),
+        keep: request.keep,
+        stop_signal: plan.stop_signal,
+    };
     let pid = off_the_runtime(move || process::spawn(&plan, &user, files)).await?;
 
     let process = Process::watch(pid).map_err(internal)?;
@@ -49,7 +55,7 @@ pub async fn start_session(sessions: &Arc<Sessions>, request: StartRequest) -> R
         let session = output.session().clone();
         output.run(&sessions).await;
         sessions.forget(&session.id);
-        session.mark_ended();
+        session.mark_over();
         drop(slot);
     });
     Ok(session)

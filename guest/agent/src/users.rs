@@ -20,9 +20,19 @@ pub struct User {
     pub shell: String,
 }
 
-/// The user of that name or number; root when none is named.
+/// The user of that name or number, and of the group after a colon; root when none is named.
 pub fn find_user(name: Option<&str>) -> Result<User, Refusal> {
     find_in(name.unwrap_or("root"), &read_bounded("/etc/passwd"), &read_bounded("/etc/group"))
+}
+
+/// As an image names who runs its commands. Such a number that no file knows has the group 0, which container engines
+/// have made images count on.
+pub fn find_user_of_image(name: &str) -> Result<User, Refusal> {
+    let (passwd, group) = (read_bounded("/etc/passwd"), read_bounded("/etc/group"));
+    let named = |refusal: Refusal| Refusal::new(refusal.code, format!("{}, as which the image runs", refusal.message));
+    let user = find_in(name, &passwd, &group).map_err(named)?;
+    let is_known = name.contains(':') || passwd.lines().filter_map(parse_user).any(|known| known.uid == user.uid);
+    Ok(if is_known || user.uid == 0 { user } else { User { gid: 0, groups: vec![0], ..user } })
 }
 
 /// The group that terminals belong to.
@@ -32,6 +42,17 @@ pub fn terminal_group() -> Option<u32> {
 }
 
 fn find_in(name: &str, passwd: &str, group: &str) -> Result<User, Refusal> {
+    match name.split_once(':') {
+        // Who names a group wants that one and no other.
+        Some((user, wanted)) => {
+            let gid = find_group(wanted, group)?;
+            Ok(User { gid, groups: vec![gid], ..find_user_in(user, passwd, group)? })
+        }
+        None => find_user_in(name, passwd, group),
+    }
+}
+
+fn find_user_in(name: &str, passwd: &str, group: &str) -> Result<User, Refusal> {
     let uid = name.parse::<u32>().ok();
     let by_name = passwd.lines().filter_map(parse_user).find(|user| user.name == name);
     let found = by_name.or_else(|| passwd.lines().filter_map(parse_user).find(|user| Some(user.uid) == uid));
@@ -41,12 +62,19 @@ fn find_in(name: &str, passwd: &str, group: &str) -> Result<User, Refusal> {
             Ok(user)
         }
         // An image without users still has root, and any number can run a command.
-        None if name == "root" => Ok(bare_user(name, 0, "/root")),
+        None if name == "root" || uid == Some(0) => Ok(bare_user("root", 0, "/root")),
         None => match uid {
             Some(uid) => Ok(bare_user(name, uid, "/")),
             None => Err(Refusal::new(Code::UserNotFound, format!("the machine has no user \"{name}\""))),
         },
     }
+}
+
+/// By its name, else its number, which need not be in the file.
+fn find_group(name: &str, group: &str) -> Result<u32, Refusal> {
+    let number_of = |line: &str| line.strip_prefix(name)?.strip_prefix(':')?.split(':').nth(1)?.parse().ok();
+    let found = group.lines().filter(|_| !name.is_empty()).find_map(number_of).or_else(|| name.parse().ok());
+    found.ok_or_else(|| Refusal::new(Code::UserNotFound, format!("the machine has no group \"{name}\"")))
 }
 
 fn parse_user(line: &str) -> Option<User> {
@@ -114,6 +142,17 @@ mod tests {
     #[test]
     fn a_name_of_digits_goes_before_a_number() {
         assert_eq!(find_in("7", PASSWD, GROUP).unwrap().uid, 8);
+    }
+
+    #[test]
+    fn a_group_after_a_colon_is_the_only_one() {
+        let groups = |name: &str| find_in(name, PASSWD, GROUP).map(|user| (user.uid, user.gid, user.groups));
+        assert_eq!(groups("mia:docker").unwrap(), (1000, 998, vec![998]));
+        assert_eq!(groups("1000:5").unwrap(), (1000, 5, vec![5]));
+        assert_eq!(groups("77:docker").unwrap(), (77, 998, vec![998]));
+        for missing in ["mia:", "mia:none", "none:docker", ":docker", "mia:-1", "mia:4294967296", "mia:docker:1"] {
+            assert_eq!(groups(missing).unwrap_err().code, Code::UserNotFound, "{missing}");
+        }
     }
 
     #[test]

@@ -153,6 +153,7 @@ export const ERRORS = {
 
   // Inside the guest
   AGENT_PROTOCOL: { status: 502, exit: 76, meaning: 'The guest agent said something that is not in the protocol.' },
+  USER_NOT_FOUND: { status: 404, exit: 67, meaning: 'The guest does not have this user or group.' },
   COMMAND_NOT_FOUND: { status: 404, exit: 127, meaning: 'The guest does not have this command.' },
   COMMAND_NOT_EXECUTABLE: { status: 400, exit: 126, meaning: 'The guest has the file, but cannot run it.' },
   COMMAND_TOO_LONG: { status: 400, exit: 126, meaning: 'A command with its environment is longer than Linux takes.' },

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { type ImageConfig, imageConfigSchema } from './image-config.ts';
 
@@ -10,6 +11,11 @@ const CONFIG: ImageConfig = {
   command: ['', 'ü'],
   stopSignal: 'SIGRTMIN+3',
 };
+
+test('the sample that the agent is held to is a configuration', () => {
+  const sample = JSON.parse(readFileSync(new URL('../../vectors/image-config.json', import.meta.url), 'utf8'));
+  assert.deepEqual(imageConfigSchema.parse(sample.config), sample.config);
+});
 
 test('a configuration is taken as it is', () => {
   assert.deepEqual(imageConfigSchema.parse(CONFIG), CONFIG);

@@ -11,7 +11,7 @@ test('every code of the agent has a meaning, and none else has', () => {
 });
 
 test('a guest cannot choose one of banger’s own codes', () => {
-  const agentsOwn = ['COMMAND_NOT_FOUND', 'COMMAND_NOT_EXECUTABLE', 'COMMAND_TOO_LONG'];
+  const agentsOwn = ['USER_NOT_FOUND', 'COMMAND_NOT_FOUND', 'COMMAND_NOT_EXECUTABLE', 'COMMAND_TOO_LONG'];
   const banger = Object.keys(ERRORS).filter((code) => !agentsOwn.includes(code));
   for (const code of [...banger, 'toString', 'constructor', '__proto__', 'hasOwnProperty', '', 'not_found']) {
     assert.equal(meaningOf(code), 'GUEST_REFUSED', code);

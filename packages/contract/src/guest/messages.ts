@@ -65,6 +65,11 @@ export type ExecStart = {
   tty: { cols: number; rows: number } | null;
   stdin: boolean;
   keep: boolean;
+  /**
+   * What of the image's configuration counts; nothing when it is left out. `defaults`: its environment, user and folder,
+   * where this says none. `command`: besides, its entrypoint goes before `argv`, and its command in the place of none.
+   */
+  image?: 'defaults' | 'command';
 };
 
 export type InterfaceConfig = { address: string; prefix: number; gateway: string; dns: string[]; search: string[] };

@@ -11,7 +11,7 @@ import { type TestContext, test } from 'node:test';
 import { encodeFrame, FRAME, FrameReader, textOf } from '@banger/contract/guest/frames.ts';
 import type { ExecStart } from '@banger/contract/guest/messages.ts';
 import { Task } from '../platform/task.ts';
-import { connectGuest, type Guest } from './guest.ts';
+import { connectGuest, followCommand, type Guest } from './guest.ts';
 
 export type AgentHarness = {
   /** A new line to the agent; the one before it ends */
@@ -57,12 +57,39 @@ export function testAgent(name: string, { dial, folders, user }: AgentHarness): 
     await assert.rejects(run(guest, ['no-such-command']), { code: 'COMMAND_NOT_FOUND' });
     await assert.rejects(run(guest, ['/etc/passwd']), { code: 'COMMAND_NOT_EXECUTABLE' });
     await assert.rejects(run(guest, ['true'], { cwd: '/nowhere' }), { code: 'GUEST_PATH' });
-    await assert.rejects(guest.run(task, ['true'], { user: 'no-such-user' }), { code: 'GUEST_REFUSED' });
+    await assert.rejects(guest.run(task, ['true'], { user: 'no-such-user' }), { code: 'USER_NOT_FOUND' });
     await assert.rejects(guest.statPath(task, '/nowhere'), { code: 'GUEST_PATH' });
     await assert.rejects(guest.readTar(task, '/nowhere'), { code: 'GUEST_PATH' });
     await assert.rejects(guest.endSession(task, 'none'), { code: 'SESSION_NOT_FOUND' });
     await assert.rejects(guest.signalSession(task, 'none', 'INT'), { code: 'SESSION_NOT_FOUND' });
     await assert.rejects(run(guest, ['true', 'x'.repeat(200_000)]), { code: 'COMMAND_TOO_LONG' });
+  });
+
+  story('what an image says counts for the commands that ask for it, and for no other', async (t) => {
+    const guest = await connect(t);
+    const [workingDir] = await folders(t);
+    const say = 'echo "$MODE $PLACE"; pwd';
+    await guest.useImage(task, {
+      ...{ env: ['MODE=image', 'PLACE=there'], user: null, workingDir, stopSignal: null },
+      ...{ entrypoint: ['sh', '-c'], command: [say] },
+    });
+    const saidBy = async (start: Partial<ExecStart>) => {
+      const lines: Buffer[] = [];
+      const stream = await guest.exec(task, { ...START, ...as, cwd: null, ...start });
+      const exit = await followCommand(task, stream, {
+        stdin: undefined,
+        onStdout: (bytes) => void lines.push(bytes),
+        onStderr: () => {},
+      });
+      assert.deepEqual(exit, { code: 0 });
+      const [variables, cwd] = Buffer.concat(lines).toString().split('\n');
+      return [variables, cwd?.endsWith(workingDir)];
+    };
+    const argv = ['sh', '-c', say];
+    assert.deepEqual(await saidBy({ argv: [], image: 'command' }), ['image there', true]);
+    assert.deepEqual(await saidBy({ argv: [say], image: 'command', env: { MODE: 'mine' } }), ['mine there', true]);
+    assert.deepEqual(await saidBy({ argv, image: 'defaults', cwd: '/' }), ['image there', false]);
+    assert.deepEqual(await saidBy({ argv, cwd: '/' }), [' ', false], "banger's own");
   });
 
   story('a command as long as Linux takes it goes in', async (t) => {

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createFakeAgent } from '../../../../test/support/fake-agent.ts';
+import { wordsOf } from '../../../../test/support/fake-commands.ts';
 import type { FakeFault } from '../../../../test/support/fake-faults.ts';
 import { Task } from '../platform/task.ts';
 import { testAgent } from './agent-suite.ts';
@@ -19,6 +21,12 @@ test('what listens in the guest is told', async (t) => {
   const { ports, isCut } = await (await connectFake(t)).ports(task);
   assert.equal(isCut, false);
   assert.deepEqual(ports[0], { protocol: 'tcp', port: 22, address: '0.0.0.0', pid: 312, process: 'sshd' });
+});
+
+test('what the fake runs of an image is what the sample says', () => {
+  const path = new URL('../../../contract/vectors/image-config.json', import.meta.url);
+  const { config, runs } = JSON.parse(readFileSync(path, 'utf8'));
+  for (const { start, argv } of runs) assert.deepEqual(wordsOf(start, config), argv, JSON.stringify(start));
 });
 
 test('a request ends with the task that made it', async (t) => {

@@ -7,6 +7,7 @@
  */
 import { type ClientHttp2Stream, constants } from 'node:http2';
 import type { Duplex, Readable } from 'node:stream';
+import type { ImageConfig } from '@banger/contract/api/image-config.ts';
 import { cleanQuote } from '@banger/contract/clean-text.ts';
 import { checkCommandSize } from '@banger/contract/guest/command-size.ts';
 import { encodeFrame, FRAME } from '@banger/contract/guest/frames.ts';
@@ -167,9 +168,17 @@ export class Guest {
     await this.#session.tell(task, { method: 'POST', path: '/v1/clock', body: { unixMs } });
   }
 
-  /** Returns once the guest has begun to shut down; that it has finished, the machine's end tells. */
-  async shutdown(task: Task, how: 'poweroff' | 'reboot'): Promise<void> {
-    await this.#session.tell(task, { method: 'POST', path: '/v1/shutdown', body: { how } });
+  /** Tells it what its image says of running it, which counts for the commands that ask for it. Once a boot. */
+  async useImage(task: Task, config: ImageConfig): Promise<void> {
+    await this.#session.tell(task, { method: 'PUT', path: '/v1/image', body: config });
+  }
+
+  /**
+   * Returns once the guest has begun to shut down; that it has finished, the machine's end tells. `withinMs` is how long it
+   * may take altogether.
+   */
+  async shutdown(task: Task, how: 'poweroff' | 'reboot', withinMs?: number): Promise<void> {
+    await this.#session.tell(task, { method: 'POST', path: '/v1/shutdown', body: { how, withinMs } });
   }
 
   async #openFrames(task: Task, type: typeof FRAME.START | typeof FRAME.ATTACH, json: string): Promise<Duplex> {

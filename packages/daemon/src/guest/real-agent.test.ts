@@ -1,14 +1,22 @@
 /** The agent that goes into machines, started on this host without one. */
+
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { on, once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
+import type { Duplex } from 'node:stream';
+import { type TestContext, test } from 'node:test';
+import { FRAME, FrameReader, textOf } from '@banger/contract/guest/frames.ts';
+import type { ExecStart } from '@banger/contract/guest/messages.ts';
 import { AGENT } from '../../../../test/support/banger-home.ts';
 import { Task } from '../platform/task.ts';
 import { connectSocket, watchForSocket } from '../platform/unix-sockets.ts';
 import { testAgent } from './agent-suite.ts';
+import { connectGuest, followCommand } from './guest.ts';
+
+const task = Task.background();
 
 testAgent('the real agent', {
   dial,
@@ -16,13 +24,57 @@ testAgent('the real agent', {
   user: userInfo().username,
 });
 
+test('what the image runs gets its signal before the machine ends, and nothing else does', async (t) => {
+  const guest = await connectGuest(task, await dial(t));
+  const folder = await temporaryFolder(t);
+  const note = (signal: string) => `trap "echo $0 ${signal} >> ended; exit" ${signal}; `;
+  const script = `${note('QUIT')}${note('TERM')}echo ready; while kill -0 $PPID; do sleep 0.01; done`;
+  await guest.useImage(task, {
+    ...{ env: [], user: null, workingDir: folder, stopSignal: 'SIGQUIT' },
+    ...{ entrypoint: ['sh', '-c', script], command: ['image'] },
+  });
+  const start = { env: {}, cwd: null, user: userInfo().username, tty: null, stdin: false, keep: true } as const;
+  const own = await guest.exec(task, { ...start, argv: [], image: 'command' });
+  const other = await guest.exec(task, { ...start, argv: ['sh', '-c', script, 'other'], image: 'defaults' });
+  for (const stream of [own, other]) await untilReady(stream);
+  await guest.shutdown(task, 'poweroff', 30_000);
+  assert.match(await guest.closed, /./);
+  assert.equal(await readFile(join(folder, 'ended'), 'utf8'), 'image QUIT\n');
+});
+
+test('an image names a user that is not there, and root is there all the same', async (t) => {
+  const guest = await connectGuest(task, await dial(t));
+  const config = { env: [], workingDir: null, entrypoint: [], command: [], stopSignal: null };
+  await guest.useImage(task, { ...config, user: 'no-such-user' });
+  const start = { argv: ['true'], env: {}, cwd: '/', tty: null, stdin: false, keep: false };
+  const failure = async (more: Partial<ExecStart>) => {
+    const stream = await guest.exec(task, { ...start, user: null, ...more });
+    return followCommand(task, stream, { stdin: undefined, onStdout: () => {}, onStderr: () => {} });
+  };
+  await assert.rejects(failure({ image: 'defaults' }), {
+    code: 'USER_NOT_FOUND',
+    message: /"no-such-user", as which the image/,
+  });
+  const own = userInfo().username;
+  assert.deepEqual(await failure({ image: 'defaults', user: own }), { code: 0 });
+});
+
+async function untilReady(stream: Duplex): Promise<void> {
+  const reader = new FrameReader();
+  for await (const bytes of on(stream, 'data')) {
+    const frames = reader.push(bytes[0] as Buffer);
+    if (frames.some(({ type, payload }) => type === FRAME.STDOUT && textOf(payload) === 'ready\n')) return;
+  }
+}
+
 async function dial(t: TestContext) {
   const path = join(await temporaryFolder(t), 'agent.sock');
   const socket = watchForSocket(path);
   const agent = spawn(AGENT, ['--serve', path], { stdio: 'inherit' });
+  const closed = once(agent, 'close');
   t.after(async () => {
     agent.kill('SIGKILL');
-    await once(agent, 'close');
+    await closed;
   });
   await socket.appeared;
   socket.stop();

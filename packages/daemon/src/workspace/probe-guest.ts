@@ -17,7 +17,7 @@ export type Found = {
 
 type Wanted = { at: string | undefined; user: string | undefined; name: string };
 
-/** Makes the folder too. Throws GUEST_PATH, GUEST_REFUSED for a user that is not there, BAD_REQUEST. */
+/** Makes the folder too. Throws GUEST_PATH, USER_NOT_FOUND, BAD_REQUEST. */
 export async function probeGuest(task: Task, guest: Guest, { at, user, name }: Wanted): Promise<Found> {
   const path = at === undefined ? null : parseGuestPath(at);
   parseGuestPath(`/root/${name}`); // a name that no folder may have
@@ -30,7 +30,7 @@ export async function probeGuest(task: Task, guest: Guest, { at, user, name }: W
   });
   const [git, is, uid = '', folder = ''] = Buffer.concat(said).toString('utf8').trim().split('\n');
   if (is === 'no-user') {
-    throw new BangerError('GUEST_REFUSED', {
+    throw new BangerError('USER_NOT_FOUND', {
       message: `The machine has no user "${user}".`,
       hint: '"banger vm exec <vm> -- cat /etc/passwd" lists them.',
     });
