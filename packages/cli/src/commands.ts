@@ -142,8 +142,14 @@ const wait = {
 
 const exec = {
   env: { type: 'text', short: 'e', placeholder: 'K=V', many: true, summary: 'Set a variable; K alone passes yours on' },
-  cwd: { type: 'text', short: 'w', placeholder: 'path', summary: "Folder to start in; else the user's home" },
-  user: { type: 'text', short: 'u', placeholder: 'name', summary: 'User inside the vm; else root' },
+  cwd: {
+    type: 'text',
+    short: 'w',
+    placeholder: 'path',
+    summary: "Folder to start in; else the image's, or the user's home",
+  },
+  user: { type: 'text', short: 'u', placeholder: 'name', summary: "User inside the vm; else the image's, or root" },
+  entrypoint: { type: 'switch', summary: "Put the image's entrypoint before the command, and its command for none" },
   tty: { type: 'switch', short: 't', summary: 'Give the command a terminal' },
   'no-tty': { type: 'switch', summary: 'Give it none, even when it would get one' },
 } as const;
@@ -181,9 +187,9 @@ export const COMMANDS = {
   'vm run': {
     summary: 'Create and start a vm, and run a command or a shell in it',
     details: [
-      'Without a command it opens a shell on a terminal. With one, stdin, stdout and stderr are passed through apart, ' +
-        "signals reach the command, and its exit code becomes banger's (128 + n when signal n ended it). A command " +
-        'gets no terminal unless --tty says so.',
+      'Without a command it runs what the image names, else a shell, on a terminal. With one, stdin, stdout and stderr are ' +
+        "passed through apart, signals reach the command, and its exit code becomes banger's (128 + n when signal n " +
+        'ended it). A command gets no terminal unless --tty says so, and runs as it stands, without an entrypoint.',
       'The vm goes on running afterwards, unless --rm removes it.',
       'With a git repository, such as ".", its files as they are now go in first, and the command starts in their ' +
         'folder: see "vm workspace import". A command comes after "--".',

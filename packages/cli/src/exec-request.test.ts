@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ExecFlags, planExec } from './exec-request.ts';
 
-const flags: ExecFlags = { env: [], cwd: undefined, user: undefined, tty: false, 'no-tty': false, detach: false };
+const flags: ExecFlags = {
+  env: [],
+  cwd: undefined,
+  user: undefined,
+  tty: false,
+  'no-tty': false,
+  detach: false,
+  entrypoint: false,
+};
 const onTerminal = {
   isStdinTty: true,
   isStdoutTty: true,
@@ -42,6 +50,18 @@ test('a variable is set, or passed on by its name when there is one', () => {
   assert.deepEqual(plan({ env: ['A=b=c', 'E=', 'SECRET', 'NONE'] }, ['env']).env, { A: 'b=c', E: '', SECRET: 's' });
   assert.throws(() => plan({ env: ['=x'] }, ['env']), { code: 'USAGE' });
   assert.throws(() => plan({ env: ['NODE_OPTIONS'] }, ['env']), { hint: 'Write --env NODE_OPTIONS="$NODE_OPTIONS".' });
+});
+
+test('what the image says counts, and it is run where a vm begins without a command, or when it is asked for', () => {
+  const of = (over: Partial<ExecFlags>, command: string[] | null, isFirst: boolean) =>
+    planExec({ command, isFirst, flags: { ...flags, ...over }, terminal: onTerminal, env, size });
+  assert.deepEqual([of({}, null, true).image, of({}, null, false).image], ['command', 'defaults']);
+  assert.deepEqual([of({}, ['ls'], true).image, of({}, ['ls'], false).image], ['defaults', 'defaults']);
+  const entrypoint = { entrypoint: true };
+  assert.deepEqual([of(entrypoint, ['ls'], true).image, of(entrypoint, null, false).image], ['command', 'command']);
+  assert.deepEqual(of({}, null, true).tty, size(), 'it may be a shell');
+  const unseen = of({ detach: true }, null, true);
+  assert.deepEqual([unseen.tty, unseen.stdin, unseen.keep], [null, false, true], 'a service that nobody looks at');
 });
 
 test('a detached command keeps its session and reads nothing', () => {

@@ -11,20 +11,25 @@ export type ExecFlags = {
   tty: boolean;
   'no-tty': boolean;
   detach: boolean;
+  entrypoint: boolean;
 };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 type RequestParts = {
   command: string[] | null;
+  /** Whether no command is what the image runs, rather than a shell */
+  isFirst?: boolean;
   flags: ExecFlags;
   terminal: Terminal;
   env: Environment;
   size: () => { cols: number; rows: number };
 };
 
-export function planExec({ command, flags, terminal, env, size }: RequestParts): ExecStart {
-  const hasTty = wantsTty(command, flags, terminal);
+export function planExec({ command, isFirst = false, flags, terminal, env, size }: RequestParts): ExecStart {
+  const image = flags.entrypoint || (isFirst && command === null) ? 'command' : 'defaults';
+  const isShell = command === null && !(flags.detach && image === 'command');
+  const hasTty = wantsTty(isShell, flags, terminal);
   const words = {
     argv: command ?? [],
     env: { ...(hasTty && terminalVariables(env)), ...chosenVariables(flags.env, env) },
@@ -38,14 +43,18 @@ export function planExec({ command, flags, terminal, env, size }: RequestParts):
     // Nobody types into a detached command before somebody attaches; only a terminal can be typed into later.
     stdin: hasTty || !flags.detach,
     keep: flags.detach,
+    image,
   };
 }
 
-/** A shell gets a terminal when there is one on this side; a command only when it is asked for. */
-function wantsTty(command: string[] | null, flags: ExecFlags, terminal: Terminal): boolean {
+/**
+ * A shell gets a terminal when there is one on this side, as does what the image runs, which may be one; a command, or what
+ * nobody looks at, only when it is asked for.
+ */
+function wantsTty(isShell: boolean, flags: ExecFlags, terminal: Terminal): boolean {
   if (flags.tty && flags['no-tty']) throw usage('--tty and --no-tty exclude each other.', 'Leave one of them out.');
   if (flags.tty) return true;
-  if (flags['no-tty'] || command !== null) return false;
+  if (flags['no-tty'] || !isShell) return false;
   return flags.detach || (terminal.isStdinTty && terminal.isStdoutTty);
 }
 

@@ -210,11 +210,18 @@ async function exitCodeOf(exit: ExecExit): Promise<number> {
 const MISSING_COMMAND_HINT =
   'It is looked up in the PATH of its user in there. What the image lacks can be installed, with apt-get for example.';
 
+const NO_SHELL_HINT =
+  'An image without a shell runs only programs of its own: name one after "--". "banger image show" tells which it starts.';
+
+const MISSING_USER_HINT = '"--user root" is there in every machine, and so is every number.';
+
 function failureOf({ code, message }: AgentFailure): BangerError {
   const known = meaningOf(code, 'SESSION_NOT_FOUND');
+  const hint = code === 'NO_SHELL' ? NO_SHELL_HINT : MISSING_COMMAND_HINT;
   return new BangerError(known, {
     message: cleanLine(message),
-    ...(known === 'COMMAND_NOT_FOUND' && { hint: MISSING_COMMAND_HINT }),
+    ...(known === 'COMMAND_NOT_FOUND' && { hint }),
+    ...(known === 'USER_NOT_FOUND' && { hint: MISSING_USER_HINT }),
     details: { guestCode: cleanLine(code) },
   });
 }

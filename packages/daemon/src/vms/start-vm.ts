@@ -62,6 +62,8 @@ export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Pr
     undo.add('end the machine', () => machine.kill());
 
     const guest = await greet(task, parts, starting, { machine, consoleFrom });
+    const imageConfig = parts.images.configOf(starting.imageDigest);
+    if (imageConfig) await guest.useImage(task, imageConfig);
     for (const capability of parts.capabilities) await capability.finish?.(task, starting, guest);
     const since = parts.now().toISOString();
     const network = contributions.find((each) => each.network)?.network?.is ?? null;

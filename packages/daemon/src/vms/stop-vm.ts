@@ -55,7 +55,7 @@ export async function finishStop(
 async function shutDown(parts: VmParts, running: RunningVm, timeoutMs: number): Promise<boolean> {
   const limited = Task.background().within(timeoutMs);
   const asking = (async () => {
-    await (await running.guest(limited)).shutdown(limited, 'poweroff');
+    await (await running.guest(limited)).shutdown(limited, 'poweroff', timeoutMs);
   })();
   const refused = asking.then(
     () => forever,

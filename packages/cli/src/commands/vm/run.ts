@@ -38,7 +38,7 @@ export const run: Run<'vm run'> = async (cli, input) => {
   }
   const { request, subfolder } =
     repo === null ? { request: null, subfolder: '' } : await readRepository(cli, repo, flags);
-  const plan = planExec({ command, flags, terminal: cli.terminal, env: cli.env, size: terminalSize });
+  const plan = planExec({ command, isFirst: true, flags, terminal: cli.terminal, env: cli.env, size: terminalSize });
 
   const creating = cli.client.vmCreate({ ...vmCreateBody(flags), start: true, ephemeral: flags.rm });
   let name: string | null = null;
@@ -104,7 +104,8 @@ async function leaveRunning(
   { command }: Input<'vm run'>,
   start: ReturnType<typeof planExec>,
 ): Promise<number> {
-  const session = command === null ? null : await startDetached(await cli.client.vmExec({ vm: vm.name }), start);
+  const runsNothing = command === null && !vm.image.hasCommand;
+  const session = runsNothing ? null : await startDetached(await cli.client.vmExec({ vm: vm.name }), start);
   if (cli.isJson) cli.printJson({ vm, session: session?.id ?? null });
   else cli.print(session === null ? `${vm.name}\n` : `${vm.name} ${session.id}\n`);
   return 0;
