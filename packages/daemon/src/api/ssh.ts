@@ -11,7 +11,7 @@ export function sshHandlers({ vms, ssh }: { vms: Vms; ssh: Ssh }): Handlers<SshR
     vmSsh: async (call) => {
       const task = briefly(call);
       const vm = vms.find(call.params.vm);
-      return ssh.open(task, vm, await vms.guest(task, vm.id));
+      return ssh.open(task, vm, await vms.guest(task, vm.id), vms.imageConfig(vm.id)?.env ?? []);
     },
   };
 }

@@ -52,9 +52,9 @@ export async function untilLoginsAreOpen(task: Task, guest: Guest): Promise<void
  * The language of the machine's own settings, and not the caller's: one whose words the image lacks makes every program
  * complain. What is empty is as good as not set.
  */
-const IN_ITS_OWN_LANGUAGE = `LANG=C.UTF-8
+const IN_ITS_OWN_LANGUAGE = `variables=$1; shift; LANG=C.UTF-8
 for file in /etc/locale.conf /etc/default/locale; do [ ! -r "$file" ] || . "$file"; done
-exec "$@" -o "SetEnv=LANG=$LANG ${localeCategories().join(' ')}"`;
+exec "$@" -o "SetEnv=LANG=$LANG ${localeCategories().join(' ')} $variables"`;
 
 function localeCategories(): string[] {
   const names =
@@ -62,8 +62,33 @@ function localeCategories(): string[] {
   return names.split(' ').map((name) => `LC_${name}=`);
 }
 
-/** One connection on stdin and stdout. What is set here goes before the image's own settings, which are kept. */
-export function serverCommand(path: string): string[] {
+/** sshd says these by itself, of whoever logs in */
+const OF_A_LOGIN = ['HOME', 'LOGNAME', 'MAIL', 'SHELL', 'TERM', 'USER'];
+/** Less than Linux takes for one argument */
+const MAX_VARIABLES_BYTES = 64 * 1024;
+
+/**
+ * Variables as sshd's SetEnv reads them, in every version alike: what it could not read, and what does not fit any more,
+ * is left out.
+ */
+export function sshVariables(env: readonly string[]): string {
+  const words = env.filter((line) => {
+    const name = /^([A-Za-z_]\w*)=/.exec(line)?.[1];
+    return name !== undefined && !OF_A_LOGIN.includes(name) && !/["\\\p{Cc}]/u.test(line);
+  });
+  let text = '';
+  for (const word of words) {
+    const more = `${text} "${word}"`;
+    if (Buffer.byteLength(more) <= MAX_VARIABLES_BYTES) text = more;
+  }
+  return text.trim();
+}
+
+/**
+ * One connection on stdin and stdout. What is set here goes before the image's own settings, which are kept. `imageEnv`
+ * goes before what a login is given otherwise.
+ */
+export function serverCommand(path: string, imageEnv: readonly string[]): string[] {
   const options = {
     AuthorizedKeysFile: `.ssh/authorized_keys /${AUTHORIZED_KEYS}`,
     HostKey: `/${HOST_KEY}`,
@@ -73,7 +98,7 @@ export function serverCommand(path: string): string[] {
     PubkeyAuthentication: 'yes',
   };
   const words = [path, '-i', '-e', ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`])];
-  return ['/bin/sh', '-c', IN_ITS_OWN_LANGUAGE, 'sh', ...words];
+  return ['/bin/sh', '-c', IN_ITS_OWN_LANGUAGE, 'sh', sshVariables(imageEnv), ...words];
 }
 
 async function isFile(task: Task, guest: Guest, path: string): Promise<boolean> {

@@ -66,8 +66,11 @@ export function createSsh({ paths, folders, commandPath, sshKey }: SshParts) {
     if ((await readOrNull(configPath)) !== null) await config(task);
   }
 
-  /** Makes a running vm ready for a connection. Throws SSH_NO_SERVER, or FILE_NOT_FOUND for the user's own key. */
-  async function open(task: Task, vm: SshVm, guest: Guest): Promise<SshAccess> {
+  /**
+   * Makes a running vm ready for a connection, in which its image's variables are set. Throws SSH_NO_SERVER, or
+   * FILE_NOT_FOUND for the user's own key.
+   */
+  async function open(task: Task, vm: SshVm, guest: Guest, imageEnv: readonly string[]): Promise<SshAccess> {
     await config(task);
     const server = await oneAtATime.run(task, vm.id, async () => {
       const hostKey = await makeHostKey(task, vm);
@@ -79,7 +82,7 @@ export function createSsh({ paths, folders, commandPath, sshKey }: SshParts) {
         await untilLoginsAreOpen(task, guest);
         given.set(vm.id, now);
       }
-      return serverCommand(path);
+      return serverCommand(path, imageEnv);
     });
     return { host: vmHost(vm.name), configPath, server };
   }

@@ -81,6 +81,8 @@ export function createVms(given: Omit<VmParts, 'running' | 'tidying'>) {
     removeAfter,
     removeEphemeral,
     guest,
+    /** What the image that it was made from says of running it */
+    imageConfig: (nameOrId: string) => parts.images.configOf(find(nameOrId).imageDigest),
     /** Somebody uses the vm until the answer is disposed; an idle one may be stopped */
     use: (nameOrId: string) => activity.use(find(nameOrId).id),
     untilStopped,
