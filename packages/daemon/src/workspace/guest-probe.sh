@@ -1,13 +1,13 @@
 #!/bin/sh
-# Run in `/`. Arguments: the folder as "./..." or nothing, the user or nothing, the repository's name. Without a user it is
-# whose home the folder is in, or whose folder it is. Says whether there is git, whether the folder is there, the number
+# Run in `/`. Arguments: the folder as "./..." or nothing, the user or nothing, the repository's name, the image's user or
+# nothing. Without a user it is whose home the folder is in, or whose folder it is, else the image's. Says whether there is git, whether the folder is there, the number
 # of the user, and the folder; and makes it.
 set -eu
-path=$1 user=$2 name=$3
+path=$1 user=$2 name=$3 implied=$4
 if command -v git >/dev/null 2>&1; then echo git; else echo no-git; fi
 is_implied=
 if [ -z "$user" ]; then
-  is_implied=yes
+  is_implied=yes user=$implied
   case $path in
     ./home/?*/?*)
       home=${path#./home/} home=./home/${home%%/*}

@@ -44,8 +44,8 @@ type Unpacking = {
 };
 
 export const guestScripts = {
-  probe: (folder: string | null, user: string, name: string) =>
-    shell(PROBE, folder === null ? '' : relative(folder), user, name),
+  probe: (folder: string | null, user: string, implied: string, name: string) =>
+    shell(PROBE, folder === null ? '' : relative(folder), user, name, implied),
   empty: (folder: string, uid: string) => shell(EMPTY, relative(folder), uid),
   owner: (folder: string) => ['stat', '-c', '%u', '--', relative(folder)],
   give: (folder: string, uid: string) => shell(GIVE, relative(folder), uid),

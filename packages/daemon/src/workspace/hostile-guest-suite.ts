@@ -69,7 +69,11 @@ export async function setUp(
   const workspaces = createWorkspaces({
     records: { list: () => records, put: async (record) => void records.splice(0, 1, record) },
     folders: createVmFolders({ dataFolder: join(folder, 'data'), runtimeFolder: join(folder, 'run') }),
-    vms: { find: () => ({ id: '0123456789ab' as VmId, name: parseVmName('web') }), guest: async () => guest },
+    vms: {
+      find: () => ({ id: '0123456789ab' as VmId, name: parseVmName('web') }),
+      guest: async () => guest,
+      imageConfig: () => null,
+    },
     ownerEnv: ENV,
     scratchFolder: join(folder, 'scratch'),
     log: { info: () => {}, warn: () => {} },

@@ -43,7 +43,8 @@ export async function importWorkspace(
   const repository = kept?.repository ?? (await findRepository(task, git, request.repo));
   const guest = await parts.vms.guest(task, vm.id);
   const { at, user } = request;
-  const found = await probeGuest(task, guest, { at, user, name: repository.name });
+  const ownUser = parts.vms.imageConfig(vm.id)?.user ?? null;
+  const found = await probeGuest(task, guest, { at, user, ownUser, name: repository.name });
   const { path } = found;
   const before = parts.records.list(vm.id).find((record) => record.path === path) ?? null;
   await refuseToOverwrite(task, guest, vm, path, found, before, request.force);

@@ -15,23 +15,30 @@ export type Found = {
   uid: string;
 };
 
-type Wanted = { at: string | undefined; user: string | undefined; name: string };
+type Wanted = {
+  at: string | undefined;
+  user: string | undefined;
+  /** As whom the image runs its commands, and may name a group; who is named goes before, as does whose the folder is */
+  ownUser: string | null;
+  name: string;
+};
 
 /** Makes the folder too. Throws GUEST_PATH, USER_NOT_FOUND, BAD_REQUEST. */
-export async function probeGuest(task: Task, guest: Guest, { at, user, name }: Wanted): Promise<Found> {
+export async function probeGuest(task: Task, guest: Guest, { at, user, ownUser, name }: Wanted): Promise<Found> {
   const path = at === undefined ? null : parseGuestPath(at);
   parseGuestPath(`/root/${name}`); // a name that no folder may have
   const said: Buffer[] = [];
+  const implied = ownUser?.split(':')[0] ?? '';
   await runInGuest(task, guest, {
-    argv: guestScripts.probe(path, user ?? '', name),
+    argv: guestScripts.probe(path, user ?? '', implied, name),
     cwd: '/',
     maxBytes: 5000,
     onStdout: (bytes) => void said.push(bytes),
-  });
+  }).catch((fault) => Promise.reject(withoutShell(fault)));
   const [git, is, uid = '', folder = ''] = Buffer.concat(said).toString('utf8').trim().split('\n');
   if (is === 'no-user') {
     throw new BangerError('USER_NOT_FOUND', {
-      message: `The machine has no user "${user}".`,
+      message: `The machine has no user "${user ?? implied}".`,
       hint: '"banger vm exec <vm> -- cat /etc/passwd" lists them.',
     });
   }
@@ -41,5 +48,15 @@ export async function probeGuest(task: Task, guest: Guest, { at, user, name }: W
   throw new BangerError('GUEST_PATH', {
     message: `${where} in the guest is not a folder.`,
     hint: 'Choose another folder with --at.',
+  });
+}
+
+/** An image of a single program has none, and so no workspace. */
+function withoutShell(fault: unknown): unknown {
+  if (!(fault instanceof BangerError) || fault.details?.guestCode !== 'NO_SHELL') return fault;
+  return new BangerError('WORKSPACE_FAILED', {
+    message: 'The image has no shell: there is no /bin/sh in it, which unpacks a workspace.',
+    hint: '"banger vm cp" brings files into it without one.',
+    cause: fault,
   });
 }

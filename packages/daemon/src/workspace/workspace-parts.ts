@@ -1,6 +1,7 @@
 /** What the stories of a workspace are told with. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import type { ImageConfig } from '@banger/contract/api/image-config.ts';
 import type { VmId, VmName } from '@banger/contract/names.ts';
 import type { Guest } from '../guest/guest.ts';
 import type { Log } from '../platform/log.ts';
@@ -22,6 +23,7 @@ export type WorkspaceParts = {
   vms: {
     find(nameOrId: string): WorkspaceVm;
     guest(task: Task, nameOrId: string): Promise<Guest>;
+    imageConfig(nameOrId: string): Pick<ImageConfig, 'user'> | null;
   };
   /** Where a plan without a vm is made, and removed again */
   scratchFolder: string;
