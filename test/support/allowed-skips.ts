@@ -10,6 +10,7 @@ export const ALLOWED_SKIPS: Record<string, string> = {
   'a network that ends before its machine is told, and comes back with a restart': 'root',
   'a daemon that is killed at each step of a network leaves no tap and no process of it': 'root',
   'a machine with an address of its own': 'root',
+  'an image has the files that umoci unpacks of it': 'root',
   "the host's disk, with the state on it too, is full while a guest writes": 'mount',
   'each place that is written to, on filesystems that take no writes': 'mount',
   'on a disk that is full, what frees space works, also by a daemon that comes up on it': 'mount',

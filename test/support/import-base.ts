@@ -35,7 +35,7 @@ export function openBases(folder: string) {
 if (import.meta.main) {
   const [kind, folder = '', name = '', path = ''] = process.argv.slice(2);
   const { images, kernels, releases, close } = openBases(folder);
-  if (kind === 'image') await images.importTarball(Task.background(), { name, path });
+  if (kind === 'image') await images.importFile(Task.background(), { name, path });
   else if (kind === 'sent') await images.importSent(Task.background(), { name, tar: createReadStream(path) });
   else if (kind === 'hypervisor') await releases.pull(Task.background(), name, { from: path, force: true });
   else await kernels.importKernel(Task.background(), { name, path });

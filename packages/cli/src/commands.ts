@@ -524,14 +524,22 @@ export const COMMANDS = {
     alsoTried: ['image fetch', 'image get', 'pull'],
   },
   'image import': {
-    summary: 'Make an image from a root filesystem tarball',
+    summary: 'Make an image from a tarball, a saved container image or an OCI layout',
     arguments: [
       { name: 'image', completes: 'images', summary: 'The name that it gets' },
-      { name: 'tarball', completes: 'files', summary: 'A tar file, plain or compressed, or - for stdin' },
+      {
+        name: 'tarball',
+        completes: 'files',
+        summary: 'A tar file, plain or compressed, a folder that is an OCI layout, or - for stdin',
+      },
     ],
+    flags: {
+      ref: { type: 'text', placeholder: 'name', summary: 'Which image, where several are saved in one archive' },
+    },
     examples: [
       { does: 'From a tarball', line: 'banger image import busybox ./busybox.tar.gz' },
       { does: 'From a container', line: 'docker export box | banger image import box -' },
+      { does: 'From an image', line: 'docker save app:latest | banger image import app -' },
     ],
     alsoTried: ['image add', 'image load'],
   },

@@ -55,8 +55,12 @@ export const pullChoiceSchema = z.enum(PULL_CHOICES);
 
 export const imagePullSchema = z.strictObject({ ...pullSchema.shape, access: registryAccessSchema.default({}) });
 
+/** Which of several images in an archive, by the name that it has in there */
+const imageRefSchema = z.string().min(1).max(1000);
+
 /** `path`s are absolute paths on the host, read with the daemon's own rights, which are the owner's. */
-export const imageImportSchema = z.strictObject({ name: z.string(), path: z.string() });
+export const imageImportSchema = z.strictObject({ name: z.string(), path: z.string(), ref: imageRefSchema.optional() });
+export const imagePutQuerySchema = z.strictObject({ ref: imageRefSchema.optional() });
 export const kernelImportSchema = z.strictObject({
   name: z.string(),
   path: z.string(),

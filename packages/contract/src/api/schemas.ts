@@ -15,6 +15,7 @@ import { hypervisorPullSchema, hypervisorSchema } from './hypervisors.ts';
 import {
   imageImportSchema,
   imagePullSchema,
+  imagePutQuerySchema,
   imageSchema,
   kernelImportSchema,
   kernelSchema,
@@ -98,7 +99,7 @@ export const SCHEMAS = {
   imagePull: { body: imagePullSchema, answer: imageSchema },
   imageImport: { body: imageImportSchema, answer: imageSchema },
   /** An import of what is sent, under the name in the path */
-  imagePut: { answer: imageSchema },
+  imagePut: { query: imagePutQuerySchema, answer: imageSchema },
   imageRemove: { answer: nothing },
 
   kernelList: { answer: z.object({ kernels: z.array(kernelSchema) }) },

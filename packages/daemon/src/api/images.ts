@@ -18,12 +18,13 @@ export function imageHandlers({ images, kernels, operations }: Parts): Handlers<
     imageImport: (call) => {
       const request = call.body;
       return {
-        operation: operations.begin('image.import', request.name, (task) => images.importTarball(task, request)),
+        operation: operations.begin('image.import', request.name, (task) => images.importFile(task, request)),
       };
     },
-    imagePut: ({ params, tar }) => {
+    imagePut: ({ params, query, tar }) => {
       const name = params.image;
-      const operation = operations.begin('image.import', name, (task) => images.importSent(task, { name, tar }));
+      const sent = { name, tar, ...query };
+      const operation = operations.begin('image.import', name, (task) => images.importSent(task, sent));
       return { operation, onLeave: () => tar.readableEnded || operation.cancel() };
     },
     imageRemove: (call) => {

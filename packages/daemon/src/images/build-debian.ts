@@ -59,6 +59,7 @@ export function debianSource({ packages, workFolder, proxies, log }: DebianParts
       if (!(fault instanceof ProcessFailure)) throw fault;
       throw isNoSpace(fault.stderr) ? noSpaceLeft(fault) : buildFailed(fault);
     }
+    return null;
   };
 }
 

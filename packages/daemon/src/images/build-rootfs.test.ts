@@ -9,7 +9,10 @@ import { buildRootfs, type TarSource } from './build-rootfs.ts';
 
 test('a program that ends its tar early, and fails after that, is told by its own fault', async (t) => {
   const script = 'exec >&-; sleep 0.1; echo no such package >&2; exit 1';
-  const source: TarSource = (own, tar) => runProcess(own, ['sh', '-c', script], { stdout: tar });
+  const source: TarSource = async (own, tar) => {
+    await runProcess(own, ['sh', '-c', script], { stdout: tar });
+    return null;
+  };
   await assert.rejects(buildRootfs(Task.background(), source, makeBase(t)), {
     message: /exited with 1: no such package/,
   });
@@ -21,7 +24,7 @@ test('a tar that is refused ends its source, and is told as what is wrong with i
     Task.background(),
     async (own, tar) => {
       tar.write('not a tar at all\n'.repeat(100));
-      await own.race(new Promise(() => {})).finally(() => {
+      return own.race(new Promise<never>(() => {})).finally(() => {
         hasEnded = true;
       });
     },

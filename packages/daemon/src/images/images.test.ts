@@ -124,7 +124,7 @@ test('a FIFO and a device are refused at once, however many are named', async ()
   const fifo = join(home, 'fifo');
   execFileSync('mkfifo', [fifo]);
   const imports = [fifo, fifo, fifo, fifo, fifo, '/dev/zero'].map((path, index) =>
-    assert.rejects(images.importTarball(task, { name: `x${index}`, path }), {
+    assert.rejects(images.importFile(task, { name: `x${index}`, path }), {
       code: 'IMAGE_INVALID',
       message: /not a file/,
     }),
@@ -134,10 +134,10 @@ test('a FIFO and a device are refused at once, however many are named', async ()
 });
 
 test('a folder, and a file that is not there, are refused', async () => {
-  await assert.rejects(images.importTarball(task, { name: 'x', path: home }), { code: 'IMAGE_INVALID' });
+  await assert.rejects(images.importFile(task, { name: 'x', path: home }), { code: 'IMAGE_INVALID' });
   const path = join(home, 'nothing.tar');
-  await assert.rejects(images.importTarball(task, { name: 'x', path }), { code: 'FILE_NOT_FOUND' });
-  await assert.rejects(images.importTarball(task, { name: '../x', path }), { code: 'BAD_NAME' });
+  await assert.rejects(images.importFile(task, { name: 'x', path }), { code: 'FILE_NOT_FOUND' });
+  await assert.rejects(images.importFile(task, { name: '../x', path }), { code: 'BAD_NAME' });
 });
 
 test('a cancelled import leaves nothing', async () => {
@@ -145,7 +145,7 @@ test('a cancelled import leaves nothing', async () => {
   const cancelled = new Task(controller.signal, (event) => {
     if (event.is === 'step') queueMicrotask(() => controller.abort());
   });
-  await assert.rejects(images.importTarball(cancelled, { name: 'x', path: writeTar(ROOT) }), { code: 'CANCELLED' });
+  await assert.rejects(images.importFile(cancelled, { name: 'x', path: writeTar(ROOT) }), { code: 'CANCELLED' });
   assert.deepEqual(entries(), []);
 });
 
@@ -229,7 +229,7 @@ test('a removal that was cut off is finished, unless a vm that needs it may be u
 });
 
 function importBytes(name: string, bytes: Buffer) {
-  return images.importTarball(task, { name, path: writeTar(bytes) });
+  return images.importFile(task, { name, path: writeTar(bytes) });
 }
 
 function writeTar(bytes: Buffer): string {

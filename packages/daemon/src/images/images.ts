@@ -10,7 +10,7 @@ import type { ImageConfig } from '@banger/contract/api/image-config.ts';
 import type { Image } from '@banger/contract/api/images.ts';
 import type { Digest } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
-import { createBases, type Made } from '../bases/bases.ts';
+import { createBases, type Made, type Recipe } from '../bases/bases.ts';
 import { digestFile, makePrivateFolder, sizeOfFile } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import type { Task } from '../platform/task.ts';
@@ -20,8 +20,7 @@ import { debianSource, NEEDED_BYTES } from './build-debian.ts';
 import { buildRootfs, type TarSource } from './build-rootfs.ts';
 import { type ImageCatalogEntry, readImageCatalog } from './catalog.ts';
 import { describeImage, type ImageManifest, readManifest, writeManifest } from './image-manifest.ts';
-import { openTarball } from './open-tarball.ts';
-import { receiveTarball } from './receive-tarball.ts';
+import { type Opened, openImport, openSent } from './open-import.ts';
 
 const BASE = 'base.squashfs';
 
@@ -55,28 +54,26 @@ export function createImages({ catalogFolder, proxies = {}, ...parts }: ImagesPa
       fill: (task, staged) =>
         fill(task, staged, (workFolder) => ({
           writeTo: debianSource({ packages: recipe.packages, workFolder, proxies, log }),
-          config: null,
         })),
     }),
   });
   const { list, show, find, findOrPull, pull, remove, sweep } = bases;
-  return { list, show, find, findOrPull, pull, importTarball, importSent, remove, basePath, configOf, sweep };
+  return { list, show, find, findOrPull, pull, importFile, importSent, remove, basePath, configOf, sweep };
 
-  async function importTarball(task: Task, { name, path }: { name: string; path: string }): Promise<Image> {
+  /** Of a tarball, an archive or a layout; `ref` names one of several images in it. */
+  async function importFile(task: Task, { name, path, ref = null }: Import & { path: string }): Promise<Image> {
     return bases.add(task, name, async () => {
-      const { imageBytes, writeTo } = await openTarball(path);
       task.step(`read ${path}`);
-      return { neededBytes: imageBytes, fill: (task, staged) => fill(task, staged, () => ({ writeTo, config: null })) };
+      return recipeOf(await openImport(task, path, ref));
     });
   }
 
-  /** Of a tarball that comes in meanwhile; destroys `tar` unless it read all of it. */
-  async function importSent(task: Task, { name, tar }: { name: string; tar: Readable }): Promise<Image> {
+  /** Of a tar that comes in meanwhile; destroys it unless it read all of it. */
+  async function importSent(task: Task, { name, tar, ref = null }: Import & { tar: Readable }): Promise<Image> {
     try {
       return await bases.add(task, name, () => {
         task.step('read the tar');
-        const writeTo: TarSource = (own, into) => receiveTarball(own, tar, into);
-        return { neededBytes: 0, fill: (own, staged) => fill(own, staged, () => ({ writeTo, config: null })) };
+        return recipeOf(openSent(tar, ref));
       });
     } finally {
       tar.destroy();
@@ -127,8 +124,14 @@ export async function isWholeImage(task: Task, folder: string): Promise<boolean>
   return facts !== null && (await digestFile(task, join(folder, BASE))) === facts.baseDigest;
 }
 
-/** Where an image's files come from, and what it says of running it; null when it says nothing */
-type ImageSource = { writeTo: TarSource; config: ImageConfig | null };
+type Import = { name: string; ref?: string | null | undefined };
+
+function recipeOf({ imageBytes, open }: Opened): Recipe<ImageRecord> {
+  return { neededBytes: imageBytes, fill: (task, staged) => fill(task, staged, open) };
+}
+
+/** Where an image's files come from */
+type ImageSource = { writeTo: TarSource };
 
 async function fill(
   task: Task,
@@ -138,8 +141,8 @@ async function fill(
   const base = join(staged, BASE);
   const workFolder = join(staged, 'work');
   await makePrivateFolder(workFolder);
-  const { writeTo, config } = await open(workFolder);
-  await buildRootfs(task, writeTo, base);
+  const { writeTo } = await open(workFolder);
+  const config = await buildRootfs(task, writeTo, base);
   await removeMappedTree(task, workFolder);
   task.step('store the image');
   const { size } = await stat(base);

@@ -11,12 +11,14 @@ const CHUNK_BYTES = 256 * 1024;
 export async function openTarball(path: string) {
   const { compression, sizeBytes } = await look(path);
   return {
+    compression,
     /** A guess at what the image will take */
     imageBytes: Math.ceil(sizeBytes * (compression === 'none' ? 0.7 : 2)),
-    async writeTo(task: Task, tar: Writable): Promise<void> {
+    async writeTo(task: Task, tar: Writable): Promise<null> {
       await using file = await open(path);
       const packed = file.createReadStream({ highWaterMark: CHUNK_BYTES });
       await unpackTar(task, { what: path, hint: 'Fetch or make the file once more.', compression, packed }, tar);
+      return null;
     },
   };
 }

@@ -1,7 +1,8 @@
 /**
  * What stands between a stranger's tar and tar2sqfs: a stream that lets through only what may become an image.
  *
- * It refuses what is not a tar, ends too soon, or has names outside of the root. It leaves out the entry of the root
+ * It refuses what is not a tar, ends too soon, has names outside of the root, or is no root filesystem, unless its source
+ * knows that it is one. It leaves out the entry of the root
  * itself (the image's root is always 0755 and root's), and extended attributes that squashfs cannot keep.
  */
 import { Transform, type TransformCallback } from 'node:stream';
@@ -42,6 +43,8 @@ type State =
 export class TarFilter extends Transform {
   entries = 0;
   contentBytes = 0;
+  /** Whether what has no shell is taken for something else than a root filesystem */
+  needsShell = true;
   #state: State = { is: 'header' };
   #partial: Buffer = Buffer.alloc(0);
   #extensions: Extension[] = [];
@@ -95,7 +98,7 @@ export class TarFilter extends Transform {
 
   #takeHeader(block: Buffer): void {
     if (isZeroBlock(block)) {
-      if (!this.#hasShell) throw this.#noRoot(); // now: what follows may have no end
+      if (this.needsShell && !this.#hasShell) throw this.#noRoot(); // now: what follows may have no end
       this.#state = { is: 'end' };
       return;
     }
