@@ -20,7 +20,13 @@ export function openBases(folder: string) {
     ...{ catalogFolder: join(CHECKOUT, 'catalog'), usedBy: () => [], areVmsKnown: () => true },
     ...{ log: createLog(() => {}), now: () => new Date() },
   };
-  const images = createImages({ ...services, records: store.images, folder: join(folder, 'images') });
+  const images = createImages({
+    ...{ ...services, records: store.images, folder: join(folder, 'images') },
+    registry: {
+      ...{ folder: join(folder, 'cache/oci'), home: folder, proxies: {}, nowMs: Date.now },
+      readInsecure: async () => [],
+    },
+  });
   const kernels = createKernels({
     ...{ ...services, records: store.kernels, folder: join(folder, 'kernels') },
     ...{ cacheFolder: join(folder, 'cache'), agentPath: join(folder, 'agent') },

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import type { Digest } from '@banger/contract/digest.ts';
 
 const USER = 'tester';
@@ -96,7 +96,7 @@ export async function startRegistry(t: Pick<TestContext, 'after'>) {
     for (const { bytes, type = `${OCI}.layer.v1.tar+gzip` } of layers) {
       described.push({ mediaType: type, digest: await put(repository, bytes), size: bytes.length });
     }
-    const configBytes = Buffer.from(JSON.stringify(config ?? sampleConfig(layers.length)));
+    const configBytes = Buffer.from(JSON.stringify(config ?? sampleConfig(layers.map(({ bytes }) => bytes))));
     const digest = await put(repository, configBytes);
     return putManifest(repository, tag, {
       schemaVersion: 2,
@@ -152,12 +152,12 @@ function digestOf(bytes: Buffer): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
 }
 
-function sampleConfig(layers: number) {
+function sampleConfig(layers: Buffer[]) {
   return {
     architecture: 'amd64',
     os: 'linux',
     config: { Cmd: ['/bin/sh'] },
-    rootfs: { type: 'layers', diff_ids: Array.from({ length: layers }, (_, at) => digestOf(Buffer.from(String(at)))) },
+    rootfs: { type: 'layers', diff_ids: layers.map((bytes) => digestOf(gunzipSync(bytes))) },
   };
 }
 

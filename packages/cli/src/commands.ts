@@ -6,6 +6,7 @@
 import { DRIVER_CHOICES } from '@banger/contract/driver-names.ts';
 import { type Limits, STOP_LIMITS_MS, TAIL_LIMITS, VM_LIMITS } from '@banger/contract/limits.ts';
 import { NETWORK_CHOICES, REACHES } from '@banger/contract/network-words.ts';
+import { PULL_CHOICES } from '@banger/contract/registry-access.ts';
 
 /**
  * What a flag's value is, and so what the command gets: `text` a string, `size` bytes, `duration` milliseconds,
@@ -98,8 +99,14 @@ const create = {
   image: {
     type: 'text',
     placeholder: 'image',
-    summary: 'Image to start from; see "banger image ls"',
+    summary: 'Image to start from: a name of "banger image ls", or of a registry, such as python:3.14',
     completes: 'images',
+  },
+  pull: {
+    type: 'text',
+    values: PULL_CHOICES,
+    placeholder: 'when',
+    summary: 'Ask the registry for the image always, when it is missing here, or never; missing unless said',
   },
   kernel: {
     type: 'text',
@@ -517,10 +524,20 @@ export const COMMANDS = {
     alsoTried: ['image list', 'images'],
   },
   'image pull': {
-    summary: 'Fetch or build an image of the catalog',
-    arguments: [{ name: 'image', completes: 'images', summary: 'Its name in the catalog' }],
+    summary: 'Fetch an image from a registry, or build one of the catalog',
+    details: [
+      'A name of the catalog means that one; every other is of a registry: "alpine" and "org/app:tag" are of Docker Hub, ' +
+        '"ghcr.io/org/app" names another. One that is here is asked for again, and what its name means by now is fetched: ' +
+        'machines keep what they were made from.',
+      'Credentials are those of docker, podman and skopeo: log in with one of them.',
+    ],
+    arguments: [{ name: 'image', completes: 'images', summary: 'Its name in the catalog or in a registry' }],
     flags: { force: { type: 'switch', short: 'f', summary: 'Again, although it is there' } },
-    examples: [{ does: 'The default image', line: 'banger image pull debian' }],
+    examples: [
+      { does: 'From Docker Hub', line: 'banger image pull python:3.14' },
+      { does: 'From another registry', line: 'banger image pull ghcr.io/org/app:1.2' },
+      { does: 'The default image', line: 'banger image pull debian' },
+    ],
     alsoTried: ['image fetch', 'image get', 'pull'],
   },
   'image import': {

@@ -71,6 +71,12 @@ export function familiarRef(ref: ImageRef): string {
   return short !== whole && isSame(short, whole) ? short : whole;
 }
 
+/** Throws BAD_NAME for what is not the name of a registry as it stands in references: "host:5000". */
+export function parseRegistry(text: string): string {
+  if (tryImageRef(`${text}/x`)?.registry === text) return text;
+  throw notAName(text, 'A registry is a host, with its port where it has one: "registry.example:5000".', 'a registry');
+}
+
 /** Without tag and digest, as a user says which images are meant: "ghcr.io/org/app" */
 export function repositoryOf({ registry, repository }: ImageRef): string {
   return `${registry}/${repository}`;
@@ -84,7 +90,7 @@ export function isImageName(text: string): boolean {
 }
 
 /** Null for what is none, such as a plain name with capital letters. */
-function tryImageRef(text: string): ImageRef | null {
+export function tryImageRef(text: string): ImageRef | null {
   try {
     return parseImageRef(text);
   } catch {
@@ -151,8 +157,8 @@ function hintAtRepository(text: string): string {
   return 'Names are made of lower-case letters and digits, with single dots, underscores or hyphens between them, in parts with slashes between: "ghcr.io/org/app:1.2".';
 }
 
-function notAName(text: string, hint: string): BangerError {
-  return new BangerError('BAD_NAME', { message: `"${quote(text)}" is not a name of an image.`, hint });
+function notAName(text: string, hint: string, what = 'an image'): BangerError {
+  return new BangerError('BAD_NAME', { message: `"${quote(text)}" is not a name of ${what}.`, hint });
 }
 
 /** People paste addresses with passwords in them. */

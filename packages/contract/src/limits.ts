@@ -12,6 +12,8 @@ export const VM_LIMITS = {
   diskBytes: { min: 256 * MIB, max: 64 * 1024 * GIB },
 } as const satisfies Record<string, Limits>;
 
+/** Registries that the config may name */
+export const MAX_REGISTRIES = 100;
 /** Ports that one vm may publish */
 export const MAX_PUBLISHED = 32;
 /** Ports of the host that one vm may be given, and as many that the config gives to all */

@@ -13,6 +13,9 @@ export const REGISTRY_VARIABLES = [
   'XDG_RUNTIME_DIR',
 ] as const;
 
+/** Those that name one file or folder each */
+export const REGISTRY_PATHS: readonly RegistryVariable[] = ['DOCKER_CONFIG', 'REGISTRY_AUTH_FILE', 'SSL_CERT_FILE'];
+
 export const MAX_REGISTRY_VARIABLE = 16 * 1024;
 
 type RegistryVariable = (typeof REGISTRY_VARIABLES)[number];
@@ -20,3 +23,4 @@ export type RegistryAccess = Partial<Record<RegistryVariable, string>>;
 
 /** When an image is asked of its registry: each time, where it is not here, or never. */
 export const PULL_CHOICES = ['always', 'missing', 'never'] as const;
+export type PullChoice = (typeof PULL_CHOICES)[number];

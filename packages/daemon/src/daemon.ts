@@ -133,6 +133,13 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     records: imageRecords,
     folder: join(paths.data, 'images'),
     usedBy: usedBy('imageDigest'),
+    registry: {
+      folder: join(paths.cache, 'oci'),
+      home: settings.home,
+      proxies: settings.proxies,
+      readInsecure: async () => (await config.read()).insecureRegistries ?? [],
+      nowMs: Date.now,
+    },
   });
   const kernels = createKernels({
     ...services,

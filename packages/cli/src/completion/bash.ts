@@ -5,6 +5,18 @@ export function renderBash({ beginnings, commands, commonFlags }: Completions): 
   const words = (list: readonly { word: string }[]) => list.map(({ word }) => word).join(' ');
   return `# Completion of banger for bash: source <(banger completion bash)
 _banger() {
+  # Bash takes names of images apart at their colons: they are put together, and what is offered is cut again.
+  local -a typed=()
+  local piece cut=
+  for ((piece = 0; piece <= COMP_CWORD; piece++)); do
+    if ((piece)) && [[ \${COMP_WORDS[piece]} == :* || \${COMP_WORDS[piece-1]} == *: ]]; then
+      typed[-1]+=\${COMP_WORDS[piece]} cut=:
+    else
+      typed+=("\${COMP_WORDS[piece]}") cut=
+    fi
+  done
+  local -a COMP_WORDS=("\${typed[@]}")
+  local COMP_CWORD=$((\${#typed[@]} - 1))
   local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]}
   local command= at=1 position=0 flags= values= arguments= kind= words index word
   COMPREPLY=()
@@ -50,6 +62,7 @@ ${commands.map(renderCommand).join('\n')}
     *,*) COMPREPLY=($(compgen -W "\${kind//,/ }" -- "$current")) ;;
     files) COMPREPLY=($(compgen -f -- "$current")) ;;
   esac
+  [[ -z $cut ]] || COMPREPLY=("\${COMPREPLY[@]#"\${current%"\${current##*:}"}"}")
 }
 complete -o filenames -F _banger banger
 `;

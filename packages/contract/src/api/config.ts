@@ -40,6 +40,8 @@ export const configShownSchema = z.object({
   networkHostPorts: resolved(z.array(z.int()).nullable()),
   /** What vms with an address of their own reach besides the internet; null is nothing */
   networkAllow: resolved(allowSchema.nullable()),
+  /** Registries that may be asked without HTTPS or a trusted certificate; null is none */
+  insecureRegistries: resolved(z.array(z.string()).nullable()),
   /** Where the programs of hypervisors are fetched from */
   hypervisorReleases: resolved(z.string().nullable()),
   /** Whether vms get these of the host at each start */

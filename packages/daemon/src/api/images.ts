@@ -12,8 +12,8 @@ export function imageHandlers({ images, kernels, operations }: Parts): Handlers<
     imageList: async () => ({ images: await images.list() }),
     imageShow: (call) => images.show(call.params.image),
     imagePull: (call) => {
-      const { name, force } = call.body;
-      return { operation: operations.begin('image.pull', name, (task) => images.pull(task, name, { force })) };
+      const { name, ...options } = call.body;
+      return { operation: operations.begin('image.pull', name, (task) => images.pull(task, name, options)) };
     },
     imageImport: (call) => {
       const request = call.body;

@@ -86,7 +86,7 @@ export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(
   const words = WORDS[kind];
   const folders = createDigestFolders({ folder, isWhole, log });
   const oneAtATime = createOneAtATime();
-  return { list, show, find, findOrPull, pull, add, make, remove, sweep, folders, defaultName };
+  return { list, show, find, findOrPull, pull, add, make, remove, sweep, defaultName, folders };
 
   /** What is here, and what the catalog could bring. */
   function list(): Shown<Row>[] {

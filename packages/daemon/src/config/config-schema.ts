@@ -3,7 +3,8 @@
 import { posix } from 'node:path';
 import { DRIVER_CHOICES } from '@banger/contract/driver-names.ts';
 import { toBangerError } from '@banger/contract/errors.ts';
-import { MAX_HOST_PORTS, VM_LIMITS } from '@banger/contract/limits.ts';
+import { parseRegistry } from '@banger/contract/image-ref.ts';
+import { MAX_HOST_PORTS, MAX_REGISTRIES, VM_LIMITS } from '@banger/contract/limits.ts';
 import { NETWORK_CHOICES, REACHES } from '@banger/contract/network-words.ts';
 import { faultOfReleases } from '@banger/contract/releases-address.ts';
 import { formatSize, parseDurationMs, parseSizeBytes } from '@banger/contract/sizes.ts';
@@ -32,6 +33,7 @@ export function configSchema(home: string) {
     network: z
       .strictObject({ private: yesOrNo().optional(), host_ports: hostPorts().optional(), allow: allow().optional() })
       .optional(),
+    registries: z.strictObject({ insecure: registries().optional() }).optional(),
     hypervisor: z.strictObject({ releases: releases().optional() }).optional(),
     inside: z
       .strictObject({
@@ -104,6 +106,13 @@ function hostPorts() {
     .array(port, { error: message })
     .max(MAX_HOST_PORTS, `at most ${MAX_HOST_PORTS} of them are allowed`)
     .transform((ports) => [...new Set(ports)]);
+}
+
+function registries() {
+  return z
+    .array(parsedBy('"host:5000"', parseRegistry), { error: 'it must be a list of registries, such as ["host:5000"]' })
+    .max(MAX_REGISTRIES, `at most ${MAX_REGISTRIES} of them are allowed`)
+    .transform((names) => [...new Set(names)]);
 }
 
 function releases() {

@@ -34,6 +34,8 @@ export type Config = {
   hostPorts: number[] | null;
   /** What vms with an address of their own reach besides the internet; null where the user has not said, and then nothing */
   allow: Reach[] | null;
+  /** Registries that may be asked without HTTPS, or with a certificate that nobody vouches for; null where the user has not said, and then none */
+  insecureRegistries: string[] | null;
   /** Where the programs of hypervisors are fetched from; null where the user has not said */
   releases: string | null;
   inside: Inside;
@@ -67,6 +69,7 @@ export function createConfig({ folder, home }: ConfigParts) {
     try {
       const found = parseConfig({ text, path, home });
       const { ssh_key, vm_defaults = {}, vm = {}, network = {}, hypervisor = {}, inside = {}, file_sync = [] } = found;
+      const { registries = {} } = found;
       return {
         isThere,
         sshKey: ssh_key ?? null,
@@ -82,6 +85,7 @@ export function createConfig({ folder, home }: ConfigParts) {
         isPrivateOpen: network.private ?? null,
         hostPorts: network.host_ports ?? null,
         allow: network.allow ?? null,
+        insecureRegistries: registries.insecure ?? null,
         releases: hypervisor.releases ?? null,
         inside: {
           caCertificates: inside.ca_certificates ?? null,

@@ -17,6 +17,8 @@ test('every key is understood', () => {
     host_ports = [5432, 5432]
     [hypervisor]
     releases = "https://releases.example/all"
+    [registries]
+    insecure = ["host:5000", "localhost", "host:5000"]
     [inside]
     ca_certificates = true
     proxy = false
@@ -34,6 +36,7 @@ test('every key is understood', () => {
     vm: { idle_stop_after: 1_800_000, overcommit_memory: false },
     network: { private: false, host_ports: [5432] },
     hypervisor: { releases: 'https://releases.example/all' },
+    registries: { insecure: ['host:5000', 'localhost'] },
     inside: { ca_certificates: true, proxy: false },
     file_sync: [
       { from: '/home/mia/.gitconfig', to: '/root/.gitconfig', mode: 0o600 },
@@ -68,6 +71,8 @@ const REFUSED: [string, string, RegExp][] = [
   ['a driver that there is not', '[vm_defaults]\ndriver = "xen"', /line 2: .*it must be one of "auto", /],
   ['half a processor', '[vm_defaults]\ncpus = 1.5', /line 2: .*whole number from 1 to 64/],
   ['a port that is none', '[network]\nhost_ports = [0]', /line 2: .*it must be a list of ports, such as \[5432\]/],
+  ['a registry with a path', '[registries]\ninsecure = ["host:5000/x"]', /line 2: .*not a name of a registry/],
+  ['a registry that is an address', '[registries]\ninsecure = ["http://host:5000"]', /not a name of a registry/],
   ['releases without HTTPS', '[hypervisor]\nreleases = "http://a.example"', /line 2: .*begin with "https:\/\/"/],
   ['a yes that is none', '[network]\nprivate = "yes"', /line 2: \[network\] private: it must be true or false/],
   ['a setting of the host that is none', '[inside]\nlocale = true', /line 2: there is no key "locale" in \[inside\]/],

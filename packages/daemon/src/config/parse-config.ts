@@ -7,10 +7,11 @@ import { type ConfigFile, configSchema } from './config-schema.ts';
 import { findLine, type KeyPath } from './find-line.ts';
 
 const KNOWN_KEYS: Record<string, readonly string[]> = {
-  '': ['ssh_key', 'vm_defaults', 'vm', 'network', 'hypervisor', 'inside', 'file_sync'],
+  '': ['ssh_key', 'vm_defaults', 'vm', 'network', 'registries', 'hypervisor', 'inside', 'file_sync'],
   vm_defaults: ['cpus', 'memory', 'disk_size', 'driver', 'network'],
   vm: ['idle_stop_after', 'overcommit_memory'],
   network: ['private', 'host_ports', 'allow'],
+  registries: ['insecure'],
   hypervisor: ['releases'],
   inside: ['ca_certificates', 'proxy', 'time_zone'],
   file_sync: ['from', 'to', 'mode'],

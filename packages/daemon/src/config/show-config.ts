@@ -33,6 +33,7 @@ export async function showConfig(
     },
     networkHostPorts: configured(config.hostPorts, ['network', 'host_ports'], 'none'),
     networkAllow: configured(config.allow, ['network', 'allow'], 'nothing'),
+    insecureRegistries: configured(config.insecureRegistries, ['registries', 'insecure'], 'none'),
     hypervisorReleases: configured(config.releases, ['hypervisor', 'releases'], 'banger knows none'),
     insideCaCertificates: inside('ca_certificates', config.inside.caCertificates),
     insideProxy: inside('proxy', config.inside.proxy),

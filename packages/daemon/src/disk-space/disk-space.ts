@@ -163,6 +163,7 @@ export function createDiskSpace(parts: Parts) {
 
   async function findCaches(vms: readonly VmRecord[]): Promise<Found[]> {
     const packages = join(paths.cache, 'packages');
+    const layers = join(paths.cache, 'oci');
     const compiled = join(paths.cache, 'node-compile-cache');
     const initramfs = (await listFolder(join(paths.cache, 'initramfs'))).map(async (file): Promise<Found> => {
       const path = join(paths.cache, 'initramfs', file);
@@ -173,6 +174,13 @@ export function createDiskSpace(parts: Parts) {
     return [
       ...(await Promise.all(initramfs)),
       { kind: 'cache', name: 'packages', path: packages, bytes: await allocatedBytesOf(packages), usedBy: [] },
+      {
+        kind: 'cache',
+        name: 'image layers',
+        path: layers,
+        bytes: await allocatedBytesOf(join(layers, 'blobs', 'sha256')),
+        usedBy: [],
+      },
       // Without it every command starts slower, so it stays.
       {
         kind: 'cache',

@@ -49,6 +49,10 @@ beforeEach(() => {
     catalogFolder: CATALOG,
     usedBy: () => users,
     areVmsKnown: () => areVmsKnown,
+    registry: {
+      ...{ folder: join(home, 'oci'), home, proxies: {}, nowMs: Date.now },
+      readInsecure: async () => [],
+    },
     log: createLog(() => {}),
     now: () => new Date(0),
   });

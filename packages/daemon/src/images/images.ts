@@ -10,6 +10,8 @@ import type { ImageConfig } from '@banger/contract/api/image-config.ts';
 import type { Image } from '@banger/contract/api/images.ts';
 import type { Digest } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
+import { familiarRef, parseImageRef, tryImageRef } from '@banger/contract/image-ref.ts';
+import type { PullChoice } from '@banger/contract/registry-access.ts';
 import { createBases, type Made, type Recipe } from '../bases/bases.ts';
 import { digestFile, makePrivateFolder, sizeOfFile } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
@@ -20,7 +22,10 @@ import { debianSource, NEEDED_BYTES } from './build-debian.ts';
 import { buildRootfs, type TarSource } from './build-rootfs.ts';
 import { type ImageCatalogEntry, readImageCatalog } from './catalog.ts';
 import { describeImage, type ImageManifest, readManifest, writeManifest } from './image-manifest.ts';
+import { createImageNames, describeSource } from './image-names.ts';
 import { type Opened, openImport, openSent } from './open-import.ts';
+import { createPullImage, type PullOptions } from './pull-image.ts';
+import { createRegistry, type RegistryParts } from './registry/registry.ts';
 
 const BASE = 'base.squashfs';
 
@@ -35,18 +40,24 @@ export type ImagesParts = {
   areVmsKnown: () => boolean;
   /** Variables by which apt finds a proxy */
   proxies?: Readonly<Record<string, string>>;
+  registry: RegistryParts;
   log: Log;
   now: () => Date;
 };
 
+type FindOptions = Pick<PullOptions, 'access'> & { pull?: PullChoice };
+
 export type Images = ReturnType<typeof createImages>;
 
-export function createImages({ catalogFolder, proxies = {}, ...parts }: ImagesParts) {
-  const { folder, log } = parts;
+export function createImages({ catalogFolder, proxies = {}, registry: registryParts, ...parts }: ImagesParts) {
+  const { folder, records, log } = parts;
+  const catalog = readImageCatalog(join(catalogFolder, 'images.json'));
+  const names = createImageNames({ records, catalog });
+  const registry = createRegistry(registryParts);
   const bases = createBases<ImageRecord, ImageCatalogEntry>({
     ...parts,
     kind: 'image',
-    catalog: readImageCatalog(join(catalogFolder, 'images.json')),
+    catalog,
     nothing: { digest: null, sizeBytes: null, createdAt: null, config: null, pulled: null },
     isWhole: isWholeImage,
     fromCatalog: ({ recipe }) => ({
@@ -57,8 +68,63 @@ export function createImages({ catalogFolder, proxies = {}, ...parts }: ImagesPa
         })),
     }),
   });
-  const { list, show, find, findOrPull, pull, remove, sweep } = bases;
-  return { list, show, find, findOrPull, pull, importFile, importSent, remove, basePath, configOf, sweep };
+  const pullImage = createPullImage({ registry, records, make: bases.make, fill, isUsable });
+  return {
+    ...{ list: bases.list, show, find, findOrPull, pull, importFile, importSent },
+    ...{ remove, basePath, configOf, sweep },
+  };
+
+  /** By a name as it is typed. Throws IMAGE_NOT_FOUND. */
+  function show(typed: string): Image {
+    return bases.show(names.meantBy(typed));
+  }
+
+  function find(typed: string): ImageRecord {
+    return bases.find(names.meantBy(typed));
+  }
+
+  async function remove(task: Task, typed: string): Promise<void> {
+    await bases.remove(task, names.meantBy(typed));
+  }
+
+  async function sweep(): Promise<void> {
+    await bases.sweep();
+    await registry.sweep();
+  }
+
+  /**
+   * Fetched first where `pull` says so, and told which of those that could be meant it is; without a name, the catalog's
+   * default. What is not of a registry is never asked for again.
+   */
+  async function findOrPull(task: Task, typed?: string, options: FindOptions = {}): Promise<ImageRecord> {
+    const { pull: choice = 'missing', access = {} } = options;
+    const name = typed === undefined ? bases.defaultName() : names.meantBy(typed);
+    const isHere = names.isHere(name);
+    const ref = names.sourceOf(name) === 'registry' ? tryImageRef(name) : null;
+    if (choice === 'never' && !isHere) throw neverPulled(name);
+    if (ref !== null && (choice === 'always' || !isHere)) await pullImage(task, ref, { access });
+    const image = await bases.findOrPull(task, name);
+    if (typed !== undefined && image.name === name) task.note(`image: ${describeSource(image)}`);
+    return image;
+  }
+
+  /** Makes what the catalog has, unless it is here; of what a registry has, what the name means there today. */
+  async function pull(task: Task, typed: string, options: PullOptions = {}): Promise<Image> {
+    if (names.isInCatalog(typed)) return bases.pull(task, typed, { force: options.force ?? false });
+    const ref = parseImageRef(typed);
+    if (records.find(typed)?.source === 'import') {
+      task.note(`"${typed}" alone still means what was imported here; what is pulled is called "${familiarRef(ref)}".`);
+    }
+    return pullImage(task, ref, options);
+  }
+
+  function isUsable(digest: Digest): boolean {
+    try {
+      return basePath(digest) !== '';
+    } catch {
+      return false;
+    }
+  }
 
   /** Of a tarball, an archive or a layout; `ref` names one of several images in it. */
   async function importFile(task: Task, { name, path, ref = null }: Import & { path: string }): Promise<Image> {
@@ -95,9 +161,17 @@ export function createImages({ catalogFolder, proxies = {}, ...parts }: ImagesPa
 
   /** What the image of a digest says of running it, whatever its names stand for by now; null where it says nothing. */
   function configOf(digest: Digest): ImageConfig | null {
-    const record = parts.records.list().find((each) => each.digest === digest);
+    const record = records.list().find((each) => each.digest === digest);
     return record ? record.config : (readManifest(bases.folders.pathOf(digest))?.config ?? null);
   }
+}
+
+function neverPulled(name: string): BangerError {
+  return new BangerError('IMAGE_NOT_FOUND', {
+    message: `The image "${name}" is not here, and "--pull never" keeps it from being fetched.`,
+    hint: `Fetch it with "banger image pull ${name}", or leave --pull out.`,
+    details: { image: name },
+  });
 }
 
 function unusable(code: 'IMAGE_NOT_FOUND' | 'IMAGE_DAMAGED', digest: Digest, how: string): BangerError {

@@ -30,7 +30,10 @@ export async function createVm(task: Task, parts: VmParts, request: NamedVmCreat
   checkNetwork({ network, hostPorts, allow });
   parts.drivers.checkLimits({ driver, cpus: size.cpus });
   await parts.drivers.checkHere(task, { driver, cpus: size.cpus });
-  const image = await parts.images.findOrPull(task, request.image);
+  const image = await parts.images.findOrPull(task, request.image, {
+    ...(request.pull && { pull: request.pull }),
+    ...(request.access && { access: request.access }),
+  });
   const kernel = await parts.kernels.findOrPull(task, request.kernel);
 
   await using undo = new UndoStack(parts.log);

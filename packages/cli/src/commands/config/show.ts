@@ -32,6 +32,11 @@ function rowsOf(shown: ConfigShown): string[][] {
     ['network.private', String(networkPrivate.value), describeOrigin(networkPrivate)],
     ['network.host_ports', networkHostPorts.value?.join(', ') ?? '-', describeOrigin(networkHostPorts)],
     ['network.allow', shown.networkAllow.value?.join(', ') ?? '-', describeOrigin(shown.networkAllow)],
+    [
+      'registries.insecure',
+      shown.insecureRegistries.value?.join(', ') ?? '-',
+      describeOrigin(shown.insecureRegistries),
+    ],
     ['hypervisor.releases', shown.hypervisorReleases.value ?? '-', describeOrigin(shown.hypervisorReleases)],
     ['inside.ca_certificates', String(shown.insideCaCertificates.value), describeOrigin(shown.insideCaCertificates)],
     ['inside.proxy', String(shown.insideProxy.value), describeOrigin(shown.insideProxy)],

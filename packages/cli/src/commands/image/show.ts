@@ -13,6 +13,12 @@ export const run: Run<'image show'> = async (cli, input) => {
     ['name', image.isDefault ? `${image.name} (default)` : image.name],
     ['description', image.description],
     ['source', image.source],
+    ...(image.pulled
+      ? ([
+          ['pulled from', image.pulled.ref],
+          ['manifest', image.pulled.manifestDigest],
+        ] as [string, string][])
+      : []),
     ['digest', image.digest ?? `not pulled; "banger image pull ${image.name}" fetches it`],
     ['size', image.sizeBytes === null ? '-' : formatSize(image.sizeBytes)],
     ['created', formatAge(image.createdAt, Date.now())],

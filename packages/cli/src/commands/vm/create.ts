@@ -1,9 +1,12 @@
 import type { VmCreate } from '@banger/contract/api/vms.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { parsePort, parsePublish } from '@banger/contract/forward.ts';
+import { checkImageChoice } from '@banger/contract/image-ref.ts';
 import { parseCatalogName, parseVmName } from '@banger/contract/names.ts';
+import type { Cli } from '../../cli.ts';
 import type { Input } from '../../commands.ts';
 import type { Run } from '../../load-command.ts';
+import { registryAccess } from '../../registry-access.ts';
 import { watchOperation } from '../../watch-operation.ts';
 
 export const run: Run<'vm create'> = async (cli, { flags }) => {
@@ -13,19 +16,20 @@ export const run: Run<'vm create'> = async (cli, { flags }) => {
       hint: 'Add --start, or wait with "banger vm start".',
     });
   }
-  const vm = await watchOperation(cli, cli.client.vmCreate({ ...vmCreateBody(flags), start: flags.start }));
+  const vm = await watchOperation(cli, cli.client.vmCreate({ ...vmCreateBody(cli, flags), start: flags.start }));
   if (cli.isJson) cli.printJson(vm);
   else cli.print(`${vm.name}\n`);
   return 0;
 };
 
 /** Only what was said: the daemon knows the defaults. */
-export function vmCreateBody(flags: Omit<Input<'vm create'>['flags'], 'start'>): VmCreate {
+export function vmCreateBody(cli: Cli, flags: Omit<Input<'vm create'>['flags'], 'start'>): VmCreate {
   const { name, image, kernel, cpus, memory, 'disk-size': diskSize, publish, 'host-port': hostPorts } = flags;
   return {
     ...(flags.wait !== undefined && { waitFor: flags.wait }),
     ...(name !== undefined && { name: parseVmName(name) }),
-    ...(image !== undefined && { image: image.startsWith('sha256:') ? image : parseCatalogName(image) }),
+    ...(image !== undefined && { image: checkImageChoice(image), access: registryAccess(cli) }),
+    ...(flags.pull !== undefined && { pull: flags.pull }),
     ...(kernel !== undefined && { kernel: parseCatalogName(kernel) }),
     ...(cpus !== undefined && { cpus }),
     ...(memory !== undefined && { memoryBytes: memory }),

@@ -40,7 +40,7 @@ export const run: Run<'vm run'> = async (cli, input) => {
     repo === null ? { request: null, subfolder: '' } : await readRepository(cli, repo, flags);
   const plan = planExec({ command, isFirst: true, flags, terminal: cli.terminal, env: cli.env, size: terminalSize });
 
-  const creating = cli.client.vmCreate({ ...vmCreateBody(flags), start: true, ephemeral: flags.rm });
+  const creating = cli.client.vmCreate({ ...vmCreateBody(cli, flags), start: true, ephemeral: flags.rm });
   let name: string | null = null;
   try {
     const vm = await watchOperation(cli, creating, {

@@ -46,6 +46,8 @@ export type Fetched = AsyncDisposable & {
   distrust: () => Promise<void>;
 };
 
+export type Registry = ReturnType<typeof createRegistry>;
+
 export function createRegistry({ folder, limits: own = {}, ...parts }: RegistryParts) {
   const limits = { ...LIMITS, ...own };
   const skopeo = createSkopeo(parts);

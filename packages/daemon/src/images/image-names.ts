@@ -1,0 +1,44 @@
+/**
+ * Which image a name means. What is called so here comes first, then the catalog, then digests, and only then what a registry
+ * may have: "alpine" is an image of that name where there is one, and else "alpine:latest".
+ */
+import { isMeantBy } from '@banger/contract/digest.ts';
+import { familiarRef, repositoryOf, tryImageRef } from '@banger/contract/image-ref.ts';
+import type { ImageRecord } from '../store/records/images.ts';
+
+type NamesParts = {
+  records: { list: () => ImageRecord[]; find: (name: string) => ImageRecord | null };
+  catalog: readonly { name: string }[];
+};
+
+export function createImageNames({ records, catalog }: NamesParts) {
+  return { meantBy, isHere, isInCatalog, sourceOf };
+
+  /** The name of a record or of the catalog, a digest as it was typed, or the name that a pulled image will have. */
+  function meantBy(typed: string): string {
+    if (isInCatalog(typed) || isHere(typed)) return typed;
+    const ref = tryImageRef(typed);
+    return ref === null ? typed : familiarRef(ref);
+  }
+
+  /** By its name or its digest */
+  function isHere(name: string): boolean {
+    return records.find(name) !== null || records.list().some(({ digest }) => isMeantBy(digest, name));
+  }
+
+  function isInCatalog(name: string): boolean {
+    return catalog.some((entry) => entry.name === name);
+  }
+
+  /** Where one of this name is from, or would be. */
+  function sourceOf(name: string): ImageRecord['source'] {
+    return records.find(name)?.source ?? (isInCatalog(name) ? 'catalog' : 'registry');
+  }
+}
+
+/** "alpine:latest, from docker.io/library/alpine" */
+export function describeSource({ name, source, pulled }: Pick<ImageRecord, 'name' | 'source' | 'pulled'>): string {
+  if (source === 'catalog') return `${name}, of banger's catalog`;
+  const ref = pulled && tryImageRef(pulled.ref);
+  return ref === null ? `${name}, which was imported here` : `${name}, from ${repositoryOf(ref)}`;
+}

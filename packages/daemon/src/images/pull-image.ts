@@ -1,0 +1,72 @@
+/** What a name means in its registry becomes the image of that name, unless it is that already. */
+import type { Image } from '@banger/contract/api/images.ts';
+import type { Digest } from '@banger/contract/digest.ts';
+import { BangerError } from '@banger/contract/errors.ts';
+import { familiarRef, type ImageRef } from '@banger/contract/image-ref.ts';
+import type { RegistryAccess } from '@banger/contract/registry-access.ts';
+import type { Made, Recipe } from '../bases/bases.ts';
+import type { Task } from '../platform/task.ts';
+import type { ImageRecord } from '../store/records/images.ts';
+import type { TarSource } from './build-rootfs.ts';
+import { openLayout } from './oci/open-layout.ts';
+import type { Fetched, Registry } from './registry/registry.ts';
+
+/** Layers are packed more tightly than a base is, most of the time */
+const UNPACKED = 2;
+const FETCH_AGAIN = 'Pull it once more: its layers are fetched anew.';
+
+export type PullOptions = {
+  /** Also when it is here as it is there */
+  force?: boolean;
+  access?: RegistryAccess;
+};
+
+type PullParts = {
+  registry: Registry;
+  records: { find: (name: string) => ImageRecord | null };
+  make: (
+    task: Task,
+    called: Pick<ImageRecord, 'name' | 'source'>,
+    open: () => Promise<Recipe<ImageRecord> | null>,
+  ) => Promise<Image>;
+  fill: (task: Task, staged: string, open: () => { writeTo: TarSource }) => Promise<Made<ImageRecord>>;
+  /** Whether the files of an image are there */
+  isUsable: (digest: Digest) => boolean;
+};
+
+export function createPullImage({ registry, records, make, fill, isUsable }: PullParts) {
+  /** Says what changed. Throws what `registry` does, IMAGE_INVALID and DISK_FULL; the image of that name is as it was then. */
+  return async (task: Task, ref: ImageRef, { force = false, access = {} }: PullOptions): Promise<Image> => {
+    const name = familiarRef(ref);
+    await using held = new AsyncDisposableStack();
+    return await make(task, { name, source: 'registry' }, async () => {
+      const remote = await registry.look(task, ref, access);
+      const before = records.find(name);
+      const was = before?.pulled?.manifestDigest ?? null;
+      if (before && was === remote.digest && !force && isUsable(before.digest)) {
+        task.note(`${name} is up to date: ${remote.digest}`);
+        return null;
+      }
+      const fetched = held.use(await registry.fetch(task, remote, access));
+      return {
+        neededBytes: Math.ceil(remote.totalBytes * UNPACKED),
+        fill: async (own, staged) => {
+          const made = await fillFrom(own, staged, fetched);
+          if (was !== null && was !== remote.digest) own.note(`${name}: ${was} → ${remote.digest}`);
+          return { ...made, pulled: { ref: remote.ref, manifestDigest: remote.digest } };
+        },
+      };
+    });
+  };
+
+  /** What is not what its digests say is not believed again. */
+  async function fillFrom(task: Task, staged: string, { index, blobs, distrust }: Fetched): Promise<Made<ImageRecord>> {
+    try {
+      const { writeTo } = await openLayout(task, { index, blobs, hint: FETCH_AGAIN });
+      return await fill(task, staged, () => ({ writeTo }));
+    } catch (fault) {
+      if (fault instanceof BangerError && fault.code === 'IMAGE_INVALID') await distrust();
+      throw fault;
+    }
+  }
+}
