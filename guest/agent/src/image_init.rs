@@ -56,8 +56,11 @@ pub fn find() -> Option<&'static str> {
 
 /// Whether the machine has an init of the image's own, and a program is that.
 pub fn is_it(program: &Path) -> bool {
-    let file = |path: &Path| fs::canonicalize(path).ok();
-    find().is_some_and(|init| file(Path::new(init)).is_some_and(|init| file(program) == Some(init)))
+    find().is_some_and(|init| is_same_file(Path::new(init), program))
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    fs::canonicalize(one).is_ok_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
 }
 
 /// By its file, which `/sbin/init` is a link to.
@@ -105,4 +108,22 @@ pub fn become_init(path: &str) -> ! {
 
 fn is_executable(path: &str) -> bool {
     fs::metadata(path).is_ok_and(|there| there.is_file() && there.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_folder::TestFolder;
+
+    #[test]
+    fn an_init_is_known_by_its_file_under_any_name() {
+        let folder = TestFolder::new("init");
+        let [init, link, other] = ["systemd", "init", "other"].map(|name| folder.join(name));
+        fs::write(&init, "").unwrap();
+        fs::write(&other, "").unwrap();
+        symlink("systemd", &link).unwrap();
+        assert!(is_same_file(&link, &init) && is_same_file(&init, &link));
+        assert!(!is_same_file(&init, &other) && !is_same_file(&folder.join("none"), &folder.join("none")));
+        assert!(!is_it(&other));
+    }
 }

@@ -209,6 +209,27 @@ test('a command that does not exist is 127', async () => {
   assert.match(stderr, /COMMAND_NOT_FOUND/);
 });
 
+test('a command that an image of one program lacks is told with what works in it', async () => {
+  await using daemon = await startFakeDaemon();
+  const refused = async (code: string) => {
+    daemon.guestSays = encodeFrame(
+      FRAME.FAILED,
+      JSON.stringify({ code, message: 'there is no /bin/sh in this image' }),
+    );
+    return run(daemon, 'vm exec web -- bash');
+  };
+  const missing = await refused('NO_SHELL');
+  assert.equal(missing.code, 127);
+  assert.match(
+    missing.stderr,
+    /^banger: there is no \/bin\/sh in this image \(COMMAND_NOT_FOUND\)\n {2}hint: .*name one after "--"/,
+  );
+  assert.match((await refused('COMMAND_NOT_FOUND')).stderr, /hint: .*can be installed/);
+  const nobody = await refused('USER_NOT_FOUND');
+  assert.equal(nobody.code, 67);
+  assert.match(nobody.stderr, /\(USER_NOT_FOUND\)\n {2}hint: "--user root" is there/);
+});
+
 test('a guest chooses neither the error nor the exit code of a command that it refuses', async () => {
   await using daemon = await startFakeDaemon();
   const refused = async (type: FrameType, said: unknown) => {
