@@ -6,8 +6,8 @@ import { type TestContext, test } from 'node:test';
 import type { ImageConfig } from '@banger/contract/api/image-config.ts';
 import type { Image } from '@banger/contract/api/images.ts';
 import type { Vm } from '@banger/contract/api/vms.ts';
+import { writeLayout } from '../../packages/daemon/src/images/oci/sample-layout.ts';
 import { sampleTar } from '../../packages/daemon/src/images/sample-tar.ts';
-import { configureImage } from '../support/configured-image.ts';
 import { createFakeHome } from '../support/fake-home.ts';
 
 const SAY = 'echo "$0 $MODE $*"; pwd';
@@ -16,12 +16,15 @@ const CONFIG: ImageConfig = {
   ...{ entrypoint: ['sh', '-c', SAY, 'entry'], command: ['serve'] },
 };
 
+const ROOT = sampleTar({ name: 'bin/', type: '5' }, { name: 'bin/sh', content: '#!' });
+
 async function createHome(t: TestContext, config = CONFIG) {
   const home = await createFakeHome(t);
-  const path = join(home.folder, 'root.tar');
-  await writeFile(path, sampleTar({ name: 'bin/', type: '5' }, { name: 'bin/sh', content: '#!' }));
-  const plain = await home.json<Image>(['image', 'import', 'plain', path]);
-  const digest = await configureImage(home, 'plain', 'app', config);
+  const tarball = join(home.folder, 'root.tar');
+  await writeFile(tarball, ROOT);
+  const { digest: plain } = await home.json<Image>(['image', 'import', 'plain', tarball]);
+  let layouts = 0;
+  const { digest } = await bring(config);
   const small = ['--image', 'app', '--disk-size', '256M'];
   const says = async (...args: string[]) => {
     const { code, stdout, stderr } = await home.run(args);
@@ -29,7 +32,15 @@ async function createHome(t: TestContext, config = CONFIG) {
     const [words = '', folder = ''] = stdout.split('\n');
     return [words, folder.replace(/^.*\/fake-root/, '')];
   };
-  return { home, plain, digest, small, says };
+  return { home, plain, digest, small, says, bring };
+
+  /** The same files, as "app" */
+  function bring({ env, user, workingDir, entrypoint, command, stopSignal }: ImageConfig): Promise<Image> {
+    const folder = join(home.folder, `layout-${layouts++}`);
+    const said = { Env: env, User: user, WorkingDir: workingDir, Entrypoint: entrypoint, Cmd: command };
+    writeLayout(folder, [{ layers: [ROOT], config: { ...said, StopSignal: stopSignal } }]);
+    return home.json<Image>(['image', 'import', 'app', folder]);
+  }
 }
 
 test('vm run runs what the image names, in its folder with its variables, and a command as it stands', async (t) => {
@@ -54,15 +65,16 @@ test('a service of an image goes on when nobody looks, and a plain image has non
 });
 
 test('two images of the same files are two, and a vm keeps the one that it was made from', async (t) => {
-  const { home, plain, digest, small, says } = await createHome(t);
-  assert.notEqual(digest, plain.digest);
+  const { home, plain, digest, small, says, bring } = await createHome(t);
+  assert.notEqual(digest, plain);
   await home.json(['vm', 'create', '--name', 'web', ...small, '--start']);
   await home.json(['vm', 'create', '--name', 'plain', '--image', 'plain', '--disk-size', '256M', '--start']);
   const own = ['--', 'sh', '-c', SAY, 'mine'];
   assert.deepEqual(await says('vm', 'exec', 'web', ...own), ['mine image ', '/srv/app']);
   assert.deepEqual(await says('vm', 'exec', 'plain', ...own), ['mine  ', '/root']);
 
-  const other = await configureImage(home, 'plain', 'app', { ...CONFIG, env: ['MODE=other'] });
+  const { digest: other } = await bring({ ...CONFIG, env: ['MODE=other'] });
+  assert.notEqual(other, digest);
   assert.equal((await home.json<Image>(['image', 'show', 'app'])).digest, other, 'the name stands for another one');
   await home.json(['vm', 'restart', 'web']);
   assert.deepEqual(await says('vm', 'exec', '--entrypoint', 'web'), ['entry image serve', '/srv/app']);
@@ -90,10 +102,10 @@ test('a state that was lost comes back with what images say, and one that was ch
   assert.deepEqual((await home.json<Image>(['image', 'show', 'app'])).config, CONFIG);
   assert.equal((await home.json<Image>(['image', 'show', 'plain'])).config, null);
 
-  const manifest = join(home.paths.data, 'images', digest.slice('sha256:'.length), 'manifest.json');
+  const manifest = join(home.paths.data, 'images', String(digest).slice('sha256:'.length), 'manifest.json');
   const written = await readFile(manifest, 'utf8');
   await rm(manifest);
   await writeFile(manifest, written.replace('serve', 'other'));
   await lose();
-  assert.match((await home.run(['image', 'show', 'app'])).stderr, /IMAGE_NOT_FOUND/);
+  assert.match((await home.run(['image', 'show', String(digest)])).stderr, /IMAGE_NOT_FOUND/);
 });
