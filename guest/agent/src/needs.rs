@@ -24,7 +24,8 @@ pub fn missing(program: &Path) -> Option<String> {
 fn interpreter(head: &[u8]) -> Option<String> {
     let line = head[2..].split(|&byte| byte == b'\n').next()?;
     let line = std::str::from_utf8(line).ok()?;
-    line.split([' ', '\t']).find(|word| !word.is_empty()).map(str::to_owned)
+    // One that is relative depends on where the program will be started.
+    line.split([' ', '\t']).find(|word| !word.is_empty()).filter(|word| word.starts_with('/')).map(str::to_owned)
 }
 
 /// Of a 64-bit program: what its segment `PT_INTERP` names.
@@ -80,6 +81,7 @@ mod tests {
             ("#!/no/such/bash -e\n", Some("/no/such/bash")),
             ("#! /no/such/env\tbash\n", Some("/no/such/env")),
             ("#!/bin/sh\n", None),
+            ("#!no-such-interpreter\n", None),
             ("#!\n", None),
             ("", None),
             ("no program", None),
