@@ -1,13 +1,14 @@
 /** An image whose tar comes through a pipe: whole, or not at all, whoever ends it in its middle. */
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { watch } from 'node:fs/promises';
+import { watch, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { DaemonEvent } from '@banger/contract/api/events.ts';
 import type { Image } from '@banger/contract/api/images.ts';
+import { writeLayout } from '../../packages/daemon/src/images/oci/sample-layout.ts';
 import { sampleTar } from '../../packages/daemon/src/images/sample-tar.ts';
 import { createFakeHome } from '../support/fake-home.ts';
 import { watchOutput } from '../support/watch-output.ts';
@@ -107,3 +108,28 @@ async function stateAtEnd(events: AsyncIterable<DaemonEvent> & { close: () => vo
   }
   throw new Error('the daemon ended');
 }
+
+test('an archive with several images comes from a folder, a file or a pipe, and --ref chooses', async (t) => {
+  const home = await createFakeHome(t);
+  const folder = join(home.folder, 'layout');
+  const config = { Cmd: ['/serve'] };
+  writeLayout(folder, [
+    { layers: [sampleTar({ name: 'serve' })], names: ['app:1'], config },
+    { layers: [sampleTar({ name: 'other' })], names: ['other:2'] },
+  ]);
+  const tar = execFileSync('tar', ['-C', folder, '-c', '.']);
+  await writeFile(`${folder}.tar`, tar);
+  const several = await home.run(['image', 'import', 'app', folder]);
+  assert.match(several.stderr, /several images, of which --ref chooses one: app:1, other:2\. \(IMAGE_INVALID\)/);
+  assert.deepEqual(await home.leftovers(), []);
+  const digests = new Set<unknown>();
+  for (const [from, stdin] of [[folder], [`${folder}.tar`], ['-', tar], ['-', gzipSync(tar)]] as [string, Buffer?][]) {
+    const command = ['image', 'import', 'app', from, '--ref', 'app:1', '--json'];
+    const { stdout, stderr } = await home.run(command, stdin && { stdin });
+    assert.match(stderr, /^(?!.*(?:other|ERR)).*$/s);
+    const image = JSON.parse(stdout) as Image;
+    assert.deepEqual(image.config?.command, ['/serve']);
+    digests.add(image.digest);
+  }
+  assert.equal(digests.size, 1);
+});

@@ -1,9 +1,10 @@
 /** A tarball that a caller sends, whatever it is compressed with, as a stream of plain tar. */
-import { addAbortSignal, Readable, type Writable } from 'node:stream';
+import { addAbortSignal, type Readable, type Writable } from 'node:stream';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import { MAGIC_BYTES, recogniseCompression } from '../bases/decompress.ts';
 import type { Task } from '../platform/task.ts';
+import { putBack } from './put-back.ts';
 import { invalid, MAX_TAR_BYTES, unpackTar } from './unpack-tar.ts';
 
 const LIMITS = {
@@ -20,19 +21,8 @@ export async function receiveTarball(task: Task, sent: Readable, into: Writable,
   const pieces = receive(task, addAbortSignal(task.signal, sent), limits);
   const start = await readStart(pieces);
   if (start.length === 0) throw invalid('Nothing was sent, rather than a tar', HINT);
-  const packed = new Readable({
-    read() {
-      pieces.next().then(
-        ({ done, value }) => this.push(done ? null : value),
-        (fault) => this.destroy(fault),
-      );
-    },
-    destroy(fault, done) {
-      sent.destroy(); // which a piece that is waited for ends with
-      done(fault);
-    },
-  });
-  packed.push(start);
+  // A piece that is waited for ends with what was sent.
+  const packed = putBack({ start: [start], rest: pieces, letGo: () => sent.destroy() });
   await unpackTar(task, { what: 'What was sent', hint: HINT, compression: recogniseCompression(start), packed }, into);
 }
 

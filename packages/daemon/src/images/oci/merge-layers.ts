@@ -39,14 +39,14 @@ export async function mergeLayers(task: Task, { layers, refuse }: Merging, tar: 
   for (const name of tree.unnamedFolders()) {
     await write(writeTarHead({ name, type: 'directory', mode: 0o755, mtimeNs: 0n }));
   }
-  const places = tree.places().values();
-  let next = places.next().value;
+  const places = tree.places();
+  let next = places.next().value ?? null;
   let number = 0;
   for (const layer of layers) {
     const take = async (entry: TarEntry) => {
       if (next?.entry !== number++) return;
       await writePlace(entry, next, write, refuse);
-      next = places.next().value;
+      next = places.next().value ?? null;
     };
     await readLayer(task, layer, { take, onBytes: read, refuse });
   }

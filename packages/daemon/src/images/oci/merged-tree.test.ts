@@ -19,7 +19,7 @@ function merge(layers: string[][], limits: Partial<typeof MERGE_LIMITS> = {}) {
     tree.beginLayer();
     for (const text of layer) tree.apply(entryOf(text));
   }
-  const places = tree.places().map(({ entry, names }) => `${entry} ${names.join(' ')}`);
+  const places = Array.from(tree.places(), ({ entry, names }) => `${entry} ${names.join(' ')}`);
   return [...places, ...Array.from(tree.unnamedFolders()).sort()];
 }
 

@@ -17,7 +17,7 @@ export type LayerEntry = Pick<TarEntry, 'name' | 'type' | 'target'>;
 export type Place = { entry: number; names: readonly string[] };
 
 export const MERGE_LIMITS = {
-  /** Names that there are at a time; each takes about 200 bytes of memory */
+  /** Names that there are at a time; each takes about 320 bytes of memory */
   names: 1_000_000,
   /** Characters of these names, and of where links lead */
   characters: 64 * 2 ** 20,
@@ -41,28 +41,10 @@ const AUFS_NOTE = '.wh.';
 /** A folder that no entry names */
 const UNNAMED = -1;
 
-type Node = {
-  name: string;
-  parent: Node | null;
-  pathBytes: number;
-  /** The entry that it stands for */
-  entry: number;
-  /** The last layer that had it, or something in it */
-  layer: number;
-  /** Of a folder */
-  children: Map<string, Node> | null;
-  /** Where a symbolic link leads */
-  target: string | null;
-  /** All names of the same file, where there are several */
-  links: Set<Node> | null;
-  /** The last layer that hid what was in this folder */
-  opaque: number;
-};
-
 export class MergedTree {
   readonly #refuse: (why: string) => Error;
   readonly #limits: typeof MERGE_LIMITS;
-  readonly #root: Node = newNode('', null, UNNAMED, { children: new Map() });
+  readonly #root = new Node('', null, UNNAMED, FOLDER);
   #layer = 0;
   #entries = 0;
   #names = 0;
@@ -95,25 +77,21 @@ export class MergedTree {
   }
 
   /** The entries that are left in the end, in their order. */
-  places(): Place[] {
+  *places(): Generator<Place, void> {
     const found: Node[] = [];
     for (const node of this.#below(this.#root)) {
       const isFirst = node.links === null || node.links.values().next().value === node;
       if (node.entry !== UNNAMED && isFirst) found.push(node);
     }
-    return found
-      .sort((a, b) => a.entry - b.entry)
-      .map((node) => ({
-        entry: node.entry,
-        get names() {
-          return node.links === null ? [pathOf(node)] : Array.from(node.links, pathOf);
-        },
-      }));
+    found.sort((a, b) => a.entry - b.entry);
+    for (const { entry, links, path } of found) {
+      yield { entry, names: links === null ? [path] : Array.from(links, (link) => link.path) };
+    }
   }
 
   /** The folders that no entry names, parents first. */
   *unnamedFolders(): Generator<string, void> {
-    for (const node of this.#below(this.#root)) if (node.entry === UNNAMED) yield pathOf(node);
+    for (const node of this.#below(this.#root)) if (node.entry === UNNAMED) yield node.path;
   }
 
   #put(words: string[], name: string, { name: whole, type, target }: LayerEntry, number: number): void {
@@ -129,8 +107,7 @@ export class MergedTree {
     if (type === 'hardlink') this.#link(folder, name, target, whole);
     else {
       if (type === 'symlink') this.#checkTarget(target, whole);
-      const what = type === 'directory' ? { children: new Map() } : { target: type === 'symlink' ? target : null };
-      this.#add(folder, name, number, what);
+      this.#add(folder, name, number, type === 'directory' ? FOLDER : type === 'symlink' ? target : null);
     }
   }
 
@@ -143,7 +120,7 @@ export class MergedTree {
         `A layer has a hard link to what is not there: "${cleanQuote(whole)}" to "${cleanQuote(target)}"`,
       );
     if (found.children) throw this.#refuse(`A layer has a hard link to a folder: "${cleanQuote(whole)}"`);
-    const link = this.#add(folder, name, found.entry, { target: found.target });
+    const link = this.#add(folder, name, found.entry, found.target);
     found.links ??= new Set([found]);
     link.links = found.links.add(link);
   }
@@ -178,7 +155,7 @@ export class MergedTree {
     top.parent?.children?.delete(top.name);
     for (const node of [top, ...this.#below(top)]) {
       this.#names--;
-      this.#characters -= charactersOf(node);
+      this.#characters -= node.characters;
       node.links?.delete(node);
     }
   }
@@ -191,14 +168,14 @@ export class MergedTree {
     }
   }
 
-  #add(parent: Node, word: string, entry: number, what: Partial<Node>): Node {
-    const node = newNode(ownText(word), parent, entry, what);
+  #add(parent: Node, word: string, entry: number, what: What): Node {
+    const node = new Node(ownText(word), parent, entry, what);
     if (bytesOfText(word).length > MAX_NAME_BYTES)
       throw this.#refuse(`A layer has a name that is too long: "${cleanQuote(word)}"`);
     if (node.pathBytes > MAX_PATH_BYTES)
       throw this.#refuse(`A layer has a path that is too long: "…/${cleanQuote(word)}"`);
     this.#names++;
-    this.#characters += charactersOf(node);
+    this.#characters += node.characters;
     if (this.#names > this.#limits.names) throw this.#refuse(`The layers have more than ${this.#limits.names} names`);
     if (this.#characters > this.#limits.characters)
       throw this.#refuse('The layers have more names than there is memory for');
@@ -218,7 +195,7 @@ export class MergedTree {
     const found = this.#walk(words);
     if (found === null) throw this.#refuse(`A layer has something in what is no folder: "${cleanQuote(whole)}"`);
     let { folder } = found;
-    for (const word of found.missing) folder = this.#add(folder, word, UNNAMED, { children: new Map() });
+    for (const word of found.missing) folder = this.#add(folder, word, UNNAMED, FOLDER);
     return folder;
   }
 
@@ -273,25 +250,49 @@ export class MergedTree {
   }
 }
 
-function newNode(name: string, parent: Node | null, entry: number, what: Partial<Node>): Node {
-  const pathBytes = parent === null ? -1 : parent.pathBytes + 1 + bytesOfText(name).length;
-  return {
-    ...{ name, parent, pathBytes, entry, layer: 0, children: null, target: null, links: null, opaque: 0 },
-    ...what,
-  };
-}
+const FOLDER = Symbol('a folder');
+/** A symbolic link by where it leads; null for any other file */
+type What = typeof FOLDER | string | null;
 
-function charactersOf({ name, target }: Node): number {
-  return name.length + (target?.length ?? 0);
+/** A name that there is, in as little memory as it takes */
+class Node {
+  readonly name: string;
+  readonly parent: Node | null;
+  readonly pathBytes: number;
+  /** The entry that it stands for */
+  entry: number;
+  /** The last layer that had it, or something in it */
+  layer = 0;
+  /** Of a folder */
+  readonly children: Map<string, Node> | null;
+  /** Where a symbolic link leads */
+  readonly target: string | null;
+  /** All names of the same file, where there are several */
+  links: Set<Node> | null = null;
+  /** The last layer that hid what was in this folder */
+  opaque = 0;
+
+  constructor(name: string, parent: Node | null, entry: number, what: What) {
+    this.name = name;
+    this.parent = parent;
+    this.pathBytes = parent === null ? -1 : parent.pathBytes + 1 + bytesOfText(name).length;
+    this.entry = entry;
+    this.children = what === FOLDER ? new Map() : null;
+    this.target = what === FOLDER ? null : what;
+  }
+
+  get characters(): number {
+    return this.name.length + (this.target?.length ?? 0);
+  }
+
+  get path(): string {
+    const words: string[] = [];
+    for (let at: Node = this; at.parent; at = at.parent) words.push(at.name);
+    return words.reverse().join('/');
+  }
 }
 
 /** One that does not keep the whole path alive which it was cut from, as V8 does with longer pieces. */
 function ownText(word: string): string {
   return word.length < 13 ? word : textOfBytes(bytesOfText(word));
-}
-
-function pathOf(node: Node): string {
-  const words: string[] = [];
-  for (let at: Node | null = node; at?.parent; at = at.parent) words.push(at.name);
-  return words.reverse().join('/');
 }

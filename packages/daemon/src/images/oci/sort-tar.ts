@@ -5,13 +5,14 @@
  */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { dirname } from 'node:path';
-import { PassThrough, Readable, type Writable } from 'node:stream';
+import { addAbortSignal, PassThrough, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { readTar } from '@banger/contract/tar/read-tar.ts';
 import type { Task } from '../../platform/task.ts';
 import { together } from '../../platform/together.ts';
 import type { TarSource } from '../build-rootfs.ts';
 import { leaveRoom } from '../leave-room.ts';
+import { putBack } from '../put-back.ts';
 import { openArchive } from './open-archive.ts';
 import { type Refuse, spanOfFile } from './span.ts';
 
@@ -48,16 +49,16 @@ export function sortTar({ unpack, kept, ref, refuse }: Sorting): TarSource {
     return config;
 
     async function sort(own: Task) {
-      const pieces: AsyncIterator<Buffer, void> = plain[Symbol.asyncIterator]();
-      const { start, isArchive } = await lookAtStart(pieces);
-      const whole = Readable.from(joined(start, pieces), { objectMode: false });
+      const rest: AsyncIterator<Buffer, void> = addAbortSignal(own.signal, plain)[Symbol.asyncIterator]();
+      const { start, isArchive } = await lookAtStart(rest);
+      const whole = () => putBack({ start, rest, letGo: (fault) => plain.destroy(fault ?? undefined) });
       if (!isArchive) {
         checkRef(ref, refuse);
-        await pipeline(whole, into, { signal: own.signal });
+        await pipeline(whole(), into, { signal: own.signal });
         return null;
       }
       own.step('read the archive');
-      await pipeline(leaveRoom(whole, dirname(kept)), createWriteStream(kept, { flags: 'wx', mode: 0o600 }), {
+      await pipeline(leaveRoom(whole(), dirname(kept)), createWriteStream(kept, { flags: 'wx', mode: 0o600 }), {
         signal: own.signal,
       });
       const image = await openArchive(own, await spanOfFile(kept), ref, refuse);
@@ -100,8 +101,3 @@ export async function lookAtStart(
 }
 
 class NoTar extends Error {}
-
-async function* joined(start: Buffer[], rest: AsyncIterator<Buffer, void>): AsyncGenerator<Buffer, void> {
-  yield* start;
-  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
-}
