@@ -18,7 +18,8 @@ test('bad input is refused', async (t) => {
     [['vm', 'create', '--cpus', '0'], 'BAD_SIZE', 65],
     [['vm', 'create', '--memory', '4000G'], 'NOT_ENOUGH_MEMORY', 71],
     [['vm', 'create', '--disk-size', '1M'], 'BAD_SIZE', 65],
-    [['vm', 'create', '--image', 'no-such-image'], 'IMAGE_NOT_FOUND', 66],
+    [['vm', 'create', '--image', 'No-Such-Image'], 'IMAGE_NOT_FOUND', 66],
+    [['vm', 'create', '--image', 'https://no.such/image'], 'BAD_NAME', 65],
     [['vm', 'create', '--kernel', 'no-such-kernel'], 'KERNEL_NOT_FOUND', 66],
     [['vm', 'create', '--colour', 'red'], 'USAGE', 64],
     [['vm', 'craete'], 'USAGE', 64],
@@ -27,7 +28,7 @@ test('bad input is refused', async (t) => {
     [['image', 'import', 'junk', junk], 'IMAGE_INVALID', 65],
     [['image', 'import', 'junk', join(home.folder, 'missing')], 'FILE_NOT_FOUND', 66],
     [['kernel', 'import', 'junk', junk], 'KERNEL_INVALID', 65],
-    [['image', 'pull', 'no-such-image'], 'IMAGE_NOT_FOUND', 66],
+    [['image', 'pull', 'No-Such-Image'], 'BAD_NAME', 65],
     [['image', 'rm', 'no-such-image'], 'IMAGE_NOT_FOUND', 66],
   ];
   for (const [args, code, exit] of cases) {

@@ -57,7 +57,7 @@ export const ERRORS = {
   REGISTRY_UNTRUSTED: {
     status: 502,
     exit: 69,
-    meaning: 'A registry speaks no HTTPS, or its certificate is not trusted on this host.',
+    meaning: 'A registry, or what it has, is not trusted on this host: no HTTPS, its certificate, a policy.',
   },
   REGISTRY_FAILED: {
     status: 502,

@@ -78,6 +78,7 @@ test('a step that is running shows how far it is, in one line', () => {
   assert.equal(renderStep(step, 2300, 80, false), '⠸ fetch 12M / 40M (30%) 2.3 s');
   assert.equal(renderStep(step, 2300, 12, false).length, 11);
   assert.equal(renderStep({ ...step, total: null }, 100, 80, false), '⠙ fetch 12M');
+  assert.equal(renderStep({ ...step, detail: '1 of 3 whole' }, 100, 80, false), '⠙ fetch 12M / 40M (30%) 1 of 3 whole');
 });
 
 test('NO_COLOR and a dumb terminal are respected', () => {

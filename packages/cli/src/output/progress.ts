@@ -29,7 +29,14 @@ export type Progress = {
   end: () => void;
 };
 
-type Step = { name: string; startedMs: number; done: number; total: number | null; unit: 'bytes' | 'items' | null };
+type Step = {
+  name: string;
+  startedMs: number;
+  done: number;
+  total: number | null;
+  unit: 'bytes' | 'items' | null;
+  detail?: string;
+};
 
 const REDRAW_MS = 100;
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
@@ -50,7 +57,7 @@ export function createProgress(parts: ProgressParts): Progress {
         beginStep(event.step);
         return;
       case 'progress':
-        if (step !== null) step = { ...step, done: event.done, total: event.total, unit: event.unit };
+        if (step !== null) step = { ...step, ...amountOf(event) };
         return;
       case 'note':
         note(cleanLine(event.text));
@@ -102,7 +109,9 @@ export function createProgress(parts: ProgressParts): Progress {
 export function renderStep(step: Step, nowMs: number, columns: number, hasColour: boolean): string {
   const elapsedMs = nowMs - step.startedMs;
   const spinner = FRAMES[Math.floor(elapsedMs / REDRAW_MS) % FRAMES.length] as string;
-  const text = [step.name, amount(step), elapsedMs >= 1000 ? formatDuration(elapsedMs) : ''].filter(Boolean).join(' ');
+  const text = [step.name, amount(step), step.detail, elapsedMs >= 1000 ? formatDuration(elapsedMs) : '']
+    .filter(Boolean)
+    .join(' ');
   const fitting = text.length + 3 > columns ? `${text.slice(0, Math.max(0, columns - 4))}…` : text;
   return `${hasColour ? paint(36, spinner) : spinner} ${fitting}`;
 }
@@ -111,6 +120,10 @@ function renderDone(step: Step, mark: '✓' | '✗', nowMs: number, hasColour: b
   const duration = formatDuration(nowMs - step.startedMs);
   if (!hasColour) return `${mark} ${step.name} ${duration}`;
   return `${paint(mark === '✓' ? 32 : 31, mark)} ${step.name} ${paint(2, duration)}`;
+}
+
+function amountOf({ done, total, unit, detail = '' }: OperationEvent & { is: 'progress' }) {
+  return { done, total, unit, detail: cleanLine(detail) };
 }
 
 /** "12M / 40M (30%)" */

@@ -38,8 +38,8 @@ export type OperationEvent<Result = unknown> =
   | { is: 'begun'; operation: Operation }
   /** A new step begins, which ends the one before it; `step` reads "make the disk" */
   | { is: 'step'; step: string; atMs: number }
-  /** How far the current step is; `total` is null when nobody knows */
-  | { is: 'progress'; done: number; total: number | null; unit: 'bytes' | 'items' }
+  /** How far the current step is; `total` is null when nobody knows. `detail` reads behind the numbers: "2 of 5 layers" */
+  | { is: 'progress'; done: number; total: number | null; unit: 'bytes' | 'items'; detail?: string }
   | { is: 'note'; text: string }
   | { is: 'done'; result: Result; durationMs: number }
   | { is: 'failed'; error: import('../errors.ts').WireError; durationMs: number };

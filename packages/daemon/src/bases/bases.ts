@@ -86,7 +86,7 @@ export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(
   const words = WORDS[kind];
   const folders = createDigestFolders({ folder, isWhole, log });
   const oneAtATime = createOneAtATime();
-  return { list, show, find, findOrPull, pull, add, make, remove, sweep, defaultName, folders };
+  return { list, show, find, findOrPull, pull, add, make, remove, release, sweep, defaultName, folders };
 
   /** What is here, and what the catalog could bring. */
   function list(): Shown<Row>[] {
@@ -188,8 +188,13 @@ export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(
     await folders.sweep();
     for (const digest of await folders.list()) {
       if (isNamed(digest)) await describe(digest, { keepUnknown: true });
-      else if (readNames(folders.pathOf(digest))?.length === 0 && areVmsKnown()) await discardUnneeded(digest);
+      else await release(digest);
     }
+  }
+
+  /** A vm that needed it is gone: so is the digest, where its folder says that it has no name and nothing else needs it. */
+  async function release(digest: Digest): Promise<void> {
+    if (readNames(folders.pathOf(digest))?.length === 0 && areVmsKnown()) await discardUnneeded(digest);
   }
 
   async function discardUnneeded(digest: Digest): Promise<void> {

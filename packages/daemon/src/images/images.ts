@@ -68,10 +68,13 @@ export function createImages({ catalogFolder, proxies = {}, registry: registryPa
         })),
     }),
   });
-  const pullImage = createPullImage({ registry, records, make: bases.make, fill, isUsable });
+  const pullImage = createPullImage({
+    ...{ registry, records, make: bases.make, fill, isUsable },
+    listNames: () => bases.list().map(({ name }) => name),
+  });
   return {
     ...{ list: bases.list, show, find, findOrPull, pull, importFile, importSent },
-    ...{ remove, basePath, configOf, sweep },
+    ...{ remove, release: bases.release, basePath, configOf, sweep },
   };
 
   /** By a name as it is typed. Throws IMAGE_NOT_FOUND. */

@@ -4,6 +4,7 @@ import type { Digest } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { familiarRef, type ImageRef } from '@banger/contract/image-ref.ts';
 import type { RegistryAccess } from '@banger/contract/registry-access.ts';
+import { nearest } from '@banger/contract/suggest.ts';
 import type { Made, Recipe } from '../bases/bases.ts';
 import type { Task } from '../platform/task.ts';
 import type { ImageRecord } from '../store/records/images.ts';
@@ -30,17 +31,21 @@ type PullParts = {
     open: () => Promise<Recipe<ImageRecord> | null>,
   ) => Promise<Image>;
   fill: (task: Task, staged: string, open: () => { writeTo: TarSource }) => Promise<Made<ImageRecord>>;
+  /** Names that somebody may have mistyped */
+  listNames: () => string[];
   /** Whether the files of an image are there */
   isUsable: (digest: Digest) => boolean;
 };
 
-export function createPullImage({ registry, records, make, fill, isUsable }: PullParts) {
+export function createPullImage({ registry, records, make, fill, listNames, isUsable }: PullParts) {
   /** Says what changed. Throws what `registry` does, IMAGE_INVALID and DISK_FULL; the image of that name is as it was then. */
   return async (task: Task, ref: ImageRef, { force = false, access = {} }: PullOptions): Promise<Image> => {
     const name = familiarRef(ref);
     await using held = new AsyncDisposableStack();
     return await make(task, { name, source: 'registry' }, async () => {
-      const remote = await registry.look(task, ref, access);
+      const remote = await registry.look(task, ref, access).catch((fault) => {
+        throw withNearest(fault, name, listNames());
+      });
       const before = records.find(name);
       const was = before?.pulled?.manifestDigest ?? null;
       if (before && was === remote.digest && !force && isUsable(before.digest)) {
@@ -69,4 +74,36 @@ export function createPullImage({ registry, records, make, fill, isUsable }: Pul
       throw fault;
     }
   }
+}
+
+/** A registry may hide what it does not have: a name that is nearly one of ours is told in either case. */
+function withNearest(fault: unknown, name: string, known: string[]): unknown {
+  if (
+    !(fault instanceof BangerError) ||
+    !/^(?:IMAGE_NOT_FOUND|REGISTRY_DENIED|REGISTRY_UNREACHABLE)$/.test(fault.code)
+  ) {
+    return fault;
+  }
+  const found = findNearest(name, known);
+  if (found === null) return fault;
+  const { message, hint, details = {}, cause } = fault;
+  return new BangerError(fault.code, { message, hint: `Did you mean "${found}"? ${hint}`, details, cause });
+}
+
+/** Names of one registry have much in common: only the end of each is compared. */
+function findNearest(name: string, known: string[]): string | null {
+  const [start, end] = splitName(name);
+  const ends = new Map<string, string>();
+  for (const each of known) {
+    const [head, tail] = splitName(each);
+    if (head === start) ends.set(tail, each);
+  }
+  return ends.get(nearest(end, ends.keys()) ?? '') ?? null;
+}
+
+/** "ghcr.io/org/" and "app" */
+function splitName(name: string): [start: string, end: string] {
+  const plain = name.replace(/:latest$/, '');
+  const at = plain.lastIndexOf('/') + 1;
+  return [plain.slice(0, at), plain.slice(at)];
 }

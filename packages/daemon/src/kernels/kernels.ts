@@ -75,8 +75,8 @@ export function createKernels({ cacheFolder, catalogFolder, agentPath, proxies =
     }),
   });
   const initramfs = createInitramfsCache({ cacheFolder, agentPath });
-  const { list, show, find, findOrPull, pull, remove, folders } = bases;
-  return { list, show, find, findOrPull, pull, importKernel, remove, bootFiles, sweep };
+  const { list, show, find, findOrPull, pull, remove, release, folders } = bases;
+  return { list, show, find, findOrPull, pull, importKernel, remove, release, bootFiles, sweep };
 
   async function importKernel(task: Task, { name, path, modulesPath }: KernelImport): Promise<Kernel> {
     const files = { kernelPath: path, modulesPath: modulesPath ?? null };

@@ -9,7 +9,7 @@ import { deadlineAfter } from './deadline.ts';
 
 type TaskEvent =
   | { is: 'step'; step: string }
-  | { is: 'progress'; done: number; total: number | null; unit: 'bytes' | 'items' }
+  | { is: 'progress'; done: number; total: number | null; unit: 'bytes' | 'items'; detail?: string }
   | { is: 'note'; text: string };
 
 export class Task {
@@ -31,8 +31,8 @@ export class Task {
     this.#report({ is: 'step', step });
   }
 
-  progress(done: number, total: number | null, unit: 'bytes' | 'items'): void {
-    this.#report({ is: 'progress', done, total, unit });
+  progress(done: number, total: number | null, unit: 'bytes' | 'items', detail?: string): void {
+    this.#report({ is: 'progress', done, total, unit, ...(detail !== undefined && { detail }) });
   }
 
   note(text: string): void {

@@ -17,6 +17,17 @@ export async function removeVm(task: Task, parts: VmParts, vm: VmRecord, force: 
   task.step('remove');
   const removing = vm.state.is === 'removing' ? vm : moveVm(parts, vm, { is: 'removing' });
   await finishRemove(parts, removing);
+  await releaseBases(parts, removing);
+}
+
+/** Its name may mean another image by now: then nobody needs the one that it was made from. */
+async function releaseBases({ images, kernels, log }: VmParts, { imageDigest, kernelDigest }: VmRecord): Promise<void> {
+  try {
+    await images.release(imageDigest);
+    await kernels.release(kernelDigest);
+  } catch (fault) {
+    log.warn('what no vm needs any more could not be removed', fault); // the next daemon tries again
+  }
 }
 
 /** From the intent on there is no way back: this is also what reconcile does with what a dead daemon left. */

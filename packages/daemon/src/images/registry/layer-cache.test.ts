@@ -39,7 +39,9 @@ test('a blob that is cut off is missing, one that is whole is not, and what is o
   assert.equal(existsSync(pathOf(cut)), false);
   writeFileSync(join(pull.layout, 'oci-put-blob123'), Buffer.alloc(7));
   writeFileSync(join(pull.layout, 'index.json'), '{}');
-  assert.equal(await pull.fetchedBytes(missing), 7);
+  assert.deepEqual(await pull.measure(missing), { bytes: 7, whole: 0 });
+  writeFileSync(pathOf(cut), Buffer.alloc(BLOB_BYTES));
+  assert.deepEqual(await pull.measure(missing), { bytes: BLOB_BYTES + 7, whole: 1 });
 });
 
 test('a pull leaves no folder, and what a killed one left goes at the next start, as does what is no blob', async () => {

@@ -59,7 +59,8 @@ export function createLayerCache(folder: string, { totalBytes, leftBytes } = LIM
       missing: () => findMissing(wanted),
       /** Marks those that are here as needed today, and makes room for the rest. Throws DISK_FULL. */
       makeRoom: () => makeRoom(wanted),
-      fetchedBytes: (missing: readonly Blob[]) => measure(missing, join(own, 'layout')),
+      /** Of those that were missing, what is whole by now, and with what is on its way */
+      measure: (missing: readonly Blob[]) => measure(missing, join(own, 'layout')),
       /** What turned out not to be what its name says is not to be found by the next pull. */
       distrust: async () => {
         for (const hex of hexes) await rm(blobPath(hex), { force: true });
@@ -130,16 +131,16 @@ export function createLayerCache(folder: string, { totalBytes, leftBytes } = LIM
     return found.sort((one, other) => one.usedMs - other.usedMs);
   }
 
-  /** Of those that were missing, what is whole by now and what is on its way. */
-  async function measure(missing: readonly Blob[], layout: string): Promise<number> {
+  async function measure(missing: readonly Blob[], layout: string): Promise<{ bytes: number; whole: number }> {
     const coming = (await listFolder(layout)).filter((name) => name.startsWith('oci-put-blob'));
-    const paths = [
-      ...coming.map((name) => join(layout, name)),
-      ...missing.map(({ digest }) => blobPath(hexOf(digest))),
-    ];
-    let bytes = 0;
-    for (const path of paths) bytes += (await sizeOf(path)) ?? 0;
-    return bytes;
+    let [bytes, whole] = [0, 0];
+    for (const name of coming) bytes += (await sizeOf(join(layout, name))) ?? 0;
+    for (const { digest, sizeBytes } of missing) {
+      if ((await sizeOf(blobPath(hexOf(digest)))) !== sizeBytes) continue;
+      bytes += sizeBytes;
+      whole += 1;
+    }
+    return { bytes, whole };
   }
 }
 

@@ -139,6 +139,25 @@ test('a certificate that nobody vouches for is refused, unless the config names 
   await using _fetched = await registry.fetch(task, found, { REGISTRY_AUTH_FILE });
 });
 
+test("what the host's own files say of registries counts: where a name leads, what is blocked, whose signature is wanted", async () => {
+  const digest = await server.putImage('org/app', '1', { layers: [layer('bin/sh', 'x')] });
+  const folder = join(home, '.config/containers');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(
+    join(folder, 'registries.conf'),
+    `[[registry]]\nprefix = "registry.invalid/led"\nlocation = "${server.host}/org"\n
+     [[registry]]\nlocation = "blocked.invalid"\nblocked = true\n`,
+  );
+  const registry = create();
+  const found = await registry.look(task, parseImageRef('registry.invalid/led/app:1'), access);
+  assert.deepEqual([found.digest, found.ref], [digest, 'registry.invalid/led/app:1']);
+  const blocked = await refuses(registry.look(task, parseImageRef('blocked.invalid/x'), access), 'REGISTRY_UNTRUSTED');
+  assert.match(blocked.message, /blocks/);
+  writeFileSync(join(folder, 'policy.json'), '{"default":[{"type":"reject"}]}');
+  const refused = await refuses(registry.fetch(task, found, access), 'REGISTRY_UNTRUSTED');
+  assert.match(refused.message, /policy/);
+});
+
 test('a registry that is not there, and one that speaks no HTTPS', async () => {
   const port = await findFreePort();
   await refuses(create().look(task, parseImageRef(`127.0.0.1:${port}/x`), {}), 'REGISTRY_UNREACHABLE');
@@ -271,7 +290,7 @@ test('a layer without an end is broken off where its manifest says that it ends'
 test('progress is in bytes, and of the password nothing is in arguments or in what is left', async () => {
   const layers = [layer('bin/sh', 'progress'), { bytes: gzipSync(Buffer.alloc(100_000, 'x')) }];
   await server.putImage('org/shown', '1', { layers });
-  const events: { is: string; done?: number; total?: number | null; step?: string }[] = [];
+  const events: { is: string; done?: number; total?: number | null; step?: string; detail?: string }[] = [];
   const seen = new Task(new AbortController().signal, (event) => void events.push(event));
   const registry = create();
   const argvs: string[] = [];
@@ -285,7 +304,7 @@ test('progress is in bytes, and of the password nothing is in arguments or in wh
   );
   assert.doesNotMatch(argvs.join('\n'), new RegExp(PASSWORD));
   const last = events.findLast(({ is }) => is === 'progress');
-  assert.deepEqual([last?.done, last?.total], [found.totalBytes, found.totalBytes]);
+  assert.deepEqual([last?.done, last?.total, last?.detail], [found.totalBytes, found.totalBytes, '3 of 3 whole']);
   assert.deepEqual(
     events.flatMap(({ step }) => step?.replace(/\d+(?:\.\d)?[BK]/, 'size') ?? []),
     [`ask ${server.host} for ${server.host}/org/shown:1`, `fetch ${server.host}/org/shown:1: 3 parts, size`],

@@ -102,10 +102,10 @@ export function createRegistry({ folder, limits: own = {}, ...parts }: RegistryP
       changedMs = performance.now();
     };
     const watching = watchEvery(limits.lookMs, async () => {
-      const bytes = await pull.fetchedBytes(missing);
+      const { bytes, whole } = await pull.measure(missing);
       if (bytes > gotBytes) [gotBytes, changedMs] = [bytes, performance.now()];
       else if (performance.now() - changedMs > limits.silentMs) silence.abort();
-      task.progress(Math.min(gotBytes, totalBytes), totalBytes, 'bytes');
+      task.progress(Math.min(gotBytes, totalBytes), totalBytes, 'bytes', describeWhole(whole, missing.length));
     });
     try {
       await skopeo.copy(
@@ -113,7 +113,7 @@ export function createRegistry({ folder, limits: own = {}, ...parts }: RegistryP
         { ref: remote.pinned, access, scratch: pull.scratch },
         { blobs: pull.blobs, largestBytes, onWait },
       );
-      task.progress(totalBytes, totalBytes, 'bytes');
+      task.progress(totalBytes, totalBytes, 'bytes', describeWhole(missing.length, missing.length));
     } catch (fault) {
       task.check();
       if (silence.signal.aborted) throw silent(remote, limits.silentMs);
@@ -133,6 +133,10 @@ function describeFetch({ name, blobs }: Remote, missing: readonly Blob[]): strin
   if (missing.length === 0) return `take the layers of ${name}, which are all here`;
   const bytes = missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   return `fetch ${name}: ${missing.length} ${missing.length === 1 ? 'part' : 'parts'}, ${formatSize(bytes)}${here > 0 ? `; ${here} here already` : ''}`;
+}
+
+function describeWhole(whole: number, of: number): string {
+  return `${whole} of ${of} whole`;
 }
 
 /** Looks one after another, and is over when `stop` is. */

@@ -85,6 +85,8 @@ const samples: [code: ErrorCode, words: string][] = [
       'getting username and password: 1 error occurred:\\n\\t* reading JSON file \\"/home/me/.docker/config.json\\": unmarshaling JSON at \\"/home/me/.docker/config.json\\": unexpected end of JSON input\\n\\n',
     ),
   ],
+  ['REGISTRY_UNTRUSTED', `Source image rejected: Running image ${IMAGE} is rejected by policy.`],
+  ['REGISTRY_UNTRUSTED', parsing('registry registry.test:5000 is blocked in /etc/containers/registries.conf')],
   [
     'IMAGE_UNSUPPORTED',
     `initializing image from source ${IMAGE}: invalid character '<' looking for beginning of value`,

@@ -48,6 +48,22 @@ const MEANINGS: Meaning[] = [
     }),
   },
   {
+    words: /rejected by policy|Source image rejected|signature was required|no signature exists/i,
+    code: 'REGISTRY_UNTRUSTED',
+    says: ({ name }) => ({
+      message: `This host's policy on signatures does not allow "${name}".`,
+      hint: 'It is in ~/.config/containers/policy.json or /etc/containers/policy.json: containers-policy.json(5) tells how to change it.',
+    }),
+  },
+  {
+    words: /is blocked in/i,
+    code: 'REGISTRY_UNTRUSTED',
+    says: ({ registry }) => ({
+      message: `This host blocks ${registry}.`,
+      hint: 'Its registries.conf says so, in ~/.config/containers or /etc/containers.',
+    }),
+  },
+  {
     words: /getting username and password|error getting credentials|credential helper|unmarshaling JSON at/i,
     code: 'CREDENTIALS_UNREADABLE',
     says: ({ registry }) => ({
