@@ -82,7 +82,7 @@ pub struct SessionInfo {
     exit: Option<Exit>,
 }
 
-/// What is listed of a command that may be megabytes long
+/// What is listed of a command that may be megabytes long, and no more words than that
 const LISTED_BYTES: usize = 4096;
 
 impl Session {
@@ -198,7 +198,8 @@ impl Session {
 
 /// The words that fit, and an ellipsis for the rest.
 fn shorten(argv: Vec<String>) -> Vec<String> {
-    let mut left = LISTED_BYTES;
+    // One word more is the ellipsis of an empty one.
+    let mut left = LISTED_BYTES - 1;
     let mut kept = Vec::new();
     for mut word in argv {
         if word.len() + 1 > left {
@@ -225,6 +226,6 @@ mod tests {
         let long = shorten(vec!["é".repeat(5000), "x".to_owned()]);
         assert_eq!((long.len(), long[0].ends_with('…')), (1, true));
         let many = shorten(vec![String::new(); 100_000]);
-        assert_eq!((many.len(), many.last().map(String::as_str)), (LISTED_BYTES + 1, Some("…")));
+        assert_eq!((many.len(), many.last().map(String::as_str)), (LISTED_BYTES, Some("…")));
     }
 }

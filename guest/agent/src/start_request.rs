@@ -220,6 +220,12 @@ mod tests {
     }
 
     #[test]
+    fn what_a_later_host_says_besides_is_skipped() {
+        let later = request(r#"{"argv":["sh"],"cwd":"/","later":{"than":"this"}}"#);
+        assert_eq!(later.plan(&find_user(None).unwrap(), None).unwrap().name, "sh");
+    }
+
+    #[test]
     fn no_command_is_the_login_shell() {
         let shell = plan(r#"{"argv":[],"cwd":"/","tty":{"cols":80,"rows":24}}"#).unwrap();
         assert!(shell.name.starts_with('-') && shell.arguments.is_empty());

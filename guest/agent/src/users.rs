@@ -64,7 +64,7 @@ fn find_user_in(name: &str, passwd: &str, group: &str) -> Result<User, Refusal> 
         // An image without users still has root, and any number can run a command.
         None if name == "root" || uid == Some(0) => Ok(bare_user("root", 0, "/root")),
         None => match uid {
-            Some(uid) => Ok(bare_user(name, uid, "/")),
+            Some(uid) => Ok(bare_user(&uid.to_string(), uid, "/")),
             None => Err(Refusal::new(Code::UserNotFound, format!("the machine has no user \"{name}\""))),
         },
     }
@@ -159,6 +159,8 @@ mod tests {
     fn root_and_numbers_exist_without_any_file_and_names_do_not() {
         assert_eq!(find_in("root", "", "").unwrap().home, "/root");
         assert_eq!(find_in("1234", "", "").unwrap().uid, 1234);
+        assert_eq!(find_in(&"0".repeat(200), "", "").unwrap().name, "root");
+        assert_eq!(find_in("0001234", "", "").unwrap().name, "1234", "however long it is written");
         assert_eq!(find_in("mia", "", "").unwrap_err().code, Code::UserNotFound);
     }
 }
