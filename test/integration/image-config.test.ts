@@ -90,6 +90,17 @@ test('two images of the same files are two, and a vm keeps the one that it was m
   );
 });
 
+test('a guest is told how long its stop may take, which its own command has most of', async (t) => {
+  const { home, small } = await createHome(t);
+  const { id } = await home.json<Vm>(['vm', 'create', '--name', 'web', ...small, '--start']);
+  const told = async () => JSON.parse(await readFile(join(home.paths.data, 'vms', id, 'fake-root/shutdown'), 'utf8'));
+  await home.json(['vm', 'stop', '--timeout', '50s', 'web']);
+  assert.deepEqual(await told(), { how: 'poweroff', withinMs: 50_000 });
+  await home.json(['vm', 'start', 'web']);
+  await home.json(['vm', 'stop', 'web']);
+  assert.deepEqual(await told(), { how: 'poweroff', withinMs: 30_000 });
+});
+
 test('a state that was lost comes back with what images say, and one that was changed is set aside', async (t) => {
   const { home, digest } = await createHome(t);
   const state = join(home.paths.state, 'state.sqlite');

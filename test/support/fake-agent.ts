@@ -134,7 +134,9 @@ export function createFakeAgent({ faults, diskPath, runtimePath, programs, power
         writeFileSync(join(root, 'clock'), await bodyOf(stream));
         return done(stream, true);
       case 'POST /v1/shutdown': {
-        const { how } = JSON.parse(await bodyOf(stream));
+        const order = await bodyOf(stream);
+        writeFileSync(join(root, 'shutdown'), order);
+        const { how } = JSON.parse(order);
         stream.respond({ ':status': 202 }, { endStream: true });
         if (faults.fault !== 'hang-on-shutdown') {
           setTimeout(() => power.end(how === 'reboot' ? 'guest-reset' : 'guest-shutdown'), 20);
