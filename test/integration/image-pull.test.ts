@@ -82,6 +82,28 @@ test('an image is pulled by its name, which moves; a machine keeps what it was m
   );
 });
 
+test("an image as Docker pushes it is the same as OCI's of the same layers, also by the digest of an index", async (t) => {
+  const { registry, home, put, env, name } = await makeHome(t);
+  await put('1', 'one');
+  const layers = [shell, layer('one')];
+  const digest = await registry.putImage('org/app', 'docker', { kind: 'docker', layers });
+  const platform = { os: 'linux', architecture: 'amd64' };
+  const mediaType = 'application/vnd.docker.distribution.manifest.v2+json';
+  const index = await registry.putManifest('org/app', 'many', {
+    schemaVersion: 2,
+    mediaType: 'application/vnd.docker.distribution.manifest.list.v2+json',
+    manifests: [{ mediaType, digest, size: (await stat(registry.blobPath(digest))).size, platform }],
+  });
+  const pinned = `${registry.host}/org/app@${index}`;
+  for (const each of [name, `${registry.host}/org/app:docker`, pinned]) {
+    const { code, stderr } = await home.run(['image', 'pull', each], { env });
+    assert.equal(code, 0, stderr);
+  }
+  assert.equal((await show(home, `${registry.host}/org/app:docker`)).digest, (await show(home, name)).digest);
+  assert.deepEqual((await show(home, pinned)).pulled, { ref: pinned, manifestDigest: digest });
+  assert.match((await home.run(['image', 'pull', pinned], { env })).stderr, /is up to date/);
+});
+
 test('a machine asks for its image always, when it is missing, or never', async (t) => {
   const { home, put, env, name } = await makeHome(t);
   await put('1', 'one');

@@ -16,9 +16,20 @@ export const PASSWORD = 'correct-horse-9';
 /** Of that user and password, as htpasswd -B writes it */
 const PASSWORDS = 'tester:$2y$04$EMD6C9FoNzbElQJvCMywOO7Fwcnv.q0J2By/ItHwB2rfgd38i6JwK\n';
 
-const OCI = 'application/vnd.oci.image';
+const OCI = {
+  manifest: 'application/vnd.oci.image.manifest.v1+json',
+  config: 'application/vnd.oci.image.config.v1+json',
+  layer: 'application/vnd.oci.image.layer.v1.tar+gzip',
+};
+const DOCKER = {
+  manifest: 'application/vnd.docker.distribution.manifest.v2+json',
+  config: 'application/vnd.docker.container.image.v1+json',
+  layer: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
+};
 
 export type SampleImage = {
+  /** Of which kind its manifest is; OCI's unless it says otherwise */
+  kind?: 'docker';
   /** Tars, as they are sent */
   layers: { bytes: Buffer; type?: string }[];
   /** As docker writes it, or what a test says */
@@ -90,18 +101,19 @@ export async function startRegistry(t: Pick<TestContext, 'after'>) {
   async function putImage(
     repository: string,
     tag: string,
-    { layers, config, configType }: SampleImage,
+    { kind, layers, config, configType }: SampleImage,
   ): Promise<Digest> {
+    const types = kind === 'docker' ? DOCKER : OCI;
     const described = [];
-    for (const { bytes, type = `${OCI}.layer.v1.tar+gzip` } of layers) {
+    for (const { bytes, type = types.layer } of layers) {
       described.push({ mediaType: type, digest: await put(repository, bytes), size: bytes.length });
     }
     const configBytes = Buffer.from(JSON.stringify(config ?? sampleConfig(layers.map(({ bytes }) => bytes))));
     const digest = await put(repository, configBytes);
     return putManifest(repository, tag, {
       schemaVersion: 2,
-      mediaType: `${OCI}.manifest.v1+json`,
-      config: { mediaType: configType ?? `${OCI}.config.v1+json`, digest, size: configBytes.length },
+      mediaType: types.manifest,
+      config: { mediaType: configType ?? types.config, digest, size: configBytes.length },
       layers: described,
     });
   }

@@ -3,7 +3,8 @@
  * broken off goes on with those that were whole. `<cache>/oci/blobs/sha256/<hex>` is all that lasts; below `pulls` each
  * pull has a folder of its own while it goes on, where what is not whole yet lies.
  *
- * It is bounded: what was not needed for longest goes first, and nothing that a pull holds. All of it can be fetched again,
+ * It is bounded: what was not needed for longest goes first, and nothing that was
+ * made or needed since the oldest pull of now began. All of it can be fetched again,
  * so nobody asks before it goes, and a file that is not what its name says is found by whoever reads it.
  */
 import { randomBytes } from 'node:crypto';
@@ -27,8 +28,8 @@ export type PullFolder = Awaited<ReturnType<LayerCache['begin']>>;
 export function createLayerCache(folder: string, { totalBytes, leftBytes } = LIMITS) {
   const blobs = join(folder, 'blobs');
   const pulls = join(folder, 'pulls');
-  const held = new Map<string, number>();
-  const ownPulls = new Set<string>();
+  /** When each began, by the name of its folder */
+  const ownPulls = new Map<string, number>();
   return { begin, sweep };
 
   /** A folder for one pull, which is gone when it is disposed of; until then all of `wanted` stays that is here or comes. */
@@ -36,16 +37,15 @@ export function createLayerCache(folder: string, { totalBytes, leftBytes } = LIM
     const name = randomBytes(6).toString('hex');
     const own = join(pulls, name);
     const hexes = wanted.map(({ digest }) => hexOf(digest));
-    for (const hex of hexes) held.set(hex, (held.get(hex) ?? 0) + 1);
-    ownPulls.add(name);
+    ownPulls.set(name, Date.now());
     const end = async () => {
-      for (const hex of hexes) release(hex);
       await removeTree(own);
       ownPulls.delete(name);
       await trim(totalBytes);
     };
     try {
       for (const path of [join(blobs, 'sha256'), join(own, 'layout')]) await makePrivateFolder(path);
+      await touch(hexes);
     } catch (fault) {
       await end();
       throw fault;
@@ -57,7 +57,7 @@ export function createLayerCache(folder: string, { totalBytes, leftBytes } = LIM
       /** What it keeps for itself */
       scratch: own,
       missing: () => findMissing(wanted),
-      /** Marks those that are here as needed today, and makes room for the rest. Throws DISK_FULL. */
+      /** For what is missing. Throws DISK_FULL. */
       makeRoom: () => makeRoom(wanted),
       /** Of those that were missing, what is whole by now, and with what is on its way */
       measure: (missing: readonly Blob[]) => measure(missing, join(own, 'layout')),
@@ -75,10 +75,10 @@ export function createLayerCache(folder: string, { totalBytes, leftBytes } = LIM
     await trim(totalBytes);
   }
 
-  function release(hex: string): void {
-    const left = (held.get(hex) ?? 1) - 1;
-    if (left > 0) held.set(hex, left);
-    else held.delete(hex);
+  /** Marks those that are here as needed now. */
+  async function touch(hexes: readonly string[]): Promise<void> {
+    const now = new Date();
+    for (const hex of hexes) await utimes(blobPath(hex), now, now).catch(() => {}); // it is not here
   }
 
   function blobPath(hex: string): string {
@@ -99,8 +99,6 @@ export function createLayerCache(folder: string, { totalBytes, leftBytes } = LIM
   }
 
   async function makeRoom(wanted: readonly Blob[]): Promise<void> {
-    const now = new Date();
-    for (const { digest } of wanted) await utimes(blobPath(hexOf(digest)), now, now).catch(() => {}); // it is not here
     const neededBytes = (await findMissing(wanted)).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     await trim(Math.max(0, totalBytes - neededBytes));
     if ((await freeBytes(folder)) < neededBytes + leftBytes) await trim(0);
@@ -108,25 +106,26 @@ export function createLayerCache(folder: string, { totalBytes, leftBytes } = LIM
     if (free < neededBytes + leftBytes) throw diskFull(folder, neededBytes + leftBytes, free);
   }
 
-  /** Removes what nobody holds, the oldest first, until no more than that is left. */
+  /** Removes the oldest first, until no more than that is left. */
   async function trim(maxBytes: number): Promise<void> {
     const found = await list();
+    const begunMs = Math.min(...ownPulls.values());
     let bytes = found.reduce((sum, each) => sum + each.bytes, 0);
-    for (const { path, hex, bytes: own } of found) {
-      if (bytes <= maxBytes) return;
-      if (held.has(hex)) continue;
+    for (const { path, bytes: own, usedMs } of found) {
+      // A registry's manifest and configuration become others in a layout, so nobody knows beforehand all that it takes.
+      if (bytes <= maxBytes || usedMs >= begunMs) return;
       await removeTree(path);
       bytes -= own;
     }
   }
 
   async function list() {
-    const found: { path: string; hex: string; bytes: number; usedMs: number }[] = [];
+    const found: { path: string; bytes: number; usedMs: number }[] = [];
     for (const hex of await listFolder(join(blobs, 'sha256'))) {
       const path = blobPath(hex);
       if (digestOfHex(hex) === null) await removeTree(path); // nobody of ours made it
       const stats = await lstat(path).catch(() => null);
-      if (stats) found.push({ path, hex, bytes: stats.blocks * 512, usedMs: stats.mtimeMs });
+      if (stats) found.push({ path, bytes: stats.blocks * 512, usedMs: stats.mtimeMs });
     }
     return found.sort((one, other) => one.usedMs - other.usedMs);
   }
