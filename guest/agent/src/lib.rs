@@ -35,6 +35,7 @@ mod output;
 mod ports;
 mod process;
 mod process_list;
+mod programs;
 mod pty;
 mod routes;
 mod scrollback;

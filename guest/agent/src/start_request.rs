@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -10,11 +9,11 @@ use serde::Deserialize;
 use crate::http_answers::{Code, Refusal};
 use crate::image_config::{ImageConfig, ImageUse};
 use crate::process::stop_signal_number;
+use crate::programs::{SHELL, find_program, is_executable};
 use crate::users::{self, User};
-use crate::{image_init, machine_environment, needs, terminal_names, user_session};
+use crate::{image_init, machine_environment, terminal_names, user_session};
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const SHELL: &str = "/bin/sh";
 
 #[derive(Debug, Deserialize)]
 pub struct StartRequest {
@@ -165,35 +164,6 @@ fn login_shell(user: &User, image: Option<&ImageConfig>) -> Result<(PathBuf, Str
     let base_name = shell.rsplit('/').next().unwrap_or(shell);
     let is_login = !image.is_some_and(|image| image.sets("PATH"));
     Ok((shell.into(), if is_login { format!("-{base_name}") } else { base_name.to_owned() }, vec![]))
-}
-
-fn find_program(name: &str, path: &str, cwd: &str) -> Result<PathBuf, Refusal> {
-    let candidates: Vec<PathBuf> = if name.contains('/') {
-        vec![Path::new(cwd).join(name)]
-    } else {
-        path.split(':').map(|folder| Path::new(cwd).join(folder).join(name)).collect()
-    };
-    if let Some(program) = candidates.iter().find(|candidate| is_executable(candidate)) {
-        return match needs::missing(program) {
-            Some(missing) => {
-                let message = format!("{name} is there, but not what it runs with: there is no {missing}");
-                Err(Refusal::new(Code::CommandNotFound, message))
-            }
-            None => Ok(program.clone()),
-        };
-    }
-    if !name.is_empty() && candidates.iter().any(|candidate| candidate.exists()) {
-        return Err(Refusal::new(Code::CommandNotExecutable, format!("{name} is there but cannot be executed")));
-    }
-    let message = format!("the machine has no command \"{name}\"");
-    Err(match is_executable(Path::new(SHELL)) {
-        true => Refusal::new(Code::CommandNotFound, message),
-        false => Refusal::new(Code::NoShell, format!("{message}: there is no {SHELL} in this image")),
-    })
-}
-
-fn is_executable(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|there| there.is_file() && there.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]
