@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { watch, writeFile } from 'node:fs/promises';
+import { readdir, readFile, watch, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -132,4 +132,32 @@ test('an archive with several images comes from a folder, a file or a pipe, and 
     digests.add(image.digest);
   }
   assert.equal(digests.size, 1);
+});
+
+test('an image goes out to a file and to a pipe as the same archive, and comes in again', async (t) => {
+  const home = await createFakeHome(t);
+  const folder = join(home.folder, 'layout');
+  writeLayout(folder, [
+    { layers: [sampleTar({ name: 'serve', content: 'x'.repeat(3_000_000) })], config: { Cmd: ['/serve'] } },
+  ]);
+  await home.run(['image', 'import', 'app', folder]);
+  const file = join(home.folder, 'app.tar');
+  const written = await home.run(['image', 'export', 'app', file]);
+  assert.deepEqual([written.code, written.stdout], [0, ''], written.stderr);
+  const sent = watchOutput(home.start(['image', 'export', 'app', '-']));
+  assert.ok((await readFile(file)).equals((await sent.ended()).stdout));
+  const again = await home.json<Image>(['image', 'import', 'again', file]);
+  assert.deepEqual(again.config?.command, ['/serve']);
+
+  const before = await readFile(file);
+  const refused = await home.run(['image', 'export', 'again', file]);
+  assert.match(refused.stderr, /is there already. \(FILE_EXISTS\)\n {2}hint: .*--force/);
+  const missing = await home.run(['image', 'export', 'nothing', join(home.folder, 'x')]);
+  assert.match(missing.stderr, /\(IMAGE_NOT_FOUND\)/);
+  assert.ok((await readFile(file)).equals(before));
+  assert.deepEqual(
+    (await readdir(home.folder)).filter((name) => /app|^x$/.test(name)),
+    ['app.tar'],
+  );
+  assert.deepEqual(await home.leftovers(), []);
 });

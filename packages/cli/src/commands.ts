@@ -560,6 +560,19 @@ export const COMMANDS = {
     ],
     alsoTried: ['image add', 'image load'],
   },
+  'image export': {
+    summary: 'Write an image as an OCI archive, which skopeo and podman read',
+    arguments: [
+      { name: 'image', completes: 'images', summary: 'Its name or digest' },
+      { name: 'file', completes: 'files', summary: 'Where to write it, or - for stdout' },
+    ],
+    flags: { force: { type: 'switch', short: 'f', summary: 'Overwrite the file when it is there' } },
+    examples: [
+      { does: 'To a file', line: 'banger image export app app.tar' },
+      { does: 'To podman', line: 'banger image export app - | podman load' },
+    ],
+    alsoTried: ['image save', 'image write'],
+  },
   'image show': {
     summary: 'Show everything about an image',
     arguments: [{ name: 'image', completes: 'images', summary: 'Its name or digest' }],

@@ -34,6 +34,7 @@ const LOADERS: Loaders = {
   'image ls': () => import('./commands/image/ls.ts'),
   'image pull': () => import('./commands/image/pull.ts'),
   'image import': () => import('./commands/image/import.ts'),
+  'image export': () => import('./commands/image/export.ts'),
   'image show': () => import('./commands/image/show.ts'),
   'image rm': () => import('./commands/image/rm.ts'),
   'kernel ls': () => import('./commands/kernel/ls.ts'),

@@ -61,6 +61,7 @@ export const ROUTES = {
   imageShow: { method: 'GET', path: '/v1/images/:image', answers: 'json' },
   imagePull: { method: 'POST', path: '/v1/images/pull', answers: 'operation' },
   imageImport: { method: 'POST', path: '/v1/images/import', answers: 'operation' },
+  imageExport: { method: 'GET', path: '/v1/images/:image/archive', answers: 'tar' },
   imagePut: { method: 'PUT', path: '/v1/images/:image', takes: 'tar', answers: 'operation' },
   imageRemove: { method: 'POST', path: '/v1/images/:image/remove', answers: 'operation' },
 

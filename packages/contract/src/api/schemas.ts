@@ -98,6 +98,7 @@ export const SCHEMAS = {
   imageShow: { answer: imageSchema },
   imagePull: { body: imagePullSchema, answer: imageSchema },
   imageImport: { body: imageImportSchema, answer: imageSchema },
+  imageExport: {},
   /** An import of what is sent, under the name in the path */
   imagePut: { query: imagePutQuerySchema, answer: imageSchema },
   imageRemove: { answer: nothing },

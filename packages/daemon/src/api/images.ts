@@ -2,7 +2,7 @@
 import type { Images } from '../images/images.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import type { Operations } from '../operations/operations.ts';
-import type { Handlers } from './handlers.ts';
+import { type Handlers, whileAsked } from './handlers.ts';
 
 type ImageRoutes = Extract<keyof Handlers, `image${string}` | `kernel${string}`>;
 type Parts = { images: Images; kernels: Kernels; operations: Operations };
@@ -27,6 +27,7 @@ export function imageHandlers({ images, kernels, operations }: Parts): Handlers<
       const operation = operations.begin('image.import', name, (task) => images.importSent(task, sent));
       return { operation, onLeave: () => tar.readableEnded || operation.cancel() };
     },
+    imageExport: (call) => images.exportImage(whileAsked(call), call.params.image),
     imageRemove: (call) => {
       const name = call.params.image;
       return {

@@ -5,7 +5,8 @@
 import { accessSync, constants, lstatSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { ImageConfig } from '@banger/contract/api/image-config.ts';
 import type { Image } from '@banger/contract/api/images.ts';
 import type { Digest } from '@banger/contract/digest.ts';
@@ -23,6 +24,7 @@ import { buildRootfs, type TarSource } from './build-rootfs.ts';
 import { type ImageCatalogEntry, readImageCatalog } from './catalog.ts';
 import { describeImage, type ImageManifest, readManifest, writeManifest } from './image-manifest.ts';
 import { createImageNames, describeSource } from './image-names.ts';
+import { writeArchive } from './oci/write-archive.ts';
 import { type Opened, openImport, openSent } from './open-import.ts';
 import { createPullImage, type PullOptions } from './pull-image.ts';
 import { createRegistry, type RegistryParts } from './registry/registry.ts';
@@ -73,7 +75,7 @@ export function createImages({ catalogFolder, proxies = {}, registry: registryPa
     listNames: () => bases.list().map(({ name }) => name),
   });
   return {
-    ...{ list: bases.list, show, find, findOrPull, pull, importFile, importSent },
+    ...{ list: bases.list, show, find, findOrPull, pull, importFile, importSent, exportImage },
     ...{ remove, release: bases.release, basePath, configOf, sweep },
   };
 
@@ -147,6 +149,21 @@ export function createImages({ catalogFolder, proxies = {}, registry: registryPa
     } finally {
       tar.destroy();
     }
+  }
+
+  /** As an OCI archive, once its layer is packed; what it is packed into goes when all was read, or the task ends. */
+  async function exportImage(task: Task, typed: string): Promise<Readable> {
+    const { name, digest, config, sizeBytes } = find(typed);
+    const base = basePath(digest);
+    const begun = Promise.withResolvers<Readable>();
+    const sent = new PassThrough();
+    const sending = bases.folders.stage(sizeBytes, async (workFolder) => {
+      const archive = await writeArchive(task, { base, config, name, workFolder });
+      begun.resolve(sent);
+      await pipeline(archive, sent, { signal: task.signal });
+    });
+    sending.catch((fault) => begun.reject(fault)); // once it has begun, the pipeline tells the stream
+    return begun.promise;
   }
 
   /** The file that a machine gets as its first drive. Throws IMAGE_NOT_FOUND, IMAGE_DAMAGED. */
