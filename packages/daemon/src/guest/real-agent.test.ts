@@ -8,6 +8,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { imageConfigSchema } from '@banger/contract/api/image-config.ts';
 import { FRAME, FrameReader, textOf } from '@banger/contract/guest/frames.ts';
 import type { ExecStart } from '@banger/contract/guest/messages.ts';
 import { AGENT } from '../../../../test/support/banger-home.ts';
@@ -57,6 +58,21 @@ test('an image names a user that is not there, and root is there all the same', 
   });
   const own = userInfo().username;
   assert.deepEqual(await failure({ image: 'defaults', user: own }), { code: 0 });
+});
+
+test('the largest that an image may say is taken, and with a command that is as large it is too much for Linux', async (t) => {
+  const guest = await connectGuest(task, await dial(t));
+  const env = Array.from({ length: 8 }, (_, index) => `V${index}=${'x'.repeat(130_000)}`);
+  const config = { env, user: null, workingDir: null, entrypoint: [], command: [], stopSignal: null };
+  await guest.useImage(task, imageConfigSchema.parse(config));
+  const start = { env: {}, cwd: '/', user: userInfo().username, tty: null, stdin: false, keep: false };
+  const run = async (words: string[]) => {
+    const argv = ['sh', '-c', 'test -n "$V7"', ...words];
+    const stream = await guest.exec(task, { ...start, argv, image: 'defaults' });
+    return followCommand(task, stream, { stdin: undefined, onStdout: () => {}, onStderr: () => {} });
+  };
+  assert.deepEqual(await run([]), { code: 0 });
+  await assert.rejects(run(Array.from({ length: 12 }, () => 'y'.repeat(120_000))), { code: 'COMMAND_TOO_LONG' });
 });
 
 async function untilReady(stream: Duplex): Promise<void> {
