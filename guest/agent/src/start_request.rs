@@ -74,20 +74,19 @@ impl StartRequest {
             return Err(Refusal::bad_request("argv or env has a NUL, or a name that is empty or has a \"=\""));
         }
         let env = self.environment(user, image);
-        let is_own_command = self.image == Some(ImageUse::Command) && !words.is_empty();
-        let cwd = self.working_folder(user, image, is_own_command)?;
+        let runs = image.filter(|_| self.image == Some(ImageUse::Command) && !words.is_empty());
+        let cwd = self.working_folder(user, image, runs.is_some())?;
         let path = env.get("PATH").map_or(PATH, String::as_str);
         let named = words.split_first().map(|(name, arguments)| {
             find_program(name, path, &cwd).map(|program| (program, name.clone(), arguments.to_vec()))
         });
         let (program, name, arguments) = match named.transpose()? {
             // The machine's init runs already.
-            Some((program, ..)) if is_own_command && image_init::is_it(&program) => login_shell(user, image)?,
+            Some((program, ..)) if runs.is_some() && image_init::is_it(&program) => login_shell(user, image)?,
             Some(named) => named,
             None => login_shell(user, image)?,
         };
-        let has_terminal = self.tty.is_some();
-        let stop_signal = is_own_command.then(|| image.map_or(libc::SIGTERM, |image| stop_signal(image, has_terminal)));
+        let stop_signal = runs.map(|image| stop_signal(image, self.tty.is_some()));
         Ok(CommandPlan { program, name, arguments, env, cwd, words, stop_signal })
     }
 
@@ -252,6 +251,8 @@ mod tests {
         assert_eq!(signal(Some("SIGQUIT"), plain), Some(libc::SIGQUIT));
         assert_eq!((signal(None, plain), signal(None, terminal)), (Some(libc::SIGTERM), Some(libc::SIGHUP)));
         assert_eq!(signal(Some("SIGQUIT"), r#"{"argv":["sh"],"image":"defaults"}"#), None);
+        let without = request(r#"{"argv":["sh"],"image":"command"}"#).plan(&user, None).unwrap();
+        assert_eq!((without.stop_signal, without.cwd == user.home), (None, Path::new(&user.home).is_dir()), "no image");
     }
 
     #[test]
