@@ -101,7 +101,12 @@ test("an image as Docker pushes it is the same as OCI's of the same layers, also
   }
   assert.equal((await show(home, `${registry.host}/org/app:docker`)).digest, (await show(home, name)).digest);
   assert.deepEqual((await show(home, pinned)).pulled, { ref: pinned, manifestDigest: digest });
-  assert.match((await home.run(['image', 'pull', pinned], { env })).stderr, /is up to date/);
+  assert.match((await home.run(['image', 'pull', pinned])).stderr, /is up to date/, 'nobody is asked');
+  const again = await home.run(['image', 'pull', `${registry.host}/org/app@${digest}`], { env });
+  assert.match(again.stderr, /org\/app@sha256:\w+ is what 127.* is\.\n/);
+  assert.doesNotMatch(again.stderr, /fetch|store/);
+  await home.json(['image', 'rm', pinned]);
+  await home.json(['vm', 'create', '--image', `${registry.host}/org/app@${digest}`]);
 });
 
 test('a machine asks for its image always, when it is missing, or never', async (t) => {

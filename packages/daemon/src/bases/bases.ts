@@ -32,14 +32,17 @@ type Records<Row> = {
 type CatalogEntry = { name: string; default: boolean; description: string };
 
 /** What the maker of a base knows of it; the rest of its record is the same for all. */
-export type Made<Row> = Omit<Row, 'name' | 'source' | 'createdAt'>;
+export type Made<Row extends BaseRecord> = Omit<Row, 'name' | 'source' | 'createdAt'>;
 
-export type Recipe<Row> = {
+export type Recipe<Row extends BaseRecord> = {
   /** Free space that it takes to make it */
   neededBytes: number;
   /** Fills an empty folder with the base's files and a manifest.json */
   fill: (task: Task, staged: string) => Promise<Made<Row>>;
 };
+
+/** One that is here already, by another name */
+export type Same<Row extends BaseRecord> = { same: Made<Row> };
 
 /** A record as the API shows it: what only a record has is null while the entry is only in the catalog. */
 type Shown<Row extends BaseRecord> = { [Key in Exclude<keyof Row, 'name' | 'source'>]: Row[Key] | null } & {
@@ -50,7 +53,7 @@ type Shown<Row extends BaseRecord> = { [Key in Exclude<keyof Row, 'name' | 'sour
   isDefault: boolean;
 };
 
-type BasesParts<Row, Entry> = {
+type BasesParts<Row extends BaseRecord, Entry> = {
   kind: keyof typeof WORDS;
   records: Records<Row>;
   /** `<folder>/<digest>/` */
@@ -150,7 +153,7 @@ export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(
   async function make(
     task: Task,
     { name, source }: Pick<BaseRecord, 'name' | 'source'>,
-    open: () => Recipe<Row> | null | Promise<Recipe<Row> | null>,
+    open: () => Recipe<Row> | Promise<Recipe<Row> | Same<Row> | null>,
   ): Promise<Shown<Row>> {
     return oneAtATime.run(task, name, async () => {
       const recipe = await open();
@@ -227,25 +230,43 @@ export function createBases<Row extends BaseRecord, Entry extends CatalogEntry>(
     task: Task,
     name: string,
     source: BaseRecord['source'],
-    { neededBytes, fill }: Recipe<Row>,
+    recipe: Recipe<Row> | Same<Row>,
   ): Promise<Shown<Row>> {
     const before = records.find(name)?.digest ?? null;
+    const adopt = (made: Made<Row>) => records.put({ ...made, name, source, createdAt: now().toISOString() } as Row);
+    const makeWay = async ({ digest }: Made<Row>) => {
+      if (before !== null && before !== digest) await describe(before, { except: name });
+    };
     try {
-      await folders.stage(neededBytes, async (staged) => {
-        const made = await fill(task, staged);
-        task.check();
-        const record = { ...made, name, source, createdAt: now().toISOString() } as Row;
-        // Killed before the record is written, the new folder is nobody's, and the old one is told its name again.
-        await writeNames(staged, []);
-        if (before !== null && before !== record.digest) await describe(before, { except: name });
-        await folders.place(task, staged, record.digest, () => records.put(record));
-        await describe(record.digest);
-      });
+      if ('same' in recipe) {
+        await makeWay(recipe.same);
+        if (!folders.has(recipe.same.digest)) throw removedMeanwhile(name);
+        adopt(recipe.same);
+        await describe(recipe.same.digest);
+      } else {
+        await folders.stage(recipe.neededBytes, async (staged) => {
+          const made = await recipe.fill(task, staged);
+          task.check();
+          // Killed before the record is written, the new folder is nobody's, and the old one is told its name again.
+          await writeNames(staged, []);
+          await makeWay(made);
+          await folders.place(task, staged, made.digest, () => adopt(made));
+          await describe(made.digest);
+        });
+      }
     } finally {
       if (before !== null) await describe(before);
     }
     if (before !== null) await discardUnneeded(before);
     return show(name);
+  }
+
+  function removedMeanwhile(name: string): BangerError {
+    return new BangerError(words.notFound, {
+      message: `What "${name}" was to be was removed in this moment.`,
+      hint: 'Try again.',
+      details: { [kind]: name },
+    });
   }
 
   function findByDigest(ref: string): Row | null {

@@ -3,7 +3,7 @@
  * may have: "alpine" is an image of that name where there is one, and else "alpine:latest".
  */
 import { isMeantBy } from '@banger/contract/digest.ts';
-import { familiarRef, repositoryOf, tryImageRef } from '@banger/contract/image-ref.ts';
+import { familiarRef, type ImageRef, repositoryOf, tryImageRef } from '@banger/contract/image-ref.ts';
 import type { ImageRecord } from '../store/records/images.ts';
 
 type NamesParts = {
@@ -12,7 +12,7 @@ type NamesParts = {
 };
 
 export function createImageNames({ records, catalog }: NamesParts) {
-  return { meantBy, isHere, isInCatalog, sourceOf };
+  return { meantBy, isHere, isInCatalog, refOf };
 
   /** The name of a record or of the catalog, a digest as it was typed, or the name that a pulled image will have. */
   function meantBy(typed: string): string {
@@ -30,9 +30,10 @@ export function createImageNames({ records, catalog }: NamesParts) {
     return catalog.some((entry) => entry.name === name);
   }
 
-  /** Where one of this name is from, or would be. */
-  function sourceOf(name: string): ImageRecord['source'] {
-    return records.find(name)?.source ?? (isInCatalog(name) ? 'catalog' : 'registry');
+  /** What a registry would be asked for by this name; null for what is from elsewhere, or meant by its digest. */
+  function refOf(name: string): ImageRef | null {
+    const isFromElsewhere = records.find(name)?.source !== 'registry' && (isInCatalog(name) || isHere(name));
+    return isFromElsewhere ? null : tryImageRef(name);
   }
 }
 

@@ -11,7 +11,7 @@ import type { ImageConfig } from '@banger/contract/api/image-config.ts';
 import type { Image } from '@banger/contract/api/images.ts';
 import type { Digest } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
-import { familiarRef, parseImageRef, tryImageRef } from '@banger/contract/image-ref.ts';
+import { familiarRef, parseImageRef } from '@banger/contract/image-ref.ts';
 import type { PullChoice } from '@banger/contract/registry-access.ts';
 import { createBases, type Made, type Recipe } from '../bases/bases.ts';
 import { digestFile, makePrivateFolder, sizeOfFile } from '../platform/files.ts';
@@ -105,7 +105,7 @@ export function createImages({ catalogFolder, proxies = {}, registry: registryPa
     const { pull: choice = 'missing', access = {} } = options;
     const name = typed === undefined ? bases.defaultName() : names.meantBy(typed);
     const isHere = names.isHere(name);
-    const ref = names.sourceOf(name) === 'registry' ? tryImageRef(name) : null;
+    const ref = names.refOf(name);
     if (choice === 'never' && !isHere) throw neverPulled(name);
     if (ref !== null && (choice === 'always' || !isHere)) await pullImage(task, ref, { access });
     const image = await bases.findOrPull(task, name);

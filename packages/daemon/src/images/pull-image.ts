@@ -5,7 +5,7 @@ import { BangerError } from '@banger/contract/errors.ts';
 import { familiarRef, type ImageRef } from '@banger/contract/image-ref.ts';
 import type { RegistryAccess } from '@banger/contract/registry-access.ts';
 import { nearest } from '@banger/contract/suggest.ts';
-import type { Made, Recipe } from '../bases/bases.ts';
+import type { Made, Recipe, Same } from '../bases/bases.ts';
 import type { Task } from '../platform/task.ts';
 import type { ImageRecord } from '../store/records/images.ts';
 import type { TarSource } from './build-rootfs.ts';
@@ -24,11 +24,11 @@ export type PullOptions = {
 
 type PullParts = {
   registry: Registry;
-  records: { find: (name: string) => ImageRecord | null };
+  records: { find: (name: string) => ImageRecord | null; list: () => ImageRecord[] };
   make: (
     task: Task,
     called: Pick<ImageRecord, 'name' | 'source'>,
-    open: () => Promise<Recipe<ImageRecord> | null>,
+    open: () => Promise<Recipe<ImageRecord> | Same<ImageRecord> | null>,
   ) => Promise<Image>;
   fill: (task: Task, staged: string, open: () => { writeTo: TarSource }) => Promise<Made<ImageRecord>>;
   /** Names that somebody may have mistyped */
@@ -43,26 +43,42 @@ export function createPullImage({ registry, records, make, fill, listNames, isUs
     const name = familiarRef(ref);
     await using held = new AsyncDisposableStack();
     return await make(task, { name, source: 'registry' }, async () => {
+      const before = force ? null : findUsable((record) => record.name === name);
+      if (before?.pulled && ref.digest !== null) return isCurrent(task, before); // it cannot come to mean another
       const remote = await registry.look(task, ref, access).catch((fault) => {
         throw withNearest(fault, name, listNames());
       });
-      const before = records.find(name);
-      const was = before?.pulled?.manifestDigest ?? null;
-      if (before && was === remote.digest && !force && isUsable(before.digest)) {
-        task.note(`${name} is up to date: ${remote.digest}`);
-        return null;
+      const was = records.find(name)?.pulled?.manifestDigest ?? remote.digest;
+      if (before && was === remote.digest) return isCurrent(task, before);
+      const tell = () => was !== remote.digest && task.note(`${name}: ${was} → ${remote.digest}`);
+      const pulled = { ref: remote.ref, manifestDigest: remote.digest };
+      const twin = force ? null : findUsable((record) => record.pulled?.manifestDigest === remote.digest);
+      if (twin) {
+        const { digest, sizeBytes, config } = twin;
+        task.note(`${name} is what ${twin.name} is.`);
+        tell();
+        return { same: { digest, sizeBytes, config, pulled } };
       }
       const fetched = held.use(await registry.fetch(task, remote, access));
       return {
         neededBytes: Math.ceil(remote.totalBytes * UNPACKED),
         fill: async (own, staged) => {
           const made = await fillFrom(own, staged, fetched);
-          if (was !== null && was !== remote.digest) own.note(`${name}: ${was} → ${remote.digest}`);
-          return { ...made, pulled: { ref: remote.ref, manifestDigest: remote.digest } };
+          tell();
+          return { ...made, pulled };
         },
       };
     });
   };
+
+  function isCurrent(task: Task, { name, pulled }: ImageRecord): null {
+    task.note(`${name} is up to date: ${pulled?.manifestDigest}`);
+    return null;
+  }
+
+  function findUsable(isWanted: (record: ImageRecord) => boolean): ImageRecord | null {
+    return records.list().find((record) => isWanted(record) && isUsable(record.digest)) ?? null;
+  }
 
   /** What is not what its digests say is not believed again. */
   async function fillFrom(task: Task, staged: string, { index, blobs, distrust }: Fetched): Promise<Made<ImageRecord>> {
