@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { type Duplex, finished } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { deadlineAfter } from '../platform/deadline.ts';
+import { countDown, deadlineAfter } from '../platform/deadline.ts';
 import type { ApiLimits } from './limits.ts';
 
 /** How long a caller who was told everything may take to close */
@@ -19,12 +19,12 @@ const FAREWELL_MS = 10_000;
 export async function joinFrames(caller: Duplex, guest: Duplex, { firstFrameMs }: ApiLimits): Promise<void> {
   caller.once('end', () => guest.destroy()).once('close', () => guest.destroy());
   guest.on('error', () => {}); // it ends all the same
-  const silence = setTimeout(() => guest.destroy(), firstFrameMs);
-  caller.once('data', () => clearTimeout(silence));
+  const silence = countDown(firstFrameMs, () => guest.destroy());
+  caller.once('data', silence.stop);
   caller.pipe(guest);
   guest.pipe(caller, { end: false });
   await new Promise<void>((resolve) => finished(guest, { writable: false }, () => resolve()));
-  clearTimeout(silence);
+  silence.stop();
   caller.unpipe(guest);
   guest.destroy();
   caller.end();

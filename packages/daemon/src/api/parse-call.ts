@@ -5,6 +5,7 @@ import { ROUTES, type Route } from '@banger/contract/api/routes.ts';
 import { schemasOf } from '@banger/contract/api/schemas.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { z } from 'zod';
+import { countDown } from '../platform/deadline.ts';
 import type { Call } from './handlers.ts';
 import type { ApiLimits } from './limits.ts';
 import type { MatchedRoute } from './match-route.ts';
@@ -74,7 +75,7 @@ function readBody(request: IncomingMessage, timeoutMs: number): Promise<Buffer> 
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let lengthBytes = 0;
-    const timeout = setTimeout(() => stop(`did not arrive within ${timeoutMs / 1000} s`), timeoutMs);
+    const timeout = countDown(timeoutMs, () => stop(`did not arrive within ${timeoutMs / 1000} s`));
     request.on('data', onData).once('end', onEnd).once('error', onError);
 
     function onData(chunk: Buffer): void {
@@ -83,14 +84,14 @@ function readBody(request: IncomingMessage, timeoutMs: number): Promise<Buffer> 
       if (lengthBytes > MAX_BODY_BYTES) stop(`is larger than ${MAX_BODY_BYTES} bytes`);
     }
     function onEnd(): void {
-      clearTimeout(timeout);
+      timeout.stop();
       resolve(Buffer.concat(chunks));
     }
     function onError(cause: Error): void {
       stop('broke off', cause);
     }
     function stop(how: string, cause?: Error): void {
-      clearTimeout(timeout);
+      timeout.stop();
       request.off('data', onData).off('end', onEnd).pause();
       reject(new BangerError('BAD_REQUEST', { message: `The body of the request ${how}.`, cause }));
     }

@@ -8,6 +8,7 @@ import type { RouteName } from '@banger/contract/api/routes.ts';
 import { connectQuerySchema } from '@banger/contract/api/vms.ts';
 import { BangerError, ERRORS, toBangerError } from '@banger/contract/errors.ts';
 import { VERSION } from '@banger/contract/version.ts';
+import { countDown } from '../platform/deadline.ts';
 import type { Log } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
 import type { Vms } from '../vms/vms.ts';
@@ -96,8 +97,7 @@ function renderSwitch({ protocol }: Upgradable): string {
 export function refuseOn(socket: Duplex, error: BangerError): void {
   if (!socket.writable) return void socket.destroy();
   socket.end(renderError(error));
-  const leave = setTimeout(() => socket.destroy(), FAREWELL_MS).unref();
-  socket.resume().once('close', () => clearTimeout(leave));
+  socket.resume().once('close', countDown(FAREWELL_MS, () => socket.destroy()).stop);
 }
 
 function renderError(error: BangerError): string {

@@ -8,7 +8,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } f
 import type { Duplex } from 'node:stream';
 import type { ErrorCode } from '@banger/contract/errors.ts';
 import type { z } from 'zod';
-import { deadlineAfter } from '../platform/deadline.ts';
+import { countDown, deadlineAfter } from '../platform/deadline.ts';
 import type { Task } from '../platform/task.ts';
 import { agentLost, agentNonsense, parseRefusal } from './agent-errors.ts';
 import { parseJson } from './parse-json.ts';
@@ -154,9 +154,9 @@ export class AgentSession {
   }
 
   #ping(limitMs = SILENCE_MS): void {
-    const silence = setTimeout(() => this.#close(`it was silent for ${limitMs / 1000} s`), limitMs).unref();
-    const isSent = !this.#session.destroyed && this.#session.ping(() => clearTimeout(silence));
-    if (!isSent) clearTimeout(silence); // earlier pings are still open, and each has its own limit
+    const silence = countDown(limitMs, () => this.#close(`it was silent for ${limitMs / 1000} s`));
+    const isSent = !this.#session.destroyed && this.#session.ping(silence.stop);
+    if (!isSent) silence.stop(); // earlier pings are still open, and each has its own limit
   }
 
   #close(why: string): void {

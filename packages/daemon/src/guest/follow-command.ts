@@ -5,6 +5,7 @@ import { BangerError } from '@banger/contract/errors.ts';
 import { readCommandEvents } from '@banger/contract/guest/command-events.ts';
 import type { ExecExit } from '@banger/contract/guest/command-messages.ts';
 import { encodeChunks, encodeFrame, FRAME } from '@banger/contract/guest/frames.ts';
+import { countDown } from '../platform/deadline.ts';
 import type { Task } from '../platform/task.ts';
 import { agentLost, agentRefusal } from './agent-errors.ts';
 
@@ -37,17 +38,17 @@ export async function followCommand(task: Task, stream: Duplex, follower: Follow
 }
 
 async function readToExit(stream: Duplex, { onStdout, onStderr }: Follower): Promise<ExecExit> {
-  const silence = setTimeout(() => stream.destroy(agentLost('a command said nothing for too long')), MAX_SILENCE_MS);
+  const silence = countDown(MAX_SILENCE_MS, () => stream.destroy(agentLost('a command said nothing for too long')));
   try {
     for await (const event of readCommandEvents(stream)) {
-      silence.refresh();
+      silence.restart();
       if (event.is === 'stdout') await onStdout(asBuffer(event.bytes));
       else if (event.is === 'stderr') await onStderr(asBuffer(event.bytes));
       else if (event.is === 'failed') throw agentRefusal(event.failure);
       else if (event.is === 'exit') return event.exit;
     }
   } finally {
-    clearTimeout(silence);
+    silence.stop();
   }
   throw agentLost('the stream of a command ended early');
 }

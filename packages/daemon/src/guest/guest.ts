@@ -23,6 +23,7 @@ import {
 } from '@banger/contract/guest/messages.ts';
 import { writeQuery } from '@banger/contract/query.ts';
 import { z } from 'zod';
+import { countDown } from '../platform/deadline.ts';
 import type { Task } from '../platform/task.ts';
 import { agentLost } from './agent-errors.ts';
 import { AgentSession, ANSWER_DEADLINE_MS } from './agent-session.ts';
@@ -91,8 +92,8 @@ export class Guest {
   openFrames(): ClientHttp2Stream {
     const stream = this.#session.begin({ method: 'POST', path: '/v1/exec' });
     const late = () => stream.destroy(agentLost(`it did not answer within ${ANSWER_DEADLINE_MS / 1000} s`));
-    const deadline = setTimeout(late, ANSWER_DEADLINE_MS).unref();
-    stream.once('response', () => clearTimeout(deadline)).once('close', () => clearTimeout(deadline));
+    const deadline = countDown(ANSWER_DEADLINE_MS, late);
+    stream.once('response', deadline.stop).once('close', deadline.stop);
     return stream;
   }
 

@@ -3,6 +3,7 @@ import { addAbortSignal, type Readable, type Writable } from 'node:stream';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import { MAGIC_BYTES, recogniseCompression } from '../bases/decompress.ts';
+import { countDown } from '../platform/deadline.ts';
 import type { Task } from '../platform/task.ts';
 import { putBack } from './put-back.ts';
 import { invalid, MAX_TAR_BYTES, unpackTar } from './unpack-tar.ts';
@@ -31,8 +32,8 @@ type Pieces = AsyncGenerator<Buffer, void>;
 async function* receive(task: Task, sent: Readable, { sentBytes, silentMs }: typeof LIMITS): Pieces {
   const pieces: AsyncIterator<Buffer, void> = sent[Symbol.asyncIterator]();
   for (let gotBytes = 0; ; ) {
-    const silence = setTimeout(() => sent.destroy(nothingMore(silentMs)), silentMs);
-    const { done, value } = await pieces.next().finally(() => clearTimeout(silence));
+    const silence = countDown(silentMs, () => sent.destroy(nothingMore(silentMs)));
+    const { done, value } = await pieces.next().finally(silence.stop);
     if (done) return;
     gotBytes += value.length;
     if (gotBytes > sentBytes) throw invalid(`More than ${formatSize(sentBytes)} was sent`);

@@ -1,6 +1,7 @@
 /** Questions that come in a stream, each after its length. One connection asks one thing after the other. */
 import type { Server, Socket } from 'node:net';
 import { finished } from 'node:stream/promises';
+import { type Countdown, countDown } from '../platform/deadline.ts';
 import type { Asked, Said } from './asked.ts';
 import { MAX_QUESTION_BYTES } from './serve-udp.ts';
 
@@ -29,18 +30,18 @@ export function serveTcp(server: Server, { answer, enter, limitMs = QUESTION_LIM
     socket.on('error', () => {}).once('close', () => sockets.delete(socket)); // its end is all there is to know
     const [from, at] = [socket.remoteAddress ?? '', socket.localAddress ?? ''];
     using place = enter(from, at);
-    const timer = setTimeout(() => socket.destroy(), limitMs);
+    const timer = countDown(limitMs, () => socket.destroy());
     try {
       if (place) await answerEach(socket, { from, at, by: 'tcp' }, timer);
     } catch {
       // it went away, or took too long
     } finally {
-      clearTimeout(timer);
+      timer.stop();
       socket.destroy();
     }
   }
 
-  async function answerEach(socket: Socket, who: Omit<Asked, 'message'>, timer: NodeJS.Timeout): Promise<void> {
+  async function answerEach(socket: Socket, who: Omit<Asked, 'message'>, timer: Countdown): Promise<void> {
     let count = 0;
     for await (const message of messages(socket)) {
       const said = await answer({ ...who, message });
@@ -49,7 +50,7 @@ export function serveTcp(server: Server, { answer, enter, limitMs = QUESTION_LIM
       const length = Buffer.alloc(2);
       length.writeUInt16BE(said.length);
       socket.write(Buffer.concat([length, said]));
-      timer.refresh();
+      timer.restart();
     }
     socket.end();
     await finished(socket, { readable: false }); // all of it is taken, within the limit

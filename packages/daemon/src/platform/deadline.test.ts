@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { abortError } from '@banger/contract/errors.ts';
-import { deadlineAfter } from './deadline.ts';
+import { countDown, deadlineAfter } from './deadline.ts';
 
 test('a deadline passes, not too soon, and is told as one', async () => {
   const beganMs = performance.now();
@@ -17,6 +17,19 @@ test('what lies there unread because this process stood still is not late', asyn
   standStill(200);
   for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(signal.aborted, false);
+});
+
+test('a countdown that is begun anew has its whole time again, and one that is stopped does nothing', async () => {
+  const beganMs = performance.now();
+  const ended: string[] = [];
+  const end = Promise.withResolvers<void>();
+  const again = countDown(60, () => end.resolve());
+  countDown(80, () => ended.push('stopped')).stop();
+  const restarts = setInterval(again.restart, 10);
+  setTimeout(() => clearInterval(restarts), 150);
+  await end.promise;
+  assert.ok(performance.now() - beganMs >= 200);
+  assert.deepEqual(ended, []);
 });
 
 function standStill(ms: number): void {

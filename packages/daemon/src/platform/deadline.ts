@@ -2,17 +2,40 @@
 
 const SLICES = 8;
 
-/**
- * Aborts, as `AbortSignal.timeout` does, once `ms` have passed for this process. They are counted in slices: while the process
- * stands still (a starved host, much work at once) an eighth goes by at the most, since an answer that lies there unread is not late.
- */
+/** Aborts, as `AbortSignal.timeout` does, once `ms` have passed for this process. */
 export function deadlineAfter(ms: number): AbortSignal {
   const controller = new AbortController();
-  wait(SLICES);
+  countDown(ms, () => controller.abort(new DOMException('The time is over.', 'TimeoutError')));
   return controller.signal;
+}
 
-  function wait(left: number): void {
-    if (left === 0) controller.abort(new DOMException('The time is over.', 'TimeoutError'));
-    else setTimeout(wait, ms / SLICES, left - 1).unref();
+export type Countdown = {
+  /** Begins anew, for at least as long; cheap enough for each piece of a stream. */
+  restart: () => void;
+  stop: () => void;
+};
+
+/**
+ * Calls `act` once `ms` have passed for this process. They are counted in slices: while the process stands still (a starved
+ * host, much work at once) an eighth goes by at the most, since an answer that lies there unread is not late.
+ */
+export function countDown(ms: number, act: () => void): Countdown {
+  let left = SLICES;
+  let timer = waitSlice();
+  return {
+    restart: () => {
+      left = SLICES + 1; // the slice that goes by now has begun before
+    },
+    stop: () => clearTimeout(timer),
+  };
+
+  function waitSlice(): NodeJS.Timeout {
+    return setTimeout(pass, ms / SLICES).unref();
+  }
+
+  function pass(): void {
+    left -= 1;
+    if (left === 0) act();
+    else timer = waitSlice();
   }
 }
