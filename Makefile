@@ -32,7 +32,10 @@ host-test:
 	@scripts/setup for-tests
 	@scripts/setup-test-data
 	@scripts/setup-host-test
-	@BANGER_HOST_TEST=whole $(NODE) scripts/test.ts host
+	@scripts/setup-host-test system
+	@scripts/make-package
+	@scripts/make-next-package
+	@BANGER_HOST_TEST=whole $(NODE) scripts/test.ts host system
 
 bench: setup
 	@scripts/setup-test-data

@@ -5,7 +5,8 @@
  *     node test/bench/in-host.ts [what run.ts takes; --only run --rounds 3 without it]
  */
 import { once } from 'node:events';
-import { createDebian13Host, ROOT } from '../support/debian-13-host.ts';
+import { createDebian13Host } from '../support/debian-13-host.ts';
+import { ROOT } from '../support/host-machine.ts';
 
 /** The checkout is on a drive that is only read, and a bench writes beside it; its homes are hard links of what was prepared. */
 const CHECKOUT = '/root/bench';

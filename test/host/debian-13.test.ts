@@ -4,8 +4,9 @@ import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import type { TimedCheck } from '@banger/contract/api/doctor.ts';
 import type { DriverName, Session, StopResult, Vm } from '@banger/contract/api/vms.ts';
-import { createDebian13Host, type Debian13Host, MIA, ROOT } from '../support/debian-13-host.ts';
+import { createDebian13Host, type Debian13Host } from '../support/debian-13-host.ts';
 import { FIRECRACKER } from '../support/find-firecracker.ts';
+import { MIA, ROOT } from '../support/host-machine.ts';
 import { findPackageSource } from '../support/package-source.ts';
 
 /** As "make host-test" wants it. Half an hour for each driver: "make test" takes less of it. */

@@ -23,8 +23,8 @@ export const CHECKOUT = join(import.meta.dirname, '../..');
 export const AGENT = join(CHECKOUT, 'guest/agent/target/x86_64-unknown-linux-gnu/release/banger-agent');
 /** The default image and kernel, made once a checkout by scripts/setup-test-data */
 export const PREPARED = join(CHECKOUT, 'build/test-data');
-/** Far beyond what any takes, in the doubly emulated host of test/host too */
-const COMMAND_TIMEOUT_MS = 300_000;
+/** Far beyond what any takes, in the doubly emulated hosts of test/host too, where apt takes minutes */
+const COMMAND_TIMEOUT_MS = 900_000;
 const ASK_EVERY_MS = 200;
 
 export type Output = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string };
