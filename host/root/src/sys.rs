@@ -3,9 +3,12 @@
 
 use std::io;
 use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::ioctl::{IntegerSetter, Ioctl, Opcode, Updater, ioctl};
+use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 
 const TUN: &str = "/dev/net/tun";
 const ATTACH: Opcode = 0x4004_54ca;
@@ -49,6 +52,20 @@ pub fn make_tap(name: &str, owner: u32) -> io::Result<OwnedFd> {
 pub fn keep_tap(device: &OwnedFd) -> io::Result<()> {
     // SAFETY: the kernel takes the number for a switch, and no pointer.
     change(device, unsafe { IntegerSetter::<KEEP>::new_usize(1) })
+}
+
+/// The program is killed once the thread that starts it is gone, as when all of this process is killed.
+pub fn tie(command: &mut Command) {
+    let own = getpid();
+    let work = move || {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        // Gone before the kernel was told, it would not be missed.
+        if getppid() == Some(own) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    };
+    // SAFETY: between fork and exec this makes two system calls, and takes neither memory nor a lock.
+    unsafe {
+        command.pre_exec(work);
+    }
 }
 
 /// A descriptor that this process was started with. Once, and before anything else opens or closes one.
