@@ -14,8 +14,6 @@ const SIZE = ['--cpus', '1', '--memory', '2G', '--disk-size', '8G'];
 /** By the serial number that test/support/nesting-qemu gives it */
 const DRIVE = '/dev/disk/by-id/virtio-checkout';
 
-export type HostMachine = Awaited<ReturnType<typeof createHostMachine>>;
-
 export type User = { name: string; id: number; home: string; path: string };
 export const ROOT: User = {
   name: 'root',
