@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,16 +26,33 @@ const PROGRAM = new URL('../support/import-base.ts', import.meta.url).pathname;
 const STRIDE = 3;
 
 const rootfs = (text: string) => sampleTar({ name: 'bin/', type: '5' }, { name: 'bin/sh', content: text });
+/** As Docker saves an image; sent, it is kept as a file on the way. */
+const archive = (text: string) => {
+  const layer = rootfs(text);
+  const diffId = `sha256:${createHash('sha256').update(layer).digest('hex')}`;
+  return sampleTar(
+    { name: 'manifest.json', content: JSON.stringify([{ Config: 'c', RepoTags: null, Layers: ['layer'] }]) },
+    { name: 'c', content: JSON.stringify({ config: { Cmd: [text] }, rootfs: { diff_ids: [diffId] } }) },
+    { name: 'layer', content: layer.toString('latin1') },
+  );
+};
 const KINDS = [
-  { kind: 'image', folder: 'images', files: [rootfs('one'), rootfs('two')], isWhole: isWholeImage },
   {
-    ...{ kind: 'kernel', folder: 'kernels', isWhole: isWholeKernel },
+    ...{ kind: 'image', what: 'an image', folder: 'images', isWhole: isWholeImage },
+    files: [rootfs('one'), rootfs('two')],
+  },
+  {
+    ...{ kind: 'image', what: 'an image in an archive', folder: 'images', isWhole: isWholeImage },
+    files: [archive('one'), archive('two')],
+  },
+  {
+    ...{ kind: 'kernel', what: 'a kernel', folder: 'kernels', isWhole: isWholeKernel },
     files: [sampleVmlinux({ release: '6.1.0-one' }), sampleVmlinux({ release: '6.1.0-two' })],
   },
 ] as const;
 
-for (const [index, { kind, folder, files, isWhole }] of KINDS.entries()) {
-  test(`an import of ${kind === 'image' ? 'an image' : 'a kernel'} that is killed leaves the old one or the new one, whole, and nothing else`, async (t) => {
+for (const [index, { kind, what, folder, files, isWhole }] of KINDS.entries()) {
+  test(`an import of ${what} that is killed leaves the old one or the new one, whole, and nothing else`, async (t) => {
     const home = mkdtempSync(join(tmpdir(), 'banger-bases-'));
     t.after(() => rmSync(home, { recursive: true, force: true }));
     const armedBy = join(home, 'crash');

@@ -1,5 +1,6 @@
 /** Which of several images is meant, and which of its platforms runs here. Plain values: nothing is read. */
 import { cleanQuote } from '@banger/contract/clean-text.ts';
+import { canonicalRef, tryImageRef } from '@banger/contract/image-ref.ts';
 import type { Descriptor } from './documents.ts';
 import type { Refuse } from './span.ts';
 
@@ -24,10 +25,16 @@ export function chooseNamed<Value>(
   ref: string | null,
   refuse: Refuse,
 ): Named<Value>[] {
-  const meant = images.filter(({ names }) => ref === null || names.includes(ref));
+  const meant = images.filter(({ names }) => ref === null || names.some((name) => isSame(name, ref)));
   if (meant.length > 0) return meant;
   if (ref === null) throw refuse('It holds no image');
   throw refuse(`There is no "${cleanQuote(ref, 200)}" in it; there is: ${tellNames(images)}`);
+}
+
+/** To the letter, or as names that people leave parts of: "alpine" for "docker.io/library/alpine:latest" */
+function isSame(name: string, ref: string): boolean {
+  const [own, asked] = [tryImageRef(name), tryImageRef(ref)];
+  return name === ref || (own !== null && asked !== null && canonicalRef(own) === canonicalRef(asked));
 }
 
 export function severalImages(images: readonly Named<unknown>[], refuse: Refuse): Error {

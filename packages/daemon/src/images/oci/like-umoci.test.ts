@@ -38,6 +38,7 @@ import { fsPath } from '../../platform/files.ts';
 import { Task } from '../../platform/task.ts';
 import { buildRootfs } from '../build-rootfs.ts';
 import { sampleEntry, sampleTar } from '../sample-tar.ts';
+import { MergedTree } from './merged-tree.ts';
 import { openLayout } from './open-layout.ts';
 import { type SampleLayer, writeLayout } from './sample-layout.ts';
 
@@ -369,6 +370,20 @@ test('an image has the files that umoci unpacks of it', { skip }, async (t) => {
     });
   }
 
+  await t.test('layers of anything, in any order', async (t) => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const folder = folderOf(t);
+      const layers = randomLayers(seed);
+      writeLayout(folder, [{ layers: layers.map((layer) => sampleTar(...layer)) }]);
+      // A folder that no layer names is as old as its unpacking.
+      const [own, theirs] = [await importLayout(folder, 'latest'), await unpackByUmoci(folder, 'latest')];
+      for (const tree of [own, theirs]) {
+        for (const found of Object.values(tree)) if (found.type === 'directory') found.seconds = 0;
+      }
+      assert.deepEqual(own, theirs, JSON.stringify(layers));
+    }
+  });
+
   await t.test('one that umoci itself packed over another, with its own whiteouts', async (t) => {
     const folder = folderOf(t);
     const bundle = join(folder, 'bundle');
@@ -392,3 +407,54 @@ test('an image has the files that umoci unpacks of it', { skip }, async (t) => {
     assert.deepEqual(await importLayout(to, 'b'), await unpackByUmoci(to, 'b'));
   });
 });
+
+type Sample = Parameters<typeof sampleTar>[number];
+
+/** Of few names, so that they often meet; without what is refused. The same seed gives the same. */
+function randomLayers(seed: number): Sample[][] {
+  let state = seed;
+  const below = (count: number) => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+    return Math.floor((state / 2 ** 31) * count);
+  };
+  const pick = <Value>(values: readonly Value[]) => values[below(values.length)] as Value;
+  const path = () => Array.from({ length: 1 + below(3) }, () => pick(['a', 'b', 'c'])).join('/');
+  const someEntry = (): Sample => {
+    const name = path();
+    const owner = { uid: below(5), gid: below(5) };
+    return pick<() => Sample>([
+      () => ({ name, content: `${below(1000)}`, mode: pick([0o644, 0o4755]), ...owner }),
+      () => folder(`${name}/`, { mode: pick([0o755, 0o700]), ...owner }),
+      () => link(name, pick([path(), `/${path()}`, `../../${path()}`, '.', '..'])),
+      () => hard(name, path()),
+      () => ({ name: name.replace(/[^/]+$/, '.wh.$&') }),
+      () => ({ name: `${name}/.wh..wh..opq` }),
+    ])();
+  };
+  const layers: Sample[][] = [];
+  for (let layer = 2 + below(3); layer > 0; layer--) {
+    layers.push([]);
+    for (let left = 3 + below(8); left > 0; left--) {
+      const entry = someEntry();
+      if (isPossible([...layers.slice(0, -1), [...(layers.at(-1) ?? []), entry]])) layers.at(-1)?.push(entry);
+    }
+  }
+  return layers;
+}
+
+const TYPES = { '1': 'hardlink', '2': 'symlink', '5': 'directory' } as const;
+
+function isPossible(layers: Sample[][]): boolean {
+  const tree = new MergedTree((why) => new RangeError(why));
+  try {
+    for (const layer of layers) {
+      tree.beginLayer();
+      for (const { name, type = '0', linkName = '' } of layer) {
+        tree.apply({ name, type: TYPES[type as keyof typeof TYPES] ?? 'file', target: linkName });
+      }
+    }
+    return true;
+  } catch {
+    return false;
+  }
+}

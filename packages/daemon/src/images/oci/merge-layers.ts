@@ -10,6 +10,7 @@ import type { TarEntry } from '@banger/contract/tar/read-tar.ts';
 import { tarEnd, tarPadding } from '@banger/contract/tar/tar-block.ts';
 import { type TarHead, writeTarHead } from '@banger/contract/tar/tar-head.ts';
 import type { Task } from '../../platform/task.ts';
+import { MAX_TAR_BYTES } from '../unpack-tar.ts';
 import { MergedTree, type Place } from './merged-tree.ts';
 import { type Layer, readLayer } from './read-layer.ts';
 import type { Refuse } from './span.ts';
@@ -22,16 +23,26 @@ const MAX_MAJOR = 2 ** 12 - 1;
 const MAX_MINOR = 2 ** 20 - 1;
 const ZEROS = new Uint8Array(64 * 1024);
 
-type Merging = { layers: readonly Layer[]; refuse: Refuse };
+type Merging = {
+  layers: readonly Layer[];
+  refuse: Refuse;
+  /** Of all layers together */
+  maxTarBytes?: number;
+};
 
 /** Writes the tar and ends it. Throws what `refuse` makes of layers that cannot be read or merged. */
-export async function mergeLayers(task: Task, { layers, refuse }: Merging, tar: Writable): Promise<void> {
+export async function mergeLayers(
+  task: Task,
+  { layers, refuse, maxTarBytes = MAX_TAR_BYTES }: Merging,
+  tar: Writable,
+): Promise<void> {
   const read = countBytes(task, 2 * layers.reduce((sum, { span }) => sum + span.bytes, 0));
   const tree = new MergedTree(refuse);
   task.step(layers.length === 1 ? 'check the layer' : `check ${layers.length} layers`);
+  const reading = { onBytes: read, maxBytes: maxTarBytes, refuse };
   for (const layer of layers) {
     tree.beginLayer();
-    await readLayer(task, layer, { take: (entry) => tree.apply(entry), onBytes: read, refuse });
+    reading.maxBytes -= await readLayer(task, layer, { ...reading, take: (entry) => tree.apply(entry) });
   }
 
   task.step('merge them');
@@ -42,13 +53,14 @@ export async function mergeLayers(task: Task, { layers, refuse }: Merging, tar: 
   const places = tree.places();
   let next = places.next().value ?? null;
   let number = 0;
+  reading.maxBytes = maxTarBytes; // each is as long as it was
   for (const layer of layers) {
     const take = async (entry: TarEntry) => {
       if (next?.entry !== number++) return;
       await writePlace(entry, next, write, refuse);
       next = places.next().value ?? null;
     };
-    await readLayer(task, layer, { take, onBytes: read, refuse });
+    await readLayer(task, layer, { ...reading, take });
   }
   await write(tarEnd());
   tar.end();

@@ -136,6 +136,10 @@ test('of several images one is chosen by its name, and without one they are list
     message: /several images.*--ref.*: a, b:1, b:latest\./,
   });
   await assert.rejects(open(folder, 'c'), { message: /no "c" in it; there is: a, b:1, b:latest\./ });
+  writeLayout(folder, [{ ...IMAGE, names: ['docker.io/library/alpine:latest'] }, second]);
+  for (const name of ['alpine', 'alpine:latest', 'docker.io/library/alpine:latest']) {
+    assert.deepEqual(Object.keys(await filesOf(folder, name)), ['x'], name);
+  }
   writeLayout(folder, [second]);
   assert.deepEqual(Object.keys(await filesOf(folder)), ['second'], 'two names of one image are no choice');
 });

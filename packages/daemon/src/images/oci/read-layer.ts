@@ -25,11 +25,17 @@ type LayerReading = {
   take: (entry: TarEntry) => Promise<void> | void;
   /** Hears how many bytes of the blob were read. */
   onBytes: (bytes: number) => void;
+  /** Of the tar in it */
+  maxBytes: number;
   refuse: Refuse;
 };
 
-/** Throws what `refuse` makes of one that is damaged, is no tar, or is not what its digests say; TOOL_MISSING; CANCELLED. */
-export async function readLayer(task: Task, layer: Layer, { take, onBytes, refuse }: LayerReading): Promise<void> {
+/** Tells how many bytes the tar in it has. Throws what `refuse` makes of one that is damaged, is no tar, or is not what its digests say; TOOL_MISSING; CANCELLED. */
+export async function readLayer(
+  task: Task,
+  layer: Layer,
+  { take, onBytes, maxBytes, refuse }: LayerReading,
+): Promise<number> {
   const { span, digest, diffId } = layer;
   const start = await readSpan({ ...span, bytes: Math.min(span.bytes, MAGIC_BYTES) }, refuse);
   const compression = recogniseCompression(start);
@@ -43,8 +49,8 @@ export async function readLayer(task: Task, layer: Layer, { take, onBytes, refus
     compression,
     packed: Readable.from(packed, { objectMode: false }),
     into: unpacked,
-    maxBytes: MAX_TAR_BYTES,
-    tooLarge: () => refuse(`${describe(layer)} holds more than ${formatSize(MAX_TAR_BYTES)} when it is unpacked`),
+    maxBytes,
+    tooLarge: () => refuse(`The layers hold more than ${formatSize(MAX_TAR_BYTES)} when they are unpacked`),
   };
   try {
     await together(task, [
@@ -64,6 +70,7 @@ export async function readLayer(task: Task, layer: Layer, { take, onBytes, refus
   }
   const isWhole = (digest === null || packed.digest() === digest) && plain.digest() === diffId;
   if (!isWhole) throw refuse(`${describe(layer)} is not what its digest says: it was damaged or changed`);
+  return plain.readBytes;
 }
 
 function describe({ digest, diffId }: Layer): string {
@@ -73,6 +80,7 @@ function describe({ digest, diffId }: Layer): string {
 /** Bytes as they are read, by one reader after the other, and the digest of those that were. */
 class Digested implements AsyncIterable<Buffer> {
   readonly #chunks: AsyncIterator<Buffer, void>;
+  readBytes = 0;
   readonly #hash = createHash('sha256');
   readonly #onBytes: (bytes: number) => void;
 
@@ -92,6 +100,7 @@ class Digested implements AsyncIterable<Buffer> {
   async #next(): Promise<IteratorResult<Buffer, void>> {
     const next = await this.#chunks.next();
     if (next.done) return next;
+    this.readBytes += next.value.length;
     this.#hash.update(next.value);
     this.#onBytes(next.value.length);
     return next;
