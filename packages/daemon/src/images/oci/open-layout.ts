@@ -12,6 +12,7 @@ import { invalid } from '../unpack-tar.ts';
 import { chooseImage, choosePlatform, isOurs } from './choose-image.ts';
 import { configSchema, type Descriptor, indexSchema, manifestSchema, readDocument } from './documents.ts';
 import { imageConfigOf } from './image-config-of.ts';
+import { CONFIGS, INDEXES, LAYER, MANIFESTS } from './media-types.ts';
 import { mergeLayers } from './merge-layers.ts';
 import type { Layer } from './read-layer.ts';
 import { type Refuse, type Span, spanOfFile } from './span.ts';
@@ -58,17 +59,6 @@ export type Opening = {
   ref: string | null;
 };
 
-const INDEXES = [
-  'application/vnd.oci.image.index.v1+json',
-  'application/vnd.docker.distribution.manifest.list.v2+json',
-];
-const MANIFESTS = [
-  'application/vnd.oci.image.manifest.v1+json',
-  'application/vnd.docker.distribution.manifest.v2+json',
-];
-const CONFIGS = ['application/vnd.oci.image.config.v1+json', 'application/vnd.docker.container.image.v1+json'];
-const LAYER =
-  /^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar)(?:[.+](?:gzip|zstd))?$/;
 /** Indexes in indexes */
 const MAX_DEPTH = 4;
 

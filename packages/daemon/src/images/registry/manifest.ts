@@ -1,39 +1,16 @@
 /** What a registry says of an image, as it came: an index of images for machines of many kinds, or one image. Decides only. */
 import { createHash } from 'node:crypto';
-import { digestSchema } from '@banger/contract/api/images.ts';
 import { cleanQuote } from '@banger/contract/clean-text.ts';
 import type { Digest } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
-import { z } from 'zod';
+import { choosePlatform } from '../oci/choose-image.ts';
+import { type Descriptor, indexSchema, manifestSchema } from '../oci/documents.ts';
+import { CONFIGS, LAYER } from '../oci/media-types.ts';
 
-const MAX_ENTRIES = 1000;
-const MAX_LAYERS = 512;
 /** Of all layers as they are sent */
 const MAX_LAYERS_BYTES = 256 * 2 ** 30;
 const MAX_CONFIG_BYTES = 4 * 2 ** 20;
-
-const CONFIGS = ['application/vnd.oci.image.config.v1+json', 'application/vnd.docker.container.image.v1+json'];
-const LAYER =
-  /^application\/vnd\.(?:oci\.image\.layer\.v1\.tar(?:\+gzip|\+zstd)?|docker\.image\.rootfs\.diff\.tar(?:\.gzip|\.zstd)?)$/;
-
-const mediaType = z.string().max(256);
-const descriptor = z.object({ mediaType, digest: digestSchema, size: z.int().min(0) });
-const platform = z.object({
-  os: z.string().max(64),
-  architecture: z.string().max(64),
-  variant: z.string().max(64).optional(),
-});
-
-const indexSchema = z.object({
-  schemaVersion: z.literal(2),
-  manifests: z.array(z.object({ ...descriptor.shape, platform: platform.optional() })).max(MAX_ENTRIES),
-});
-const imageSchema = z.object({
-  schemaVersion: z.literal(2),
-  config: descriptor,
-  layers: z.array(descriptor).max(MAX_LAYERS),
-});
 
 export type Blob = { digest: Digest; sizeBytes: number };
 export type RemoteImage = { is: 'image'; digest: Digest; blobs: Blob[]; totalBytes: number };
@@ -44,8 +21,10 @@ export function readManifest(bytes: Buffer, name: string): RemoteImage | RemoteI
   const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
   const value = parseJson(bytes, name);
   const index = indexSchema.safeParse(value);
+  const image = manifestSchema.safeParse(value);
+  // One that is both would be another thing to each of its readers.
+  if (index.success && image.success) throw unsupported(name, 'two things at once, an index and an image');
   if (index.success) return { is: 'index', digest, amd64: chooseAmd64(index.data.manifests, name) };
-  const image = imageSchema.safeParse(value);
   if (image.success) return { is: 'image', digest, ...readImage(image.data, name) };
   const isOld = (value as { schemaVersion?: unknown } | null)?.schemaVersion === 1;
   throw unsupported(
@@ -62,26 +41,19 @@ function parseJson(bytes: Buffer, name: string): unknown {
   }
 }
 
-type Entry = z.infer<typeof indexSchema>['manifests'][number];
-
-/** One that says nothing of its platform is taken where there is nothing better, as by other programs. */
-function chooseAmd64(entries: Entry[], name: string): Digest {
-  const own = entries.filter((each) => each.platform?.os === 'linux' && each.platform.architecture === 'amd64');
-  const found = own.find((each) => !each.platform?.variant) ?? own[0] ?? entries.find((each) => !each.platform);
-  if (found) return found.digest;
-  const platforms = [...new Set(entries.map((each) => `${each.platform?.os}/${each.platform?.architecture}`))];
-  const there = platforms.filter((each) => each !== 'unknown/unknown').map((each) => cleanQuote(each, 60));
-  throw new BangerError('IMAGE_PLATFORM', {
-    message: `"${name}" has no image for linux/amd64.`,
-    hint: there.length > 0 ? `It has: ${there.slice(0, 12).join(', ')}.` : 'It has none for any machine.',
-    details: { image: name, platforms: there.slice(0, 100) },
-  });
+function chooseAmd64(entries: Descriptor[], name: string): Digest {
+  const refuse = (why: string) =>
+    new BangerError('IMAGE_PLATFORM', {
+      message: `"${name}" has no image for linux/amd64.`,
+      hint: `${why}.`,
+      details: { image: name },
+    });
+  return (choosePlatform(entries, refuse)[0] as Descriptor).digest;
 }
 
-function readImage(
-  { config, layers }: z.infer<typeof imageSchema>,
-  name: string,
-): Pick<RemoteImage, 'blobs' | 'totalBytes'> {
+type Manifest = { config: Descriptor; layers: Descriptor[] };
+
+function readImage({ config, layers }: Manifest, name: string): Pick<RemoteImage, 'blobs' | 'totalBytes'> {
   if (!CONFIGS.includes(config.mediaType)) {
     throw unsupported(name, `not an image of a system, but "${cleanQuote(config.mediaType, 100)}"`);
   }

@@ -22,6 +22,8 @@ const LIMITS = {
   lookMs: 250,
   /** Nothing came for so long: nobody waits for more */
   silentMs: 180_000,
+  /** For all layers of an image: others wait meanwhile */
+  wholeMs: 12 * 3_600_000,
 };
 
 export type RegistryParts = SkopeoParts & {
@@ -109,7 +111,7 @@ export function createRegistry({ folder, limits: own = {}, ...parts }: RegistryP
     });
     try {
       await skopeo.copy(
-        task.withSignal(silence.signal),
+        task.withSignal(silence.signal).within(limits.wholeMs),
         { ref: remote.pinned, access, scratch: pull.scratch },
         { blobs: pull.blobs, largestBytes, onWait },
       );
