@@ -1,6 +1,7 @@
 /** Images of a registry, by the command: names, what moves under a name, what stays, and what nobody is to read. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { createServer, type RequestListener } from 'node:http';
@@ -11,6 +12,7 @@ import type { DiskSpace, PruneResult } from '@banger/contract/api/disk-space.ts'
 import type { Image } from '@banger/contract/api/images.ts';
 import type { Vm } from '@banger/contract/api/vms.ts';
 import { sampleTar } from '../../packages/daemon/src/images/sample-tar.ts';
+import { findByArgument } from '../../packages/daemon/src/platform/processes.ts';
 import { CHECKOUT } from '../support/banger-home.ts';
 import { createFakeHome } from '../support/fake-home.ts';
 import { gzipLayer, PASSWORD, startRegistry } from '../support/registry.ts';
@@ -200,9 +202,13 @@ test('a pull that is given up, or whose daemon is killed, leaves nothing but who
   const { registry, home, put } = await makeHome(t);
   const digest = await put('1', 'one');
   const manifest = await readFile(registry.blobPath(digest));
+  const asked = new EventEmitter();
   const slow: RequestListener = ({ url = '' }, answer) => {
     if (url === '/v2/') return answer.end('{}');
-    if (!url.includes('/manifests/')) return answer.writeHead(200, { 'content-length': '100000000' }).write('x'); // and no more
+    if (!url.includes('/manifests/')) {
+      answer.writeHead(200, { 'content-length': '100000000' });
+      return answer.write('x', () => asked.emit('blob')); // and no more
+    }
     return answer.writeHead(200, { 'content-type': 'application/vnd.oci.image.manifest.v1+json' }).end(manifest);
   };
   const http = createServer(slow);
@@ -217,7 +223,7 @@ test('a pull that is given up, or whose daemon is killed, leaves nothing but who
   const begin = async () => {
     const command = home.start(['image', 'pull', `${host}/org/app:1`]);
     const output = watchOutput(command);
-    await output.until('· fetch', 'stderr');
+    await Promise.all([output.until('· fetch', 'stderr'), once(asked, 'blob')]);
     return { command, output };
   };
   const given = await begin();
@@ -231,6 +237,7 @@ test('a pull that is given up, or whose daemon is killed, leaves nothing but who
   await killed.output.ended();
   assert.equal((await readdir(pulls)).length, 1, 'nobody was left to remove it');
   await home.run(['daemon', 'start']);
+  assert.deepEqual(findByArgument(join(home.paths.cache, 'oci')), [], 'skopeo ended with its daemon');
   assert.deepEqual(await readdir(pulls), []);
   assert.deepEqual(await home.leftovers(), []);
 });

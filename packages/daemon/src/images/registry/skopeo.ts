@@ -13,6 +13,7 @@ import type { RegistryAccess } from '@banger/contract/registry-access.ts';
 import { requireTool, TOOL_FOLDERS } from '../../platform/find-tool.ts';
 import { ProcessFailure, runProcess } from '../../platform/run-process.ts';
 import type { Task } from '../../platform/task.ts';
+import { ENDED_WITH_US } from '../../platform/user-namespace.ts';
 import { explainFailure, readWaiting } from './skopeo-words.ts';
 
 /** What registries take at most, and skopeo too */
@@ -106,6 +107,7 @@ export function createSkopeo({ home, proxies, readInsecure, nowMs }: SkopeoParts
     };
     // Its files may be no larger than the largest that it was told of: a registry can send without an end.
     const argv = [
+      ...ENDED_WITH_US,
       ...[requireTool('prlimit'), `--fsize=${largestBytes}`, '--core=0', '--', requireTool('skopeo'), '--debug'],
       ...[...words, `docker://${canonicalRef(ref.digest ? { ...ref, tag: null } : ref)}`, ...destination],
     ];
