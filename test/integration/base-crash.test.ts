@@ -19,6 +19,7 @@ import { Task } from '../../packages/daemon/src/platform/task.ts';
 import { locateProgram } from '../../packages/daemon/src/releases/pulled.ts';
 import { sampleProgram } from '../../packages/daemon/src/releases/sample-release.ts';
 import { openBases } from '../support/import-base.ts';
+import { gzipLayer, startRegistry } from '../support/registry.ts';
 
 const HOOK = new URL('../support/crash-after.ts', import.meta.url).pathname;
 const PROGRAM = new URL('../support/import-base.ts', import.meta.url).pathname;
@@ -145,4 +146,56 @@ test('a pull of a hypervisor that is killed leaves the old program or the new on
   }
   t.diagnostic(`${kills} kills`);
   assert.ok(kills >= 3);
+});
+
+test('a pull of an image that is killed leaves the old one or the new one, whole, and of what it fetched whole layers', async (t) => {
+  const registry = await startRegistry(t);
+  const home = mkdtempSync(join(tmpdir(), 'banger-bases-'));
+  t.after(() => rmSync(home, { recursive: true, force: true }));
+  const armedBy = join(home, 'crash');
+  const name = `${registry.host}/org/app:1`;
+  const put = (text: string) =>
+    registry.putImage('org/app', '1', {
+      layers: [rootfs('sh'), sampleTar({ name: 'text', content: text })].map(gzipLayer),
+    });
+  const pull = () =>
+    spawnSync(process.execPath, ['--import', HOOK, PROGRAM, 'pull', home, name, registry.authFile], {
+      env: { ...process.env, BANGER_CRASH_FILE: armedBy },
+      encoding: 'utf8',
+    });
+  await put('first');
+  const first = pull();
+  assert.equal(first.status, 0, first.stderr);
+  let kills = 0;
+  for (let touch = 1; ; touch += STRIDE) {
+    const manifestDigest = await put(`at ${touch}`);
+    writeFileSync(armedBy, String(touch));
+    const { signal, stderr } = pull();
+    rmSync(armedBy);
+    const when = `killed at touch ${touch}`;
+    const bases = openBases(home);
+    try {
+      await bases.images.sweep();
+      const [record, ...others] = bases.images.list().filter(({ digest }) => digest !== null);
+      assert.deepEqual([record?.name, others], [name, []], when);
+      const [here, ...more] = readdirSync(join(home, 'images'));
+      assert.deepEqual([here, more], [String(record?.digest).slice(7), []], when);
+      assert.ok(await isWholeImage(Task.background(), join(home, 'images', String(here))), when);
+      assert.deepEqual(
+        readNames(join(home, 'images', String(here)))?.map(({ pulled }) => pulled),
+        [record?.pulled],
+        when,
+      );
+      assert.deepEqual(readdirSync(join(home, 'cache/oci/pulls')), [], when);
+      if (signal !== null) continue;
+      assert.equal(stderr, '');
+      assert.equal(record?.pulled?.manifestDigest, manifestDigest, 'it is what was put last');
+      break;
+    } finally {
+      kills += signal === null ? 0 : 1;
+      bases.close();
+    }
+  }
+  t.diagnostic(`${kills} kills`);
+  assert.ok(kills >= 5);
 });

@@ -1,6 +1,7 @@
 /**
  * Images, kernels and hypervisors as a daemon of this folder's state has them. As a program it takes one in and ends:
- * `import-base.ts image|sent|kernel|hypervisor <folder> <name> <file>`, where `sent` is an image that comes by a stream. A test kills that
+ * `import-base.ts image|sent|pull|kernel|hypervisor <folder> <name> <file>`, where `sent` is an image that comes by a stream, and
+ * `pull` takes the file of credentials for the registry that the name names. A test kills that
  * as it would the daemon, which takes longer to start.
  */
 import { createReadStream, mkdirSync } from 'node:fs';
@@ -43,7 +44,13 @@ if (import.meta.main) {
   const { images, kernels, releases, close } = openBases(folder);
   if (kind === 'image') await images.importFile(Task.background(), { name, path });
   else if (kind === 'sent') await images.importSent(Task.background(), { name, tar: createReadStream(path) });
+  else if (kind === 'pull') await images.pull(Task.background(), name, { access: accessBy(path) });
   else if (kind === 'hypervisor') await releases.pull(Task.background(), name, { from: path, force: true });
   else await kernels.importKernel(Task.background(), { name, path });
   close();
+}
+
+/** The certificate of a test's registry lies beside its credentials. */
+function accessBy(authFile: string) {
+  return { REGISTRY_AUTH_FILE: authFile, SSL_CERT_FILE: join(authFile, '../certificate.pem') };
 }
