@@ -47,6 +47,7 @@ export class TarFilter extends Transform {
   needsShell = true;
   #state: State = { is: 'header' };
   #partial: Buffer = Buffer.alloc(0);
+  #passing: Uint8Array[] = [];
   #extensions: Extension[] = [];
   #extensionBytes = 0;
   #hasShell = false;
@@ -61,6 +62,7 @@ export class TarFilter extends Transform {
         rest = rest.subarray(taken);
       }
       this.#partial = Buffer.from(rest);
+      this.#passOn();
       done();
     } catch (fault) {
       done(fault as Error);
@@ -73,6 +75,13 @@ export class TarFilter extends Transform {
     } else {
       done(null, tarEnd());
     }
+  }
+
+  /** In one piece, whatever it was made of: small ones cost each stream that they pass. */
+  #passOn(): void {
+    const [only, ...more] = this.#passing;
+    if (only !== undefined) this.push(more.length === 0 ? only : Buffer.concat(this.#passing));
+    this.#passing = [];
   }
 
   /** Deals with the beginning of `rest`, and says how much of it; 0 when a whole block is not there yet. */
@@ -90,7 +99,7 @@ export class TarFilter extends Transform {
 
   #takeContent(state: State & { is: 'content' }, rest: Buffer): number {
     const taken = Math.min(rest.length, state.leftBytes);
-    if (state.keep) this.push(rest.subarray(0, taken));
+    if (state.keep) this.#passing.push(rest.subarray(0, taken));
     state.leftBytes -= taken;
     if (state.leftBytes === 0) this.#state = { is: 'header' };
     return taken;
@@ -145,8 +154,8 @@ export class TarFilter extends Transform {
       checkType(header.type, name);
       if (header.type === '1') checkName(value('linkpath') ?? header.linkName);
       const kept = records.filter(canKeep);
-      if (kept.length > 0) this.push(writePaxHeader(kept));
-      this.push(block);
+      if (kept.length > 0) this.#passing.push(writePaxHeader(kept));
+      this.#passing.push(block);
     }
     const leftBytes = hasContent(header.type) ? paddedBytes(sizeBytes) : 0;
     const hasSparseMap = header.type === 'S' && block[482] === 1;
@@ -155,7 +164,7 @@ export class TarFilter extends Transform {
   }
 
   #takeSparseMap(state: State & { is: 'sparse map' }, block: Buffer): void {
-    this.push(Buffer.from(block));
+    this.#passing.push(Buffer.from(block));
     if (block[504] === 1) return;
     this.#state = state.leftBytes > 0 ? { is: 'content', leftBytes: state.leftBytes, keep: true } : { is: 'header' };
   }

@@ -21,6 +21,7 @@ const LAST_SECOND = 2n ** 32n - 1n;
 const MAX_OWNER = 2 ** 32 - 1;
 const MAX_MAJOR = 2 ** 12 - 1;
 const MAX_MINOR = 2 ** 20 - 1;
+const PIECE_BYTES = 64 * 1024;
 const ZEROS = new Uint8Array(64 * 1024);
 
 type Merging = {
@@ -46,9 +47,9 @@ export async function mergeLayers(
   }
 
   task.step('merge them');
-  const write = writeInto(task, tar);
+  const into = new TarWriter(task, tar);
   for (const name of tree.unnamedFolders()) {
-    await write(writeTarHead({ name, type: 'directory', mode: 0o755, mtimeNs: 0n }));
+    await into.write(writeTarHead({ name, type: 'directory', mode: 0o755, mtimeNs: 0n }));
   }
   const places = tree.places();
   let next = places.next().value ?? null;
@@ -57,47 +58,66 @@ export async function mergeLayers(
   for (const layer of layers) {
     const take = async (entry: TarEntry) => {
       if (next?.entry !== number++) return;
-      await writePlace(entry, next, write, refuse);
+      await writePlace(entry, next, into, refuse);
       next = places.next().value ?? null;
     };
     await readLayer(task, layer, { ...reading, take });
   }
-  await write(tarEnd());
+  await into.write(tarEnd());
+  await into.flush();
   tar.end();
 }
 
-type Write = (bytes: Uint8Array) => Promise<void>;
+/** In large pieces, however small the files are: each piece costs every stream and pipe that it passes. */
+class TarWriter {
+  readonly #task: Task;
+  readonly #tar: Writable;
+  #pieces: Uint8Array[] = [];
+  #bytes = 0;
 
-/** Waits where the tar takes no more for now. */
-function writeInto(task: Task, tar: Writable): Write {
-  return async (bytes) => {
-    if (bytes.length > 0 && !tar.write(bytes)) await once(tar, 'drain', { signal: task.signal });
-  };
+  constructor(task: Task, tar: Writable) {
+    this.#task = task;
+    this.#tar = tar;
+  }
+
+  /** Waits where the tar takes no more for now. */
+  async write(bytes: Uint8Array): Promise<void> {
+    this.#pieces.push(bytes);
+    this.#bytes += bytes.length;
+    if (this.#bytes >= PIECE_BYTES) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    const piece = Buffer.concat(this.#pieces, this.#bytes);
+    this.#pieces = [];
+    this.#bytes = 0;
+    if (piece.length > 0 && !this.#tar.write(piece)) await once(this.#tar, 'drain', { signal: this.#task.signal });
+  }
 }
 
-async function writePlace(entry: TarEntry, { names }: Place, write: Write, refuse: Refuse): Promise<void> {
+async function writePlace(entry: TarEntry, { names }: Place, into: TarWriter, refuse: Refuse): Promise<void> {
   const [name, ...links] = names as [string, ...string[]];
   const head = headOf(entry, name, refuse);
-  await write(writeTarHead(head));
-  if (head.type === 'file') await writeContent(entry, write);
-  for (const link of links) await write(writeTarHead({ ...LINK, name: link, target: name }));
+  await into.write(writeTarHead(head));
+  if (head.type === 'file') await writeContent(entry, into);
+  for (const link of links) await into.write(writeTarHead({ ...LINK, name: link, target: name }));
 }
 
 const LINK = { type: 'hardlink', mode: 0, mtimeNs: 0n } as const;
 
 /** Holes are filled: whoever makes the filesystem finds them again. */
-async function writeContent({ sizeBytes, body }: TarEntry, write: Write): Promise<void> {
+async function writeContent({ sizeBytes, body }: TarEntry, into: TarWriter): Promise<void> {
   let at = 0;
   const fillTo = async (end: number) => {
-    for (; at < end; at += Math.min(ZEROS.length, end - at)) await write(ZEROS.subarray(0, end - at));
+    for (; at < end; at += Math.min(ZEROS.length, end - at)) await into.write(ZEROS.subarray(0, end - at));
   };
   for await (const piece of body()) {
     await fillTo(piece.at);
-    await write(piece.bytes);
+    await into.write(piece.bytes);
     at += piece.bytes.length;
   }
   await fillTo(sizeBytes);
-  await write(tarPadding(sizeBytes));
+  await into.write(tarPadding(sizeBytes));
 }
 
 function headOf(entry: TarEntry, name: string, refuse: Refuse): TarHead {

@@ -45,8 +45,10 @@ export class MergedTree {
   readonly #refuse: (why: string) => Error;
   readonly #limits: typeof MERGE_LIMITS;
   readonly #root = new Node('', null, UNNAMED, FOLDER);
+  /** What each entry stands for by now: the first of its names, or nothing any more */
+  readonly #owners: (Node | null)[] = [];
+  readonly #unnamed = new Set<Node>();
   #layer = 0;
-  #entries = 0;
   #names = 0;
   #characters = 0;
   #steps = 0;
@@ -64,9 +66,8 @@ export class MergedTree {
 
   /** Entries are numbered as they come, from 0. */
   apply(entry: LayerEntry): void {
-    const number = this.#entries++;
-    if (this.#entries > this.#limits.entries)
-      throw this.#refuse(`The layers have more than ${this.#limits.entries} entries`);
+    const number = this.#owners.push(null) - 1;
+    if (number >= this.#limits.entries) throw this.#refuse(`The layers have more than ${this.#limits.entries} entries`);
     const words = this.#wordsOf(entry.name);
     const name = words.pop();
     if (name === undefined) {
@@ -78,27 +79,24 @@ export class MergedTree {
 
   /** The entries that are left in the end, in their order. */
   *places(): Generator<Place, void> {
-    const found: Node[] = [];
-    for (const node of this.#below(this.#root)) {
-      const isFirst = node.links === null || node.links.values().next().value === node;
-      if (node.entry !== UNNAMED && isFirst) found.push(node);
-    }
-    found.sort((a, b) => a.entry - b.entry);
-    for (const { entry, links, path } of found) {
-      yield { entry, names: links === null ? [path] : Array.from(links, (link) => link.path) };
+    for (const [entry, node] of this.#owners.entries()) {
+      if (node === null) continue;
+      yield { entry, names: node.links === null ? [node.path] : Array.from(node.links, ({ path }) => path) };
     }
   }
 
   /** The folders that no entry names, parents first. */
   *unnamedFolders(): Generator<string, void> {
-    for (const node of this.#below(this.#root)) if (node.entry === UNNAMED) yield node.path;
+    for (const node of this.#unnamed) yield node.path;
   }
 
   #put(words: string[], name: string, { name: whole, type, target }: LayerEntry, number: number): void {
     const folder = this.#enter(words, whole);
     const before = folder.children?.get(name);
     if (type === 'directory' && before?.children) {
+      this.#disown(before);
       before.entry = number;
+      this.#owners[number] = before;
       this.#touch(before);
       return;
     }
@@ -157,7 +155,13 @@ export class MergedTree {
       this.#names--;
       this.#characters -= node.characters;
       node.links?.delete(node);
+      this.#disown(node);
     }
+  }
+
+  #disown(node: Node): void {
+    if (node.entry === UNNAMED) this.#unnamed.delete(node);
+    else if (this.#owners[node.entry] === node) this.#owners[node.entry] = node.links?.values().next().value ?? null;
   }
 
   *#below(top: Node): Generator<Node, void> {
@@ -180,6 +184,8 @@ export class MergedTree {
     if (this.#characters > this.#limits.characters)
       throw this.#refuse('The layers have more names than there is memory for');
     parent.children?.set(node.name, node);
+    if (entry === UNNAMED) this.#unnamed.add(node);
+    else this.#owners[entry] ??= node;
     this.#touch(node);
     return node;
   }
