@@ -67,6 +67,9 @@ test('an image is pulled by its name, which moves; a machine keeps what it was m
     new RegExp(`${name} is up to date: ${first}`),
   );
 
+  const programs = await home.run(['image', 'pull', name, '--json'], { env });
+  assert.deepEqual(JSON.parse(programs.stdout).notes, [`${name} is up to date: ${first}`]);
+
   const second = await put('1', 'two');
   const moved = await home.run(['image', 'pull', name], { env });
   assert.match(moved.stderr, new RegExp(`${name}: ${first} → ${second}`));
