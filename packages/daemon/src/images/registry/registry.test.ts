@@ -16,11 +16,12 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { type Digest, hexOf } from '@banger/contract/digest.ts';
-import type { BangerError } from '@banger/contract/errors.ts';
+import { type BangerError, toBangerError } from '@banger/contract/errors.ts';
 import { parseImageRef } from '@banger/contract/image-ref.ts';
 import type { RegistryAccess } from '@banger/contract/registry-access.ts';
 import { findFreePort } from '../../../../../test/support/free-port.ts';
 import { authOf, gzipLayer, PASSWORD, startRegistry, type TestRegistry } from '../../../../../test/support/registry.ts';
+import { mayMount, mountObstacle, OBSTACLES } from '../../../../../test/support/small-disk.ts';
 import { Task } from '../../platform/task.ts';
 import { sampleTar } from '../sample-tar.ts';
 import type { Blob } from './manifest.ts';
@@ -188,6 +189,27 @@ test('a blob that was changed in the registry is not kept, and neither is one th
     await using _fetched = await registry.fetch(task, found, access);
   }
 });
+
+for (const obstacle of OBSTACLES) {
+  test(`where the disk of the cache is ${obstacle}, nothing is fetched, and it is told`, async (t) => {
+    if (!mayMount(home)) return t.skip('this host lacks the ability: mount');
+    await server.putImage('org/app', '1', { layers: [layer('bin/sh', 'x')] });
+    const registry = create();
+    const found = await registry.look(task, ref('org/app:1'), access);
+    const disk = mountObstacle(join(home, 'oci'), obstacle);
+    try {
+      const fault = await registry.fetch(task, found, access).then(
+        () => assert.fail('it was fetched'),
+        (thrown) => toBangerError(thrown),
+      );
+      assert.equal(fault.code, obstacle === 'read-only' ? 'DISK_READ_ONLY' : 'DISK_FULL', fault.message);
+      assert.deepEqual(disk.list(), disk.had);
+    } finally {
+      disk.unmount();
+    }
+    await using _fetched = await registry.fetch(task, found, access);
+  });
+}
 
 test('what is no image, and layers that nobody can read, are refused before anything is fetched', async () => {
   const bytes = layer('bin/sh', 'odd');
