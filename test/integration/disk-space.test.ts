@@ -41,6 +41,12 @@ test('the space that is taken is told, and prune leaves what a vm needs', async 
   const rest = await home.json<PruneResult>(['system', 'prune']);
   assert.deepEqual(
     namesOf(rest.removed).filter((name) => !name.startsWith('cache')),
+    [],
+    'the next vm would wait for the defaults',
+  );
+  const all = await home.json<PruneResult>(['system', 'prune', '--all']);
+  assert.deepEqual(
+    namesOf(all.removed).filter((name) => !name.startsWith('cache')),
     ['image debian', 'kernel debian'],
   );
   const { images } = await home.json<{ images: Image[] }>(['image', 'ls']);
@@ -90,6 +96,11 @@ test('an imported image stays unless all is said, and everything while a vm is b
     namesOf((await home.json<PruneResult>(['system', 'prune', '-n', ...more])).removed);
   assert.ok(!(await dry()).includes('image mine'));
   assert.ok((await dry('--all')).includes('image mine'));
+
+  const dryImages = async (...flags: string[]) =>
+    namesOf((await home.json<PruneResult>(['image', 'prune', '--dry-run', ...flags])).removed);
+  assert.deepEqual(await dryImages(), []);
+  assert.deepEqual(await dryImages('--all'), ['image debian', 'image mine']);
 
   home.setFaults({ bootMs: 3000 });
   const making = home.json(['vm', 'create', '--name', 'slow', '--start']);

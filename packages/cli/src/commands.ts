@@ -585,6 +585,19 @@ export const COMMANDS = {
     examples: [{ does: 'Remove one', line: 'banger image rm busybox' }],
     alsoTried: ['image remove', 'image delete', 'rmi'],
   },
+  'image prune': {
+    summary: 'Remove the images that no vm was made from',
+    details: [
+      'What "banger system prune" does, for images alone. Imported ones stay, since they cannot be fetched again, and so ' +
+        'does the default image, which the next vm would wait for; --all removes them too.',
+    ],
+    flags: {
+      'dry-run': { type: 'switch', short: 'n', summary: 'Only say what would go, and how much it takes' },
+      all: { type: 'switch', short: 'a', summary: 'Imported images and the default image too' },
+    },
+    examples: [{ does: 'See first', line: 'banger image prune --dry-run' }],
+    alsoTried: ['image gc', 'image clean'],
+  },
 
   'kernel ls': {
     summary: 'List the kernels, those to pull included',
@@ -736,15 +749,15 @@ export const COMMANDS = {
   'system prune': {
     summary: 'Remove what no vm needs',
     details: [
-      'Images and kernels of the catalog that no vm was made from, caches, and what vms that are gone have left. The ' +
-        'next vm fetches again what it needs.',
+      'Images and kernels that no vm was made from and that can be fetched again, caches, and what vms that are gone ' +
+        'have left. The default image and kernel stay, unless --all is said.',
       'A folder that the state knows nothing of, which "system df" shows as unrecorded, goes only when it is named; ' +
         'then nothing else goes.',
     ],
     arguments: [{ name: 'unrecorded', summary: 'Remove this unrecorded folder', optional: true, many: true }],
     flags: {
       'dry-run': { type: 'switch', short: 'n', summary: 'Only say what would go, and how much it takes' },
-      all: { type: 'switch', short: 'a', summary: 'Imported images and kernels too, which cannot be fetched again' },
+      all: { type: 'switch', short: 'a', summary: 'Imported images and kernels and the defaults too' },
     },
     examples: [
       { does: 'See first', line: 'banger system prune --dry-run' },

@@ -36,6 +36,7 @@ const LOADERS: Loaders = {
   'image import': () => import('./commands/image/import.ts'),
   'image export': () => import('./commands/image/export.ts'),
   'image show': () => import('./commands/image/show.ts'),
+  'image prune': () => import('./commands/image/prune.ts'),
   'image rm': () => import('./commands/image/rm.ts'),
   'kernel ls': () => import('./commands/kernel/ls.ts'),
   'kernel pull': () => import('./commands/kernel/pull.ts'),

@@ -26,8 +26,10 @@ export const diskSpaceSchema = z.object({
 export const pruneSchema = z.strictObject({
   /** Only say what would go */
   dryRun: z.boolean().default(false),
-  /** Imported images and kernels too, which cannot be fetched again */
+  /** Imported images and kernels too, which cannot be fetched again, and the defaults */
   all: z.boolean().default(false),
+  /** Of what would go, the images alone */
+  onlyImages: z.boolean().default(false),
   /** Exactly these unrecorded folders, and nothing else */
   names: z.array(z.string().min(1).max(512)).max(1000).default([]),
 });

@@ -6,15 +6,28 @@ import { test } from 'node:test';
 import { allocatedBytesOf } from './measure.ts';
 import { isPrunable } from './prunable.ts';
 
-test('a vm never goes, nor what one needs, nor an import unless it is asked for', () => {
+test('a vm never goes, nor what one needs, nor an import or a default unless it is asked for', () => {
   assert.equal(isPrunable({ kind: 'vm', usedBy: [] }, { all: true }), false);
   assert.equal(isPrunable({ kind: 'image', usedBy: ['web'], source: 'catalog' }, { all: true }), false);
   assert.equal(isPrunable({ kind: 'image', usedBy: [], source: 'catalog' }), true);
   assert.equal(isPrunable({ kind: 'kernel', usedBy: [], source: 'import' }), false);
   assert.equal(isPrunable({ kind: 'kernel', usedBy: [], source: 'import' }, { all: true }), true);
+  for (const kind of ['image', 'kernel'] as const) {
+    assert.equal(isPrunable({ kind, usedBy: [], source: 'catalog', isDefault: true }), false);
+    assert.equal(isPrunable({ kind, usedBy: [], source: 'catalog', isDefault: true }, { all: true }), true);
+  }
   assert.equal(isPrunable({ kind: 'leftover', usedBy: [] }), true);
   assert.equal(isPrunable({ kind: 'unrecorded', usedBy: [] }, { all: true }), false);
   assert.equal(isPrunable({ kind: 'unrecorded', usedBy: [] }, { isNamed: true }), true);
+});
+
+test('a prune of images alone goes by the same rule, and takes nothing else', () => {
+  assert.equal(isPrunable({ kind: 'image', usedBy: [], source: 'registry' }, { onlyImages: true }), true);
+  assert.equal(isPrunable({ kind: 'image', usedBy: ['web'], source: 'registry' }, { onlyImages: true }), false);
+  assert.equal(isPrunable({ kind: 'image', usedBy: [], source: 'import' }, { onlyImages: true }), false);
+  assert.equal(isPrunable({ kind: 'image', usedBy: [], source: 'import' }, { onlyImages: true, all: true }), true);
+  for (const kind of ['kernel', 'cache', 'leftover'] as const)
+    assert.equal(isPrunable({ kind, usedBy: [] }, { onlyImages: true, all: true }), false);
 });
 
 test('what a folder takes is its blocks, each file once, and nothing when it is gone', async (t) => {

@@ -1,8 +1,8 @@
 /**
  * The door to the host's disk space: what vms, images, kernels, hypervisors and caches take, and what of it nobody needs.
  *
- * Nothing goes that a vm needs. Images and kernels of the catalog can be fetched again and go when no vm was made from
- * them; imported ones only when asked for. A vm that is being made has not written down yet what it needs, so while one
+ * Nothing goes that a vm needs. Images and kernels that can be fetched again go when no vm was made from them; imported
+ * ones, and the defaults that the next vm would wait for, only when asked for. A vm that is being made has not written down yet what it needs, so while one
  * is, only leftovers go. What has no record (recover/unrecorded.ts) goes only by its name, alone.
  */
 import { join } from 'node:path';
@@ -27,7 +27,13 @@ import { type Found, isPrunable } from './prunable.ts';
 /** What nobody could look at by then is not told */
 const ESTIMATE_LIMIT_MS = 5000;
 
-type Base = { name: string; digest: Digest | null; source: 'catalog' | 'import' | 'registry'; usedBy: string[] };
+type Base = {
+  name: string;
+  digest: Digest | null;
+  source: 'catalog' | 'import' | 'registry';
+  usedBy: string[];
+  isDefault: boolean;
+};
 type Store = { list(): Base[] | Promise<Base[]>; remove(task: Task, name: string): Promise<void> };
 
 type Parts = {
@@ -58,10 +64,14 @@ export function createDiskSpace(parts: Parts) {
   }
 
   /** With names, exactly what has no record and is called so. Throws NOT_UNRECORDED before anything goes. */
-  async function prune(task: Task, { dryRun, all, names }: z.output<typeof pruneSchema>): Promise<PruneResult> {
+  async function prune(
+    task: Task,
+    { dryRun, all, onlyImages, names }: z.output<typeof pruneSchema>,
+  ): Promise<PruneResult> {
     const removed: DiskUse[] = [];
-    const chosen = names.length > 0 ? await findNamed(names) : await findAll();
-    for (const found of chosen.filter((each) => isPrunable(each, { all, isNamed: names.length > 0 }))) {
+    const isNamed = names.length > 0;
+    const chosen = isNamed ? await findNamed(names) : await findAll();
+    for (const found of chosen.filter((each) => isPrunable(each, { all, onlyImages, isNamed }))) {
       const { kind, name, bytes } = found;
       task.step(`${dryRun ? 'would remove' : 'remove'} ${kind} ${name} (${formatSize(bytes)})`);
       if (kind !== 'leftover' && kind !== 'unrecorded' && isMaking())
@@ -143,10 +153,10 @@ export function createDiskSpace(parts: Parts) {
   /** Two names of one digest share its files: they count with the first. */
   async function findBases(kind: 'image' | 'kernel', bases: Base[]): Promise<Found[]> {
     const seen = new Set<string>();
-    const found = bases.map(async ({ name, digest, usedBy, source }): Promise<Found[]> => {
+    const found = bases.map(async ({ name, digest, usedBy, source, isDefault }): Promise<Found[]> => {
       if (digest === null) return []; // only in the catalog
       const path = join(paths.data, `${kind}s`, hexOf(digest));
-      return [{ kind, name, path, source, bytes: await allocatedBytesOf(path, seen), usedBy }];
+      return [{ kind, name, path, source, isDefault, bytes: await allocatedBytesOf(path, seen), usedBy }];
     });
     return (await Promise.all(found)).flat();
   }

@@ -4,14 +4,17 @@ import type { DiskUse } from '@banger/contract/api/disk-space.ts';
 export type Found = Omit<DiskUse, 'describes' | 'comesBackBytes'> & {
   path: string;
   source?: 'catalog' | 'import' | 'registry';
+  /** The next vm is made from it where nobody says otherwise */
+  isDefault?: boolean;
   describes?: string | null;
 };
 
 export function isPrunable(
-  { kind, usedBy, source }: Pick<Found, 'kind' | 'usedBy' | 'source'>,
-  { all = false, isNamed = false } = {},
+  { kind, usedBy, source, isDefault = false }: Pick<Found, 'kind' | 'usedBy' | 'source' | 'isDefault'>,
+  { all = false, isNamed = false, onlyImages = false } = {},
 ): boolean {
   if (kind === 'unrecorded') return isNamed; // that it has no record means a lost state, not that nobody needs it
   if (kind === 'vm' || usedBy.length > 0) return false;
-  return source !== 'import' || all;
+  if (onlyImages && kind !== 'image') return false;
+  return all || (source !== 'import' && !isDefault);
 }
