@@ -14,6 +14,7 @@ import { isVmId } from '@banger/contract/names.ts';
 import type { BangerPaths } from '@banger/contract/paths.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import type { z } from 'zod';
+import { allocatedBytesOf } from '../platform/allocated-bytes.ts';
 import { freeBytes, listFolder, removeTree } from '../platform/files.ts';
 import { removeRun } from '../platform/remove-run.ts';
 import { killStarted } from '../platform/started.ts';
@@ -21,7 +22,6 @@ import { Task } from '../platform/task.ts';
 import { removeMappedTree } from '../platform/user-namespace.ts';
 import { describeUnrecorded, type Known, type Unrecorded } from '../recover/unrecorded.ts';
 import type { VmRecord } from '../store/records/vms.ts';
-import { allocatedBytesOf } from './measure.ts';
 import { type Found, isPrunable } from './prunable.ts';
 
 /** What nobody could look at by then is not told */

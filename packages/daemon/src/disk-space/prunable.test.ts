@@ -1,9 +1,5 @@
 import assert from 'node:assert/strict';
-import { linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { allocatedBytesOf } from './measure.ts';
 import { isPrunable } from './prunable.ts';
 
 test('a vm never goes, nor what one needs, nor an import or a default unless it is asked for', () => {
@@ -28,16 +24,4 @@ test('a prune of images alone goes by the same rule, and takes nothing else', ()
   assert.equal(isPrunable({ kind: 'image', usedBy: [], source: 'import' }, { onlyImages: true, all: true }), true);
   for (const kind of ['kernel', 'cache', 'leftover'] as const)
     assert.equal(isPrunable({ kind, usedBy: [] }, { onlyImages: true, all: true }), false);
-});
-
-test('what a folder takes is its blocks, each file once, and nothing when it is gone', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'banger-measure-'));
-  t.after(() => rmSync(folder, { recursive: true }));
-  mkdirSync(join(folder, 'deep'));
-  const empty = await allocatedBytesOf(folder);
-  writeFileSync(join(folder, 'deep/file'), Buffer.alloc(100_000, 1));
-  linkSync(join(folder, 'deep/file'), join(folder, 'again'));
-  const taken = (await allocatedBytesOf(folder)) - empty;
-  assert.ok(taken >= 100_000 && taken < 150_000, String(taken));
-  assert.equal(await allocatedBytesOf(join(folder, 'no-such')), 0);
 });
