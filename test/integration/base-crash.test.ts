@@ -57,7 +57,7 @@ for (const [index, { kind, what, folder, files, isWhole }] of KINDS.entries()) {
     const home = mkdtempSync(join(tmpdir(), 'banger-bases-'));
     t.after(() => rmSync(home, { recursive: true, force: true }));
     const armedBy = join(home, 'crash');
-    const listOf = (bases: ReturnType<typeof openBases>): Image[] | Kernel[] =>
+    const listOf = async (bases: ReturnType<typeof openBases>): Promise<Image[] | Kernel[]> =>
       kind === 'image' ? bases.images.list() : bases.kernels.list();
     const paths = files.map((content, at) => {
       writeFileSync(join(home, `file-${at}`), content);
@@ -87,7 +87,7 @@ for (const [index, { kind, what, folder, files, isWhole }] of KINDS.entries()) {
       try {
         await bases.images.sweep();
         await bases.kernels.sweep();
-        const [record, ...others] = listOf(bases).filter(({ digest }) => digest !== null);
+        const [record, ...others] = (await listOf(bases)).filter(({ digest }) => digest !== null);
         const here = readdirSync(join(home, folder));
         assert.deepEqual([record?.name, others], ['mine', []], when);
         assert.deepEqual(here, [String(record?.digest).slice(7)], when);
@@ -176,7 +176,7 @@ test('a pull of an image that is killed leaves the old one or the new one, whole
     const bases = openBases(home);
     try {
       await bases.images.sweep();
-      const [record, ...others] = bases.images.list().filter(({ digest }) => digest !== null);
+      const [record, ...others] = (await bases.images.list()).filter(({ digest }) => digest !== null);
       assert.deepEqual([record?.name, others], [name, []], when);
       const [here, ...more] = readdirSync(join(home, 'images'));
       assert.deepEqual([here, more], [String(record?.digest).slice(7), []], when);

@@ -49,9 +49,17 @@ const db = {
 };
 const image = {
   ...{ name: 'debian', digest, description: 'Debian 13', source: 'catalog', sizeBytes: 2e8, createdAt },
+  ...{ allocatedBytes: 2.1e8, sharedWith: [] },
   config: null,
 };
-const notPulled = { digest: null, sizeBytes: null, createdAt: null, usedBy: [], isDefault: false };
+const notPulled = {
+  digest: null,
+  sizeBytes: null,
+  allocatedBytes: null,
+  createdAt: null,
+  usedBy: [],
+  isDefault: false,
+};
 const config: ImageConfig = {
   env: ['PATH=/opt/app/bin:/usr/bin', 'EMPTY=', `LONG=${'x'.repeat(5000)}`, 'EVIL=\u001b[2J\u202eright\nNEXT=line'],
   ...{ user: 'app:staff', workingDir: '/srv/\u001b]0;title\u0007app' },
@@ -90,6 +98,14 @@ const ANSWERS: Record<string, unknown> = {
     images: [
       { ...image, usedBy: ['web'], isDefault: true },
       { ...image, ...notPulled, name: 'alpine', description: 'Small' },
+      {
+        ...image,
+        name: 'app:latest',
+        description: 'from a registry',
+        usedBy: [],
+        isDefault: false,
+        sharedWith: ['app:1'],
+      },
     ],
   },
   '/v1/images/app': {
@@ -97,7 +113,8 @@ const ANSWERS: Record<string, unknown> = {
     name: 'app',
     source: 'import',
     description: 'imported',
-    usedBy: [],
+    usedBy: ['db', 'web'],
+    sharedWith: ['app:1', 'evil\u001b[2J'],
     isDefault: false,
     config,
   },

@@ -20,6 +20,10 @@ export const imageSchema = z.object({
   pulled: pulledSchema.nullable(),
   /** Bytes of the base file */
   sizeBytes: z.number().nullable(),
+  /** What its folder takes on the host's disk, once for all the names that it has */
+  allocatedBytes: z.number().nullable(),
+  /** The other names of this digest, which share all that it takes */
+  sharedWith: z.array(z.string()),
   createdAt: z.string().nullable(),
   /** Names of the vms that were made from this digest */
   usedBy: z.array(z.string()),

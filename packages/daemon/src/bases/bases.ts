@@ -45,7 +45,7 @@ export type Recipe<Row extends BaseRecord> = {
 export type Same<Row extends BaseRecord> = { same: Made<Row> };
 
 /** A record as the API shows it: what only a record has is null while the entry is only in the catalog. */
-type Shown<Row extends BaseRecord> = { [Key in Exclude<keyof Row, 'name' | 'source'>]: Row[Key] | null } & {
+export type Shown<Row extends BaseRecord> = { [Key in Exclude<keyof Row, 'name' | 'source'>]: Row[Key] | null } & {
   name: string;
   source: Row['source'];
   description: string;

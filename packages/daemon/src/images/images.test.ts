@@ -188,11 +188,28 @@ test('an image is found by name, digest, or the beginning of its digest', async 
   }
 });
 
-test('the catalog shows what is not here yet, and its default', () => {
+test('the catalog shows what is not here yet, and its default', async () => {
   assert.deepEqual(
-    images.list().map(({ name, digest, isDefault }) => ({ name, digest, isDefault })),
+    (await images.list()).map(({ name, digest, isDefault }) => ({ name, digest, isDefault })),
     [{ name: 'debian', digest: null, isDefault: true }],
   );
+});
+
+test('an image tells what it takes, and with which names it shares that', async () => {
+  const { allocatedBytes, sharedWith, sizeBytes } = await importBytes('one', ROOT);
+  assert.ok((allocatedBytes ?? 0) >= (sizeBytes ?? 0) && (allocatedBytes ?? 0) < 100_000, String(allocatedBytes));
+  assert.deepEqual(sharedWith, []);
+  assert.deepEqual((await importBytes('two', ROOT)).sharedWith, ['one']);
+  await importBytes('other', sampleTar({ name: 'bin/sh', content: 'other' }));
+  const shown = (await images.list()).map((image) => [image.name, image.sharedWith, (image.allocatedBytes ?? 0) > 0]);
+  assert.deepEqual(shown, [
+    ['debian', [], false],
+    ['one', ['two'], true],
+    ['other', [], true],
+    ['two', ['one'], true],
+  ]);
+  await images.remove(task, 'two');
+  assert.deepEqual((await images.show('one')).sharedWith, []);
 });
 
 test('a sweep removes what was left half-made, and nothing that merely has no record', async () => {

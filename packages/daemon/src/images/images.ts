@@ -13,7 +13,8 @@ import type { Digest } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { familiarRef, parseImageRef } from '@banger/contract/image-ref.ts';
 import type { PullChoice } from '@banger/contract/registry-access.ts';
-import { createBases, type Made, type Recipe } from '../bases/bases.ts';
+import { createBases, type Made, type Recipe, type Shown } from '../bases/bases.ts';
+import { allocatedBytesOf } from '../platform/allocated-bytes.ts';
 import { digestFile, makePrivateFolder, sizeOfFile } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import type { Task } from '../platform/task.ts';
@@ -75,13 +76,25 @@ export function createImages({ catalogFolder, proxies = {}, registry: registryPa
     listNames: () => bases.list().map(({ name }) => name),
   });
   return {
-    ...{ list: bases.list, show, find, findOrPull, pull, importFile, importSent, exportImage },
+    ...{ list, show, find, findOrPull, pull, importFile, importSent, exportImage },
     ...{ remove, release: bases.release, basePath, configOf, sweep },
   };
 
+  async function list(): Promise<Image[]> {
+    return Promise.all(bases.list().map(withSpace));
+  }
+
   /** By a name as it is typed. Throws IMAGE_NOT_FOUND. */
-  function show(typed: string): Image {
-    return bases.show(names.meantBy(typed));
+  async function show(typed: string): Promise<Image> {
+    return withSpace(bases.show(names.meantBy(typed)));
+  }
+
+  async function withSpace(shown: Shown<ImageRecord>): Promise<Image> {
+    const { name, digest } = shown;
+    if (digest === null) return { ...shown, allocatedBytes: null, sharedWith: [] };
+    const others = records.list().filter((other) => other.digest === digest && other.name !== name);
+    const allocatedBytes = await allocatedBytesOf(bases.folders.pathOf(digest));
+    return { ...shown, allocatedBytes, sharedWith: others.map((other) => other.name) };
   }
 
   function find(typed: string): ImageRecord {
@@ -115,12 +128,14 @@ export function createImages({ catalogFolder, proxies = {}, registry: registryPa
 
   /** Makes what the catalog has, unless it is here; of what a registry has, what the name means there today. */
   async function pull(task: Task, typed: string, options: PullOptions = {}): Promise<Image> {
-    if (names.isInCatalog(typed)) return bases.pull(task, typed, { force: options.force ?? false });
+    if (names.isInCatalog(typed)) {
+      return withSpace(await bases.pull(task, typed, { force: options.force ?? false }));
+    }
     const ref = parseImageRef(typed);
     if (records.find(typed)?.source === 'import') {
       task.note(`"${typed}" alone still means what was imported here; what is pulled is called "${familiarRef(ref)}".`);
     }
-    return pullImage(task, ref, options);
+    return withSpace(await pullImage(task, ref, options));
   }
 
   function isUsable(digest: Digest): boolean {
@@ -133,19 +148,21 @@ export function createImages({ catalogFolder, proxies = {}, registry: registryPa
 
   /** Of a tarball, an archive or a layout; `ref` names one of several images in it. */
   async function importFile(task: Task, { name, path, ref = null }: Import & { path: string }): Promise<Image> {
-    return bases.add(task, name, async () => {
+    const added = await bases.add(task, name, async () => {
       task.step(`read ${path}`);
       return recipeOf(await openImport(task, path, ref));
     });
+    return withSpace(added);
   }
 
   /** Of a tar that comes in meanwhile; destroys it unless it read all of it. */
   async function importSent(task: Task, { name, tar, ref = null }: Import & { tar: Readable }): Promise<Image> {
     try {
-      return await bases.add(task, name, () => {
+      const added = await bases.add(task, name, () => {
         task.step('read the tar');
         return recipeOf(openSent(tar, ref));
       });
+      return await withSpace(added);
     } finally {
       tar.destroy();
     }

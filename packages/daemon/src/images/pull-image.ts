@@ -1,11 +1,10 @@
 /** What a name means in its registry becomes the image of that name, unless it is that already. */
-import type { Image } from '@banger/contract/api/images.ts';
 import type { Digest } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { familiarRef, type ImageRef } from '@banger/contract/image-ref.ts';
 import type { RegistryAccess } from '@banger/contract/registry-access.ts';
 import { nearest } from '@banger/contract/suggest.ts';
-import type { Made, Recipe, Same } from '../bases/bases.ts';
+import type { Made, Recipe, Same, Shown } from '../bases/bases.ts';
 import type { Task } from '../platform/task.ts';
 import type { ImageRecord } from '../store/records/images.ts';
 import type { TarSource } from './build-rootfs.ts';
@@ -29,7 +28,7 @@ type PullParts = {
     task: Task,
     called: Pick<ImageRecord, 'name' | 'source'>,
     open: () => Promise<Recipe<ImageRecord> | Same<ImageRecord> | null>,
-  ) => Promise<Image>;
+  ) => Promise<Shown<ImageRecord>>;
   fill: (task: Task, staged: string, open: () => { writeTo: TarSource }) => Promise<Made<ImageRecord>>;
   /** Names that somebody may have mistyped */
   listNames: () => string[];
@@ -39,7 +38,11 @@ type PullParts = {
 
 export function createPullImage({ registry, records, make, fill, listNames, isUsable }: PullParts) {
   /** Says what changed. Throws what `registry` does, IMAGE_INVALID and DISK_FULL; the image of that name is as it was then. */
-  return async (task: Task, ref: ImageRef, { force = false, access = {} }: PullOptions): Promise<Image> => {
+  return async (
+    task: Task,
+    ref: ImageRef,
+    { force = false, access = {} }: PullOptions,
+  ): Promise<Shown<ImageRecord>> => {
     const name = familiarRef(ref);
     await using held = new AsyncDisposableStack();
     return await make(task, { name, source: 'registry' }, async () => {

@@ -12,11 +12,12 @@ export const run: Run<'image ls'> = async (cli) => {
   const rows = images.map((image) => [
     image.isDefault ? `${image.name} (default)` : image.name,
     image.digest === null ? 'not pulled' : image.digest.slice(0, 19),
-    image.sizeBytes === null ? '-' : formatSize(image.sizeBytes),
+    image.allocatedBytes === null ? '-' : formatSize(image.allocatedBytes),
+    image.allocatedBytes === null || image.sharedWith.length === 0 ? '-' : formatSize(image.allocatedBytes),
     formatAge(image.createdAt, nowMs),
-    String(image.usedBy.length),
+    image.usedBy.join(', ') || '-',
     image.description,
   ]);
-  cli.print(renderTable(['NAME', 'DIGEST', 'SIZE', 'CREATED', 'VMS', 'DESCRIPTION'], rows));
+  cli.print(renderTable(['NAME', 'DIGEST', 'ON HOST', 'SHARED', 'CREATED', 'USED BY', 'DESCRIPTION'], rows));
   return 0;
 };

@@ -1,3 +1,4 @@
+import type { Image } from '@banger/contract/api/images.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
 import { describeConfig } from '../../describe-image.ts';
 import type { Run } from '../../load-command.ts';
@@ -21,6 +22,7 @@ export const run: Run<'image show'> = async (cli, input) => {
       : []),
     ['digest', image.digest ?? `not pulled; "banger image pull ${image.name}" fetches it`],
     ['size', image.sizeBytes === null ? '-' : formatSize(image.sizeBytes)],
+    ['on host', describeSpace(image)],
     ['created', formatAge(image.createdAt, Date.now())],
     ['used by', image.usedBy.length === 0 ? 'no vm' : image.usedBy.join(', ')],
     ...(image.config ? describeConfig(image.config) : []),
@@ -28,3 +30,9 @@ export const run: Run<'image show'> = async (cli, input) => {
   cli.print(renderFacts(facts));
   return 0;
 };
+
+function describeSpace({ allocatedBytes, sharedWith }: Image): string {
+  if (allocatedBytes === null) return '-';
+  const shared = sharedWith.length > 0 ? `, shared with ${sharedWith.join(', ')}` : '';
+  return `${formatSize(allocatedBytes)}${shared}`;
+}
