@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -253,25 +254,31 @@ test('a registry that goes silent is left, and a pull that is given up leaves wh
     manifest.blobs.map(({ digest }) => [digest, readFileSync(server.blobPath(digest))]),
   );
   const bytes = readFileSync(server.blobPath(manifest.digest));
-  const { promise: isStuck, resolve: stuck } = Promise.withResolvers<void>();
+  const stuck = new EventEmitter();
   const slow: RequestListener = ({ url = '' }, answer) => {
     if (url === '/v2/') return answer.end('{}');
     if (url.includes('/manifests/')) return answer.writeHead(200, { 'content-type': MANIFEST }).end(bytes);
     const blob = blobs.get(url.split('/').at(-1) as string) as Buffer;
     answer.writeHead(200, { 'content-length': blob.length });
     if (!url.endsWith(two.digest)) return answer.end(blob);
-    return answer.write(blob.subarray(0, 1000), () => stuck());
+    return answer.write(blob.subarray(0, 1000), () => stuck.emit('now'));
   };
   await withServer(slow, async (host) => {
-    const registry = create({ readInsecure: async () => [host], limits: { lookMs: 20, silentMs: 400 } });
+    const registry = create({ readInsecure: async () => [host], limits: { lookMs: 20, silentMs: 2000 } });
     const found = await registry.look(task, parseImageRef(`${host}/org/slow:1`), {});
     await refuses(registry.fetch(task, found, {}), 'REGISTRY_UNREACHABLE');
     leftOnly(one.digest);
     const giveUp = new AbortController();
-    const cancelled = registry.fetch(new Task(giveUp.signal, () => {}), found, {});
+    const steps = new EventEmitter();
+    const told = new Task(giveUp.signal, (event) => void (event.is === 'step' && steps.emit(event.step)));
+    const isStuck = once(stuck, 'now');
+    const cancelled = registry.fetch(told, found, {});
     await isStuck;
+    const waits = once(steps, `wait until ${found.name} is fetched`);
+    const alsoCancelled = registry.fetch(told, found, {});
+    await waits;
     giveUp.abort();
-    await refuses(cancelled, 'CANCELLED');
+    await Promise.all([cancelled, alsoCancelled].map((each) => refuses(each, 'CANCELLED')));
     leftOnly(one.digest);
   });
   server.forget();

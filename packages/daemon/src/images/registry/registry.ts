@@ -55,6 +55,7 @@ export function createRegistry({ folder, limits: own = {}, ...parts }: RegistryP
   const skopeo = createSkopeo(parts);
   const cache = createLayerCache(folder);
   const oneAtATime = createOneAtATime();
+  let fetching: string | null = null;
   return { look, fetch, sweep: cache.sweep };
 
   /** Asks what the name means today. Throws IMAGE_NOT_FOUND, IMAGE_PLATFORM, IMAGE_UNSUPPORTED, IMAGE_MISMATCH, CREDENTIALS_UNREADABLE, REGISTRY_…. */
@@ -79,11 +80,17 @@ export function createRegistry({ folder, limits: own = {}, ...parts }: RegistryP
   async function fetch(task: Task, remote: Remote, access: RegistryAccess): Promise<Fetched> {
     const pull = await cache.begin(remote.blobs);
     try {
+      if (fetching !== null) task.step(`wait until ${fetching} is fetched`);
       await oneAtATime.run(task, 'fetch', async () => {
-        await pull.makeRoom();
-        const missing = await pull.missing();
-        task.step(describeFetch(remote, missing));
-        await copy(task, { remote, access, pull, missing });
+        fetching = remote.name;
+        try {
+          await pull.makeRoom();
+          const missing = await pull.missing();
+          task.step(describeFetch(remote, missing));
+          await copy(task, { remote, access, pull, missing });
+        } finally {
+          fetching = null;
+        }
       });
     } catch (fault) {
       await pull[Symbol.asyncDispose]();
