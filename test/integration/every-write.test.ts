@@ -3,10 +3,12 @@
  * be read: told with a code, nothing half-made, and what was asked for works once the place takes writes again.
  */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Vm } from '@banger/contract/api/vms.ts';
+import { writeLayout } from '../../packages/daemon/src/images/oci/sample-layout.ts';
 import { sampleTar } from '../../packages/daemon/src/images/sample-tar.ts';
 import { sampleVmlinux } from '../../packages/daemon/src/kernels/sample-kernel.ts';
 import { createFakeHome } from '../support/fake-home.ts';
@@ -86,6 +88,9 @@ async function makePlaces(t: TestContext) {
     return join(home.folder, name);
   };
   const tarball = file('rootfs.tar', sampleTar({ name: 'bin/', type: '5' }, { name: 'bin/sh', content: 'sh' }));
+  const layout = join(home.folder, 'layout');
+  writeLayout(layout, [{ layers: [sampleTar({ name: 'serve', content: 'x' })] }]);
+  const archive = file('image.tar', execFileSync('tar', ['-C', layout, '-c', '.']));
   const vmlinux = file('vmlinux', sampleVmlinux());
   const { path: repo } = createRepository(join(home.folder, 'project'));
   const { id: still } = await home.json<Vm>(['vm', 'create', '--name', 'still']);
@@ -110,6 +115,10 @@ async function makePlaces(t: TestContext) {
     {
       ...{ what: 'an image from stdin', folder: join(data, 'images'), isEmpty: true },
       ...{ command: ['image', 'import', 'tiny', '-'], stdin: readFileSync(tarball), undo: ['image', 'rm', 'tiny'] },
+    },
+    {
+      ...{ what: 'an archive of an image from stdin', folder: join(data, 'images'), isEmpty: true },
+      ...{ command: ['image', 'import', 'tiny', '-'], stdin: readFileSync(archive), undo: ['image', 'rm', 'tiny'] },
     },
     {
       ...{ what: 'a kernel', folder: join(data, 'kernels'), isEmpty: true },
