@@ -155,6 +155,9 @@ test('in a tar that no agent made comments mean nothing, it may end behind an en
   const shrank = comment('banger-fault SHRANK');
   assert.deepEqual(await names(...file('x'), shrank, ...file('y', 'g')), ['f 512', `g ${1024 + shrank.length + 512}`]);
   assert.deepEqual(await names(), []);
+  const [head, content] = file('x') as [Uint8Array, Uint8Array];
+  assert.deepEqual(await names(head, content.subarray(0, 1)), ['f 512'], 'as "umoci insert" leaves it');
+  await assert.rejects(names(head, content.subarray(0, 0)), { message: 'an end in the middle' });
   const cut = [...file('x'), writeTarHead({ ...FILE, name: 'a', sizeBytes: 10 })];
   await assert.rejects(names(...cut), { name: 'RangeError', message: 'an end in the middle' });
   await assert.rejects(names(writePaxHeader([record('path', 'a')])), { name: 'RangeError' });

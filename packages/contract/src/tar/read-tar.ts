@@ -65,7 +65,8 @@ type TarReading = {
   onSkipped?: (count: number) => void;
   /**
    * For a tar that no agent made: what is thrown of one that cannot be read. Its comments mean nothing, it may have longer
-   * headers, and it may end behind an entry without an end mark, as those that Go's library reads may.
+   * headers, and it may end behind an entry without an end mark, behind a file without what fills up its block too, as those
+   * that Go's library reads may.
    */
   foreign?: (what: string) => Error;
 };
@@ -153,7 +154,7 @@ class TarSource {
     if (block.type === 'S') fail('a file with holes in a way that is not understood');
     this.#name = value('GNU.sparse.name') ?? value('path') ?? block.name;
     const hasContent = type === 'file' || type === 'special';
-    const counted = new CountedContent(this.#queue, hasContent ? storedBytes : 0);
+    const counted = new CountedContent(this.#queue, hasContent ? storedBytes : 0, this.#foreign !== undefined);
     const pieces = await this.#piecesOf(value, counted);
     const last = pieces.at(-1);
     const sizeBytes = value('GNU.sparse.realsize') === undefined ? (last?.bytes ?? 0) : readSize(value);
@@ -247,9 +248,11 @@ class CountedContent {
   leftBytes: number;
   readonly #queue: ByteQueue;
   #paddingBytes: number;
+  readonly #mayLackPadding: boolean;
 
-  constructor(queue: ByteQueue, sizeBytes: number) {
+  constructor(queue: ByteQueue, sizeBytes: number, mayLackPadding: boolean) {
     this.#queue = queue;
+    this.#mayLackPadding = mayLackPadding;
     this.leftBytes = sizeBytes;
     this.#paddingBytes = paddedBytes(sizeBytes) - sizeBytes;
   }
@@ -267,8 +270,9 @@ class CountedContent {
   }
 
   async skip(): Promise<void> {
-    await this.#queue.skip(this.leftBytes + this.#paddingBytes);
+    await this.#queue.skip(this.leftBytes);
     this.leftBytes = 0;
+    if (!this.#mayLackPadding || !(await this.#queue.isAtEnd())) await this.#queue.skip(this.#paddingBytes);
     this.#paddingBytes = 0;
   }
 }
