@@ -8,6 +8,7 @@ import type { Vm } from '@banger/contract/api/vms.ts';
 import { CHECKOUT, type HomeOwner, type Output } from './banger-home.ts';
 import { FIRECRACKER } from './find-firecracker.ts';
 import { createHostMachine, MIA, succeeded } from './host-machine.ts';
+import { findPackageSource } from './package-source.ts';
 
 /** Made by scripts/setup-host-test */
 const PREPARED_HOST = join(CHECKOUT, 'build/host-system');
@@ -62,6 +63,7 @@ export async function createSystemHost(t: HomeOwner) {
     installPackage,
     untilShell,
     untilRoot,
+    askFrom,
   };
 
   /** As somebody who stays: her session is open until the host ends. */
@@ -95,6 +97,17 @@ export async function createSystemHost(t: HomeOwner) {
   /** Runs a script as mia and throws unless it succeeds. */
   async function shell(script: string): Promise<string> {
     return succeeded([script], await run(asMia(['bash', '-c', script])));
+  }
+
+  /** What a server outside answers to a machine, or to the host itself: a status of HTTP. */
+  async function askFrom(vm: string | null): Promise<string> {
+    const { uri } = findPackageSource();
+    const curl = ['curl', '--silent', '--max-time', '60', '--output', '/dev/null', '--write-out', '%{http_code}'];
+    const argv =
+      vm === null ? asMia([...curl, uri.href]) : asMia(['banger', 'vm', 'exec', vm, '--', ...curl, uri.href]);
+    const said = succeeded(argv, await run(argv));
+    if (!/^[1-5]\d\d$/.test(said)) throw new Error(`${vm ?? 'the host'} did not get out: ${said}`);
+    return said;
   }
 
   function rootShell(script: string, ...words: string[]): Promise<string> {

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { TimedCheck } from '@banger/contract/api/doctor.ts';
 import { findPackageSource } from '../../support/package-source.ts';
 import { createSystemHost, type SystemHost, serveWord } from '../../support/system-host.ts';
 
@@ -27,6 +28,8 @@ test('machines live beside the firewalls of a real host', async (t) => {
   for (const [name, [begin, reload, end]] of Object.entries(FIREWALLS)) {
     await t.test(name, { concurrency: 1 }, async (story) => {
       await host.rootShell(begin);
+      if (name === 'firewalld')
+        await story.test('a table that its owner alone changes is told, with what opens it', () => openTable(host));
 
       await story.test('begun beside a machine: it is reached, and gets out', () => isReachedAndGetsOut(host));
 
@@ -55,22 +58,28 @@ test('machines live beside the firewalls of a real host', async (t) => {
 });
 
 async function isReachedAndGetsOut(host: SystemHost): Promise<void> {
-  const { uri } = findPackageSource();
   await host.untilShell(`curl --silent --max-time 20 http://web.vm:${PORT}/`, 'hello');
-  const ask = `curl --silent --max-time 60 --output /dev/null --write-out "%{http_code}" ${uri}`;
-  const outside = await host.shell(ask);
-  assert.match(outside, /^[1-5]\d\d$/, 'this host gets out');
-  await host.untilShell(`banger vm exec web -- ${ask.replace('"%{http_code}"', "'%{http_code}'")}`, outside);
+  assert.equal(await host.askFrom('web'), await host.askFrom(null));
+}
+
+/** As Debian ships firewalld, nobody else may write to its table, not even root. */
+async function openTable(host: SystemHost): Promise<void> {
+  const { checks } = await host.json<{ checks: TimedCheck[] }>(['doctor']);
+  const found = checks.find(({ name }) => name === 'addresses');
+  assert.match(found?.text ?? '', /lets no machine through \(inet firewalld\)/);
+  await host.rootShell(`sudo() { "$@"; }; ${found?.fix}`);
 }
 
 /** An image of one program: nothing is pulled in there. */
 async function useContainer(host: SystemHost): Promise<void> {
-  const { uri } = findPackageSource();
   await host.rootShell('cd /media/banger && tar -c bin/busybox | docker import - box');
   const serve = "while :; do printf 'HTTP/1.0 200 OK\\r\\n\\r\\nfrom a container' | /bin/busybox nc -l -p 80; done";
   await host.rootShell('docker run --detach --name site --publish 8081:80 box /bin/busybox sh -c "$1"', serve);
   await host.untilRoot('curl --silent --max-time 20 http://127.0.0.1:8081/', 'from a container');
-  const out = `/bin/busybox wget -q -O /dev/null ${uri} && echo out`;
-  assert.match(await host.rootShell('docker run --rm box /bin/busybox sh -c "$1" || true', out), /^out$/m);
+  const { hostname, port } = findPackageSource().uri;
+  const ask = "printf 'HEAD / HTTP/1.0\\r\\n\\r\\n' | /bin/busybox nc $0 $1 | /bin/busybox head -c 5";
+  const address = (await host.rootShell(`getent ahostsv4 ${hostname} | head -n 1 | cut -d' ' -f1`)).trim();
+  const out = 'docker run --rm box /bin/busybox sh -c "$1" "$2" "$3"';
+  assert.equal(await host.rootShell(out, ask, address, port || '80'), 'HTTP/');
   await host.rootShell('docker rm --force site && docker rmi box');
 }

@@ -135,7 +135,7 @@ async function useMachine(t: TestContext, host: SystemHost, driver: DriverName):
   assert.ok(web.state.is === 'running');
   assert.deepEqual([web.state.driver, web.state.accel, web.network], [driver, 'kvm', 'auto']);
 
-  await t.test('this host resolves it both ways, through resolved, and nothing else of "vm"', async () => {
+  await t.test('this host resolves it both ways, through resolved, and no other name below vm', async () => {
     assert.equal(await host.shell(`getent hosts web.vm | ${WORDS}`), `${web.address} web.vm\n`);
     assert.equal(await host.shell(`getent hosts ${web.address} | ${WORDS}`), `${web.address} web.vm\n`);
     assert.match(
@@ -153,7 +153,7 @@ async function useMachine(t: TestContext, host: SystemHost, driver: DriverName):
     assert.equal(await host.shell('ssh -o BatchMode=yes web.vm hostname'), 'web\n');
   });
 
-  await t.test("it reaches the internet's way, and neither a service of the host nor a neighbour", async () => {
+  await t.test('it reaches the internet, and neither a service of the host nor a neighbour', async () => {
     const neighbour = await host.json(['vm', 'create', '--name', 'db', ...SMALL, '--start']);
     await host.json(['vm', 'exec', '--detach', 'db', '--', ...serveWord(PORT, 'private')]);
     await host.untilShell(`curl --silent --max-time 20 http://db.vm:${PORT}/`, 'private');
