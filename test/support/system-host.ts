@@ -102,7 +102,7 @@ export async function createSystemHost(t: HomeOwner) {
   /** What a server outside answers to a machine, or to the host itself: a status of HTTP. */
   async function askFrom(vm: string | null): Promise<string> {
     const { uri } = findPackageSource();
-    const curl = ['curl', '--silent', '--max-time', '60', '--output', '/dev/null', '--write-out', '%{http_code}'];
+    const curl = ['curl', '--silent', '--max-time', '240', '--output', '/dev/null', '--write-out', '%{http_code}'];
     const argv =
       vm === null ? asMia([...curl, uri.href]) : asMia(['banger', 'vm', 'exec', vm, '--', ...curl, uri.href]);
     const said = succeeded(argv, await run(argv));
