@@ -540,6 +540,34 @@ export const COMMANDS = {
     ],
     alsoTried: ['image fetch', 'image get', 'pull'],
   },
+  'image build': {
+    summary: "Build an image from a Dockerfile, in a machine of banger's own",
+    details: [
+      'The context goes into a vm named "image-builder", without what .dockerignore leaves out, and buildah builds it there. ' +
+        'That vm is made at the first build, runs while somebody builds, and keeps the cache; "banger system prune" removes it.',
+      'FROM asks registries from inside of that vm, without credentials.',
+    ],
+    arguments: [
+      { name: 'context', completes: 'files', summary: 'The folder with what is copied; else this one', optional: true },
+    ],
+    flags: {
+      file: { type: 'text', short: 'f', placeholder: 'file', summary: 'The Dockerfile; else that of the context' },
+      tag: { type: 'text', short: 't', placeholder: 'name', summary: "The image's name; else that of the folder" },
+      'build-arg': {
+        type: 'text',
+        placeholder: 'N=V',
+        many: true,
+        summary: 'For an ARG; N alone takes the value from here',
+      },
+      target: { type: 'text', placeholder: 'stage', summary: 'The stage to end with; else the last one' },
+      'no-cache': { type: 'switch', summary: 'Run every step again' },
+    },
+    examples: [
+      { does: 'From the Dockerfile here', line: 'banger image build -t app .' },
+      { does: 'Of one stage', line: 'banger image build -t app-test --target test --build-arg MODE=test .' },
+    ],
+    alsoTried: ['build', 'image make'],
+  },
   'image import': {
     summary: 'Make an image from a tarball, a saved container image or an OCI layout',
     arguments: [

@@ -33,6 +33,7 @@ const LOADERS: Loaders = {
   'vm proxy': () => import('./commands/vm/proxy.ts'),
   'image ls': () => import('./commands/image/ls.ts'),
   'image pull': () => import('./commands/image/pull.ts'),
+  'image build': () => import('./commands/image/build.ts'),
   'image import': () => import('./commands/image/import.ts'),
   'image export': () => import('./commands/image/export.ts'),
   'image show': () => import('./commands/image/show.ts'),

@@ -19,6 +19,7 @@ import { systemHandlers } from './api/system.ts';
 import { createUpgrade } from './api/upgrades.ts';
 import { vmHandlers } from './api/vms.ts';
 import { workspaceHandlers } from './api/workspaces.ts';
+import { createBuilder } from './builder/builder.ts';
 import { createDiskCapability } from './capabilities/disk.ts';
 import { createFileSyncCapability } from './capabilities/file-sync.ts';
 import { createHostSettingsCapability, wantedFromHost } from './capabilities/host-settings.ts';
@@ -267,11 +268,11 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     onChange: (change, operation) => events.publish({ is: 'operation', change, operation }),
   });
   const isMaking = () =>
-    operations.list().some(({ kind, state }) => state === 'running' && /^vm\.create|\.(pull|import)$/.test(kind));
+    operations.list().some(({ kind, state }) => state === 'running' && /^vm\.create|\.(pull|import|build)$/.test(kind));
   const keepsDeleted = ({ state }: VmRecord) =>
     state.is === 'stopped' || (state.is === 'running' && !drivers.of(state.machine).abilities.givesBackSpace);
   const diskSpace = createDiskSpace({
-    ...{ paths, known, unrecorded, images, kernels, releases, isMaking },
+    ...{ paths, known, unrecorded, vms, images, kernels, releases, isMaking },
     estimateComingBack: (task) => disk.estimate(task, store.vms.list().filter(keepsDeleted)),
   });
 
@@ -296,7 +297,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const handlers = {
     ...vmHandlers({ vms, operations }),
     ...workspaceHandlers({ vms, workspaces, operations }),
-    ...imageHandlers({ images, kernels, operations }),
+    ...imageHandlers({ images, builder: createBuilder({ vms, images, log }), kernels, operations }),
     ...hypervisorHandlers({ releases, operations }),
     ...diskSpaceHandlers({ operations, diskSpace }),
     ...doctorHandlers({ operations, bootCanary: (task) => bootCanary(task, { vms }) }),

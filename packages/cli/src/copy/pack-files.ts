@@ -16,7 +16,15 @@ type PackParts = {
   /** Name of the first entry; null packs what is in the folder, without the folder */
   name: string | null;
   count: CopyCount;
+  /** Entries that are not to be in it, by their names */
+  leftOut?: {
+    leavesOut: (entry: string) => boolean;
+    /** Whether a folder that is left out is looked through for entries that are not */
+    mayKeepBelow: (entry: string) => boolean;
+  };
 };
+
+const NOTHING = { leavesOut: () => false, mayKeepBelow: () => false };
 
 const CHUNK_BYTES = 256 * 1024;
 /** Up to here a file is read before it is announced: those of /proc and /sys have other sizes than they say */
@@ -29,7 +37,12 @@ const FOLDER_MODE = 0o1777n;
 /** `blocks` of stat counts in these, whatever the filesystem */
 const STAT_BLOCK_BYTES = 512n;
 
-export async function* packFiles({ path, name, count }: PackParts): AsyncGenerator<Uint8Array, void> {
+export async function* packFiles({
+  path,
+  name,
+  count,
+  leftOut = NOTHING,
+}: PackParts): AsyncGenerator<Uint8Array, void> {
   /** Names of files that have several, by what stat says they are */
   const namesOf = new Map<string, string>();
   if (name !== null) yield* packOne(path, name, stat);
@@ -43,11 +56,16 @@ export async function* packFiles({ path, name, count }: PackParts): AsyncGenerat
   async function* packOne(source: string, entry: string, look: typeof stat): AsyncGenerator<Uint8Array> {
     const found = await explained(source, look(fsPath(source), { bigint: true }));
     const head = { name: entry, mode: Number(found.mode & FILE_MODE), mtimeNs: found.mtimeNs };
+    const isLeftOut = leftOut.leavesOut(entry);
     if (found.isDirectory()) {
-      yield writeTarHead({ ...head, mode: Number(found.mode & FOLDER_MODE), type: 'directory' });
-      yield* packChildren(source, `${entry}/`);
+      const folder = writeTarHead({ ...head, mode: Number(found.mode & FOLDER_MODE), type: 'directory' });
+      if (!isLeftOut) {
+        yield folder;
+        yield* packChildren(source, `${entry}/`);
+      } else if (leftOut.mayKeepBelow(entry)) yield* behind(folder, packChildren(source, `${entry}/`));
       return;
     }
+    if (isLeftOut) return;
     if (found.isSymbolicLink()) {
       const target = await explained(source, readlink(fsPath(source), { encoding: 'buffer' }));
       yield writeTarHead({ ...head, type: 'symlink', target: textOfBytes(target) });
@@ -107,6 +125,16 @@ export async function* packFiles({ path, name, count }: PackParts): AsyncGenerat
       count.bytes += bytesRead;
       yield chunk.subarray(0, bytesRead);
     }
+  }
+}
+
+/** A folder that is there for what is in it, if anything is. */
+async function* behind(folder: Uint8Array, content: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let isEmpty = true;
+  for await (const bytes of content) {
+    if (isEmpty) yield folder;
+    isEmpty = false;
+    yield bytes;
   }
 }
 

@@ -2,8 +2,8 @@
 import { z } from 'zod';
 
 const diskUse = z.object({
-  /** `leftover`: sockets of vms that are gone; `unrecorded`: a folder that the state knows nothing of */
-  kind: z.enum(['vm', 'image', 'kernel', 'hypervisor', 'cache', 'leftover', 'unrecorded']),
+  /** `builder`: the vm that images are built in, with its cache; `leftover`: sockets of vms that are gone; `unrecorded`: a folder that the state knows nothing of */
+  kind: z.enum(['vm', 'builder', 'image', 'kernel', 'hypervisor', 'cache', 'leftover', 'unrecorded']),
   /** Of the vm, image, kernel or hypervisor; where it lies, for what is unrecorded; what it is, for the rest */
   name: z.string(),
   /** Allocated, which for a sparse disk is less than its size */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { isDigest } from '../digest.ts';
 import { MAX_REGISTRY_VARIABLE, PULL_CHOICES, REGISTRY_VARIABLES } from '../registry-access.ts';
 import { imageConfigSchema } from './image-config.ts';
+import { queryFlag } from './query-flag.ts';
 
 export const digestSchema = z.string().refine(isDigest, 'it is no digest');
 
@@ -65,6 +66,21 @@ const imageRefSchema = z.string().min(1).max(1000);
 /** `path`s are absolute paths on the host, read with the daemon's own rights, which are the owner's. */
 export const imageImportSchema = z.strictObject({ name: z.string(), path: z.string(), ref: imageRefSchema.optional() });
 export const imagePutQuerySchema = z.strictObject({ ref: imageRefSchema.optional() });
+
+/** More than fits into the head of a request */
+const MAX_BUILD_ARGS = 8192;
+
+export const imageBuildQuerySchema = z.strictObject({
+  /** The stage to end with; the last unless it is said */
+  target: z.string().min(1).max(255).optional(),
+  noCache: queryFlag,
+  /** Each NAME=value, with a zero byte between two */
+  args: z
+    .string()
+    .max(MAX_BUILD_ARGS, `the arguments are longer than ${MAX_BUILD_ARGS} characters together`)
+    .default(''),
+});
+
 export const kernelImportSchema = z.strictObject({
   name: z.string(),
   path: z.string(),

@@ -13,6 +13,7 @@ const OPERATION_KINDS = [
   'workspace.export',
   'image.pull',
   'image.import',
+  'image.build',
   'image.remove',
   'kernel.pull',
   'kernel.import',

@@ -13,6 +13,7 @@ import { timedCheckSchema } from './doctor.ts';
 import { eventSchema } from './events.ts';
 import { hypervisorPullSchema, hypervisorSchema } from './hypervisors.ts';
 import {
+  imageBuildQuerySchema,
   imageImportSchema,
   imagePullSchema,
   imagePutQuerySchema,
@@ -101,6 +102,8 @@ export const SCHEMAS = {
   imageExport: {},
   /** An import of what is sent, under the name in the path */
   imagePut: { query: imagePutQuerySchema, answer: imageSchema },
+  /** Of a tar with the Dockerfile and `context/`; the image gets the name in the path */
+  imageBuild: { query: imageBuildQuerySchema, answer: imageSchema },
   imageRemove: { answer: nothing },
 
   kernelList: { answer: z.object({ kernels: z.array(kernelSchema) }) },

@@ -1,13 +1,15 @@
 /** Routes of images and kernels. */
+import { parseCatalogName } from '@banger/contract/names.ts';
+import type { Builder } from '../builder/builder.ts';
 import type { Images } from '../images/images.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import type { Operations } from '../operations/operations.ts';
 import { type Handlers, whileAsked } from './handlers.ts';
 
 type ImageRoutes = Extract<keyof Handlers, `image${string}` | `kernel${string}`>;
-type Parts = { images: Images; kernels: Kernels; operations: Operations };
+type Parts = { images: Images; builder: Builder; kernels: Kernels; operations: Operations };
 
-export function imageHandlers({ images, kernels, operations }: Parts): Handlers<ImageRoutes> {
+export function imageHandlers({ images, builder, kernels, operations }: Parts): Handlers<ImageRoutes> {
   return {
     imageList: async () => ({ images: await images.list() }),
     imageShow: (call) => images.show(call.params.image),
@@ -26,6 +28,12 @@ export function imageHandlers({ images, kernels, operations }: Parts): Handlers<
       const sent = { name, tar, ...query };
       const operation = operations.begin('image.import', name, (task) => images.importSent(task, sent));
       return { operation, onLeave: () => tar.readableEnded || operation.cancel() };
+    },
+    imageBuild: ({ params, query: { args, ...query }, tar }) => {
+      const name = parseCatalogName(params.image);
+      const request = { name, tar, ...query, args: args === '' ? [] : args.split('\0') };
+      const operation = operations.begin('image.build', name, (task) => builder.build(task, request));
+      return { operation, onLeave: operation.cancel };
     },
     imageExport: (call) => images.exportImage(whileAsked(call), call.params.image),
     imageRemove: (call) => {

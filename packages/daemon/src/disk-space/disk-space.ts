@@ -8,6 +8,7 @@
 import { join } from 'node:path';
 import type { DiskSpace, DiskUse, PruneResult, pruneSchema } from '@banger/contract/api/disk-space.ts';
 import type { Hypervisor } from '@banger/contract/api/hypervisors.ts';
+import { isBuilder } from '@banger/contract/builder.ts';
 import { type Digest, hexOf } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { isVmId } from '@banger/contract/names.ts';
@@ -37,6 +38,7 @@ type Base = {
 type Store = { list(): Base[] | Promise<Base[]>; remove(task: Task, name: string): Promise<void> };
 
 type Parts = {
+  vms: { remove(task: Task, name: string, force: boolean): Promise<void> };
   paths: Pick<BangerPaths, 'data' | 'runtime' | 'cache'>;
   known: () => Known;
   unrecorded: () => Unrecorded[];
@@ -52,7 +54,7 @@ type Parts = {
 export type DiskSpaceDoor = ReturnType<typeof createDiskSpace>;
 
 export function createDiskSpace(parts: Parts) {
-  const { paths, known, unrecorded, images, kernels, releases, estimateComingBack, isMaking } = parts;
+  const { paths, known, unrecorded, vms: machines, images, kernels, releases, estimateComingBack, isMaking } = parts;
   return { show, prune };
 
   async function show(): Promise<DiskSpace> {
@@ -71,7 +73,9 @@ export function createDiskSpace(parts: Parts) {
     const removed: DiskUse[] = [];
     const isNamed = names.length > 0;
     const chosen = isNamed ? await findNamed(names) : await findAll();
-    for (const found of chosen.filter((each) => isPrunable(each, { all, onlyImages, isNamed }))) {
+    /** The builder goes first, and what only it needs goes with it. */
+    const goes = onlyImages ? [] : chosen.flatMap(({ kind, name }) => (kind === 'builder' ? name : []));
+    for (const found of chosen.filter((each) => isPrunable(each, { all, onlyImages, isNamed, goes }))) {
       const { kind, name, bytes } = found;
       task.step(`${dryRun ? 'would remove' : 'remove'} ${kind} ${name} (${formatSize(bytes)})`);
       if (kind !== 'leftover' && kind !== 'unrecorded' && isMaking())
@@ -84,7 +88,8 @@ export function createDiskSpace(parts: Parts) {
   /** False when somebody has begun to use it meanwhile. */
   async function remove(task: Task, { kind, name, path }: Found): Promise<boolean> {
     try {
-      if (kind === 'image') await images.remove(task, name);
+      if (kind === 'builder') await machines.remove(task, name, false);
+      else if (kind === 'image') await images.remove(task, name);
       else if (kind === 'kernel') await kernels.remove(task, name);
       else if (kind === 'unrecorded') await removeUnrecorded(name, path);
       else await removeTree(path);
@@ -145,9 +150,10 @@ export function createDiskSpace(parts: Parts) {
     await removeMappedTree(Task.background(), path);
   }
 
-  async function findVm({ id, name }: VmRecord): Promise<Found> {
+  async function findVm({ id, name, imageName }: VmRecord): Promise<Found> {
     const path = join(paths.data, 'vms', id);
-    return { kind: 'vm', name, path, bytes: await allocatedBytesOf(path), usedBy: [] };
+    const kind = isBuilder({ name, imageName }) ? 'builder' : 'vm';
+    return { kind, name, path, bytes: await allocatedBytesOf(path), usedBy: [] };
   }
 
   /** Two names of one digest share its files: they count with the first. */

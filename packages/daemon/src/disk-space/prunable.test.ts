@@ -25,3 +25,12 @@ test('a prune of images alone goes by the same rule, and takes nothing else', ()
   for (const kind of ['kernel', 'cache', 'leftover'] as const)
     assert.equal(isPrunable({ kind, usedBy: [] }, { onlyImages: true, all: true }), false);
 });
+
+test('the builder of images goes, and with it what only it needs', () => {
+  const goes = ['image-builder'];
+  assert.equal(isPrunable({ kind: 'builder', usedBy: [] }), true);
+  assert.equal(isPrunable({ kind: 'builder', usedBy: [] }, { onlyImages: true, all: true }), false);
+  assert.equal(isPrunable({ kind: 'image', usedBy: goes, source: 'catalog' }, { goes }), true);
+  assert.equal(isPrunable({ kind: 'image', usedBy: goes, source: 'catalog' }), false);
+  assert.equal(isPrunable({ kind: 'kernel', usedBy: [...goes, 'web'], source: 'catalog' }, { goes }), false);
+});

@@ -9,12 +9,20 @@ export type Found = Omit<DiskUse, 'describes' | 'comesBackBytes'> & {
   describes?: string | null;
 };
 
+type PruneOptions = {
+  all?: boolean;
+  isNamed?: boolean;
+  onlyImages?: boolean;
+  /** Vms that are removed before */
+  goes?: readonly string[];
+};
+
 export function isPrunable(
   { kind, usedBy, source, isDefault = false }: Pick<Found, 'kind' | 'usedBy' | 'source' | 'isDefault'>,
-  { all = false, isNamed = false, onlyImages = false } = {},
+  { all = false, isNamed = false, onlyImages = false, goes = [] }: PruneOptions = {},
 ): boolean {
   if (kind === 'unrecorded') return isNamed; // that it has no record means a lost state, not that nobody needs it
-  if (kind === 'vm' || usedBy.length > 0) return false;
+  if (kind === 'vm' || usedBy.some((vm) => !goes.includes(vm))) return false;
   if (onlyImages && kind !== 'image') return false;
   return all || (source !== 'import' && !isDefault);
 }

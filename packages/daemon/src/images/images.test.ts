@@ -191,7 +191,10 @@ test('an image is found by name, digest, or the beginning of its digest', async 
 test('the catalog shows what is not here yet, and its default', async () => {
   assert.deepEqual(
     (await images.list()).map(({ name, digest, isDefault }) => ({ name, digest, isDefault })),
-    [{ name: 'debian', digest: null, isDefault: true }],
+    [
+      { name: 'debian', digest: null, isDefault: true },
+      { name: 'image-builder', digest: null, isDefault: false },
+    ],
   );
 });
 
@@ -204,6 +207,7 @@ test('an image tells what it takes, and with which names it shares that', async 
   const shown = (await images.list()).map((image) => [image.name, image.sharedWith, (image.allocatedBytes ?? 0) > 0]);
   assert.deepEqual(shown, [
     ['debian', [], false],
+    ['image-builder', [], false],
     ['one', ['two'], true],
     ['other', [], true],
     ['two', ['one'], true],
