@@ -160,7 +160,7 @@ export function gzipLayer(tar: Buffer): { bytes: Buffer } {
   return { bytes: gzipSync(tar) };
 }
 
-function digestOf(bytes: Buffer): Digest {
+export function digestOf(bytes: Buffer): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
 }
 
