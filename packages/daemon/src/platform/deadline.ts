@@ -30,7 +30,7 @@ export function countDown(ms: number, act: () => void): Countdown {
   };
 
   function waitSlice(): NodeJS.Timeout {
-    return setTimeout(pass, ms / SLICES).unref();
+    return setTimeout(pass, Math.ceil(ms / SLICES)).unref(); // a timer leaves out what is behind the point
   }
 
   function pass(): void {
