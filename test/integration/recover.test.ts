@@ -29,9 +29,16 @@ async function factsOf(home: Home) {
     vms: vms.map(({ id, name, image, kernel, cpus, memoryBytes, diskBytes, createdAt, state }) => ({
       ...{ id, name, image, kernel, cpus, memoryBytes, diskBytes, createdAt, state: state.is },
     })),
-    images: images.map(({ name, digest, source, sizeBytes, usedBy }) => ({ name, digest, source, sizeBytes, usedBy })),
+    images: images
+      .filter(isHere)
+      .map(({ name, digest, source, sizeBytes, usedBy }) => ({ name, digest, source, sizeBytes, usedBy })),
     kernels: kernels.map(({ name, digest, release, sizeBytes }) => ({ name, digest, release, sizeBytes })),
   };
+}
+
+/** The catalog names more. */
+function isHere({ digest }: Image): boolean {
+  return digest !== null;
 }
 
 async function makeHome(t: TestContext) {
