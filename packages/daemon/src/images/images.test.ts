@@ -8,13 +8,12 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { type Digest, hexOf } from '@banger/contract/digest.ts';
 import { readNames, writeNames } from '../bases/names-file.ts';
-import { createLog } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
 import { openStore, type Store } from '../store/store.ts';
-import { createImages, type Images } from './images.ts';
+import type { Images } from './images.ts';
+import { createSampleImages } from './sample-images.ts';
 import { sampleTar } from './sample-tar.ts';
 
-const CATALOG = join(import.meta.dirname, '../../../../catalog');
 const task = Task.background();
 const CAPABILITY = Buffer.from('0100000200200000000000000000000000000000', 'hex'); // cap_net_raw=ep
 
@@ -43,19 +42,7 @@ beforeEach(() => {
   store = openStore(join(home, 'state.sqlite'));
   users = [];
   areVmsKnown = true;
-  images = createImages({
-    records: store.images,
-    folder: join(home, 'images'),
-    catalogFolder: CATALOG,
-    usedBy: () => users,
-    areVmsKnown: () => areVmsKnown,
-    registry: {
-      ...{ folder: join(home, 'oci'), home, proxies: {}, nowMs: Date.now },
-      readInsecure: async () => [],
-    },
-    log: createLog(() => {}),
-    now: () => new Date(0),
-  });
+  images = createSampleImages({ home, store, usedBy: () => users, areVmsKnown: () => areVmsKnown });
 });
 
 afterEach(() => {

@@ -7,14 +7,13 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { afterEach, beforeEach, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { createLog } from '../platform/log.ts';
 import { Task } from '../platform/task.ts';
 import { openStore, type Store } from '../store/store.ts';
-import { createImages, type Images } from './images.ts';
+import type { Images } from './images.ts';
 import { type SampleImage, writeLayout } from './oci/sample-layout.ts';
+import { createSampleImages } from './sample-images.ts';
 import { sampleEntry, sampleTar } from './sample-tar.ts';
 
-const CATALOG = join(import.meta.dirname, '../../../../catalog');
 const task = Task.background();
 const CONFIG = { Env: ['A=b'], Entrypoint: ['/run'], Cmd: ['x'] };
 const LAYERS = [
@@ -35,19 +34,7 @@ let images: Images;
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'banger-import-'));
   store = openStore(join(home, 'state.sqlite'));
-  images = createImages({
-    records: store.images,
-    folder: join(home, 'images'),
-    catalogFolder: CATALOG,
-    usedBy: () => [],
-    areVmsKnown: () => true,
-    registry: {
-      ...{ folder: at('oci'), home, proxies: {}, nowMs: Date.now },
-      readInsecure: async () => [],
-    },
-    log: createLog(() => {}),
-    now: () => new Date(0),
-  });
+  images = createSampleImages({ home, store });
 });
 
 afterEach(() => {

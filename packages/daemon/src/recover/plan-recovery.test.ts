@@ -119,33 +119,25 @@ test('a name goes to the newest digest that claims it and is here', () => {
   );
 });
 
+const MINE: ImageRecord = {
+  name: 'mine',
+  digest: DIGEST.a,
+  source: 'import',
+  sizeBytes: 1,
+  createdAt: NOW,
+  config: null,
+  pulled: null,
+};
+
 test('a name whose files are gone is kept, and told', () => {
-  const row: ImageRecord = {
-    name: 'mine',
-    digest: DIGEST.a,
-    source: 'import',
-    sizeBytes: 1,
-    createdAt: NOW,
-    config: null,
-    pulled: null,
-  };
-  const { records, items } = plan({ present: { ...NOTHING, images: [row] } });
-  assert.deepEqual(records.images, [row]);
+  const { records, items } = plan({ present: { ...NOTHING, images: [MINE] } });
+  assert.deepEqual(records.images, [MINE]);
   assert.match(String(items[0]?.note), /files are gone/);
 });
 
 test('files that do not match their digest get no name, and are set aside', () => {
-  const row: ImageRecord = {
-    name: 'mine',
-    digest: DIGEST.a,
-    source: 'import',
-    sizeBytes: 1,
-    createdAt: NOW,
-    config: null,
-    pulled: null,
-  };
-  const images = [{ digest: DIGEST.a, names: [row], facts: null, isDamaged: true }];
-  for (const present of [null, { ...NOTHING, images: [row] }]) {
+  const images = [{ digest: DIGEST.a, names: [MINE], facts: null, isDamaged: true }];
+  for (const present of [null, { ...NOTHING, images: [MINE] }]) {
     const { records, items, setAside } = plan({ present, images });
     const from = `images/${'a'.repeat(64)}`;
     assert.deepEqual(records.images, present?.images ?? []);
