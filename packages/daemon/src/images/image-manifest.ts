@@ -3,13 +3,12 @@
  * the digest of both, so that two images of the same files which run differently never stand for one another, and a vm,
  * which keeps a digest, keeps what it was to run as well.
  */
-import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import { type ImageConfig, imageConfigSchema } from '@banger/contract/api/image-config.ts';
 import { digestSchema } from '@banger/contract/api/images.ts';
 import { type Digest, hexOf } from '@banger/contract/digest.ts';
 import { z } from 'zod';
-import { readSmallFile, writeFileDurably } from '../platform/files.ts';
+import { digestBytes, readSmallFile, writeFileDurably } from '../platform/files.ts';
 
 const FILE = 'manifest.json';
 /** More than the largest configuration takes */
@@ -59,5 +58,5 @@ function digestOf(baseDigest: Digest, config: ImageConfig | null): Digest {
   if (config === null) return baseDigest;
   const { env, user, workingDir, entrypoint, command, stopSignal } = config;
   const text = JSON.stringify([baseDigest, env, user, workingDir, entrypoint, command, stopSignal]);
-  return `sha256:${createHash('sha256').update(text).digest('hex')}` as Digest;
+  return digestBytes(text);
 }

@@ -1,11 +1,10 @@
 /** Files of the host's: whole or as they were, also after a power cut, and back to what they were when something fails. */
-import { createHash } from 'node:crypto';
 import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, open, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Digest } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
-import { syncPath } from '../platform/files.ts';
+import { digestBytes, syncPath } from '../platform/files.ts';
 
 export type Content = { bytes: Buffer; mode: number };
 
@@ -80,5 +79,5 @@ export async function removeEmptyFolder(path: string): Promise<void> {
 }
 
 export function digestOf({ bytes }: Content): Digest {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
+  return digestBytes(bytes);
 }

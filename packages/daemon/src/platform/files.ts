@@ -139,6 +139,10 @@ export async function freeBytes(path: string): Promise<number> {
   return bavail * bsize;
 }
 
+export function digestBytes(bytes: string | Uint8Array): Digest {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
+}
+
 export async function digestFile(task: Task, path: string): Promise<Digest> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash, { signal: task.signal });

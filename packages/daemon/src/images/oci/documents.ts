@@ -1,13 +1,13 @@
 /** The documents of an OCI image, and of what Docker saves, as far as they count here. Others wrote them: all is bounded. */
-import { createHash } from 'node:crypto';
 import { digestSchema } from '@banger/contract/api/images.ts';
 import { cleanQuote } from '@banger/contract/clean-text.ts';
 import type { Digest } from '@banger/contract/digest.ts';
 import { z } from 'zod';
+import { digestBytes } from '../../platform/files.ts';
 import { type Refuse, readSpan, type Span } from './span.ts';
 
-/** What registries take for one */
-const MAX_DOCUMENT_BYTES = 4 * 2 ** 20;
+/** What registries take for one, and skopeo too */
+export const MAX_DOCUMENT_BYTES = 4 * 2 ** 20;
 const MAX_MANIFESTS = 1000;
 const MAX_LAYERS = 1000;
 const MAX_BLOB_BYTES = 2 ** 40;
@@ -76,7 +76,7 @@ export async function readDocument<Value>(
 ): Promise<Value> {
   if (span.bytes > MAX_DOCUMENT_BYTES) throw refuse(`${what} has more than ${MAX_DOCUMENT_BYTES} bytes`);
   const bytes = await readSpan(span, refuse);
-  if (digest !== null && `sha256:${createHash('sha256').update(bytes).digest('hex')}` !== digest) {
+  if (digest !== null && digestBytes(bytes) !== digest) {
     throw refuse(`${what} is not what its digest ${digest} says: it was damaged or changed`);
   }
   const parsed = schema.safeParse(parseJson(bytes));

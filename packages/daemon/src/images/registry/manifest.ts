@@ -1,16 +1,15 @@
 /** What a registry says of an image, as it came: an index of images for machines of many kinds, or one image. Decides only. */
-import { createHash } from 'node:crypto';
 import { cleanQuote } from '@banger/contract/clean-text.ts';
 import type { Digest } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
+import { digestBytes } from '../../platform/files.ts';
 import { choosePlatform } from '../oci/choose-image.ts';
-import { type Descriptor, indexSchema, manifestSchema } from '../oci/documents.ts';
+import { type Descriptor, indexSchema, MAX_DOCUMENT_BYTES, manifestSchema } from '../oci/documents.ts';
 import { CONFIGS, LAYER } from '../oci/media-types.ts';
 
 /** Of all layers as they are sent */
 const MAX_LAYERS_BYTES = 256 * 2 ** 30;
-const MAX_CONFIG_BYTES = 4 * 2 ** 20;
 
 export type Blob = { digest: Digest; sizeBytes: number };
 export type RemoteImage = { is: 'image'; digest: Digest; blobs: Blob[]; totalBytes: number };
@@ -18,7 +17,7 @@ export type RemoteIndex = { is: 'index'; digest: Digest; amd64: Digest };
 
 /** Throws IMAGE_UNSUPPORTED for what is no image, IMAGE_PLATFORM for an index without one for this kind of machine. */
 export function readManifest(bytes: Buffer, name: string): RemoteImage | RemoteIndex {
-  const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
+  const digest = digestBytes(bytes);
   const value = parseJson(bytes, name);
   const index = indexSchema.safeParse(value);
   const image = manifestSchema.safeParse(value);
@@ -60,7 +59,8 @@ function readImage({ config, layers }: Manifest, name: string): Pick<RemoteImage
   const odd = layers.find((layer) => !LAYER.test(layer.mediaType));
   if (odd)
     throw unsupported(name, `made of layers of a kind that banger does not read, "${cleanQuote(odd.mediaType, 100)}"`);
-  if (config.size > MAX_CONFIG_BYTES) throw unsupported(name, `described by more than ${formatSize(MAX_CONFIG_BYTES)}`);
+  if (config.size > MAX_DOCUMENT_BYTES)
+    throw unsupported(name, `described by more than ${formatSize(MAX_DOCUMENT_BYTES)}`);
   const all = new Map([...layers, config].map(({ digest, size }) => [digest, { digest, sizeBytes: size }]));
   const blobs = [...all.values()];
   const totalBytes = blobs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);

@@ -14,10 +14,9 @@ import { requireTool, TOOL_FOLDERS } from '../../platform/find-tool.ts';
 import { ProcessFailure, runProcess } from '../../platform/run-process.ts';
 import type { Task } from '../../platform/task.ts';
 import { ENDED_WITH_US } from '../../platform/user-namespace.ts';
+import { MAX_DOCUMENT_BYTES } from '../oci/documents.ts';
 import { explainFailure, readWaiting } from './skopeo-words.ts';
 
-/** What registries take at most, and skopeo too */
-const MAX_MANIFEST_BYTES = 4 * 2 ** 20;
 /** It waits no longer than this between two tries, however long it was told to */
 const LONGEST_WAIT_MS = 60_000;
 /** A manifest is small: what takes longer is stuck, unless it waits for its turn */
@@ -115,7 +114,7 @@ export function createSkopeo({ home, proxies, readInsecure, nowMs }: SkopeoParts
     try {
       await runProcess(task.withSignal(impatient.signal), argv, {
         ...{ env, onStderrLine, cwd: scratch },
-        ...(stdout && { stdout, maxStdoutBytes: MAX_MANIFEST_BYTES }),
+        ...(stdout && { stdout, maxStdoutBytes: MAX_DOCUMENT_BYTES }),
       });
     } catch (fault) {
       task.check();
