@@ -92,6 +92,8 @@ test('banger is installed for the whole of a bare Debian 13', async (t) => {
       await host.untilShell('getent hosts web.vm | cut -d" " -f1', `${before.address}\n`);
       assert.equal(processOf(await host.json(['vm', 'show', 'web'])), processOf(before), restart);
     }
+    const said = await host.rootShell('journalctl --no-pager --boot --unit=bangerd.service');
+    assert.doesNotMatch(said, /left-over process/, 'nothing of a machine is in the group of the daemon');
   });
 
   await t.test('an upgrade of the package leaves it running, under the new daemon', async () => {

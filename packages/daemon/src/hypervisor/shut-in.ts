@@ -21,7 +21,7 @@ import {
 } from '../platform/processes.ts';
 import { removeRun } from '../platform/remove-run.ts';
 import { type ProcessOutputs, type StartedProcess, startProcess } from '../platform/run-process.ts';
-import { type Bounds, HOST_SCOPES, NO_SCOPE, type Scope, type Scopes } from '../platform/scope.ts';
+import { type Bounds, beginInScope, HOST_SCOPES, type Scope, type Scopes } from '../platform/scope.ts';
 import { findStarted } from '../platform/started.ts';
 import type { Task } from '../platform/task.ts';
 import { HOST_WALLS, isInHostView, type View, type Walls } from '../platform/walls.ts';
@@ -59,6 +59,9 @@ export type Vmm = {
 /** `exited`: once it has ended while this daemon lives; a signal that ended it may be a code, 128 and its number */
 export type StartedVmm = Vmm & Pick<StartedProcess, 'exited'>;
 
+/** `ref`: of the hypervisor itself; null when it did not begin */
+type Begun = { started: StartedProcess; ref: ProcessRef | null };
+
 export type StartVmm = (task: Task, argv: readonly string[], plan: VmmPlan) => Promise<StartedVmm>;
 
 /**
@@ -93,26 +96,21 @@ export function createShutIn({ alsoSeen = [], walls = HOST_WALLS, scopes = HOST_
       writable: [own, ...alsoSeen, ...(given.writable ?? [])],
     };
     const around = await walls.around(task, view, ['--as-pid-1', '--chdir', own, '--info-fd', '3']);
-    const scope = await scopes.around(task, boundsOf(cpus, memoryBytes));
-    let started = await startIn(scope);
-    if (around.length === 0) return { ...handle(started.ref, null), exited: started.exited };
-    let ref = await readChild(task, started);
-    if (ref === null && scope !== NO_SCOPE && (await scopes.isLost(task))) {
-      started = await startIn(NO_SCOPE); // of the first nothing has run
-      ref = await readChild(task, started);
-    }
-    if (ref === null) return { ...handle(started.ref, null), exited: started.exited };
+    const bounds = boundsOf(cpus, memoryBytes);
+    const { started, ref } = await beginInScope(task, scopes, bounds, startIn, (begun) => begun.ref !== null);
+    if (ref === null || around.length === 0) return { ...handle(started.ref, null), exited: started.exited };
     const exited = started.exited.then(async (end) => {
       await waitForExit(ref); // somebody may have ended bubblewrap alone
       return end;
     });
     return { ...handle(ref, started.ref), exited };
 
-    function startIn({ words: scopeWords, env }: Scope): Promise<StartedProcess> {
-      return startProcess([...scopeWords, ...limits(), ...around, program, ...words], {
+    async function startIn({ words: scopeWords, env }: Scope): Promise<Begun> {
+      const started = await startProcess([...scopeWords, ...limits(), ...around, program, ...words], {
         ...{ ...outputs, runFolder: runtimeFolder, cwd: own, env },
         hasReport: around.length > 0,
       });
+      return { started, ref: around.length > 0 ? await readChild(task, started) : started.ref };
     }
   };
 }

@@ -3,7 +3,9 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { BangerError } from '@banger/contract/errors.ts';
 import { findByArgument, killProcess } from '../platform/processes.ts';
+import type { Scopes } from '../platform/scope.ts';
 import { Task } from '../platform/task.ts';
 import { connectSocket } from '../platform/unix-sockets.ts';
 import { networkCommand } from './network-command.ts';
@@ -81,12 +83,27 @@ test('a network is ready when passt says so, and is gone when it is released', a
   await network.release(folder); // safe to repeat
 });
 
+test('passt has bounds that leave room for what comes in at the ports of the host', async (t) => {
+  const folder = await runtimeFolder(t);
+  const asked: number[] = [];
+  const around: Scopes['around'] = async (_task, { processes }) => {
+    asked.push(processes);
+    throw new BangerError('CANCELLED', { message: 'Enough is known.' });
+  };
+  const scopes = { around, findScopeObstacle: async () => null, isLost: async () => false };
+  const network = createUserNetwork({ ...tools('pasta'), host: host(folder), scopes });
+  for (const hostPorts of [[], [5432, 6379]]) {
+    await assert.rejects(network.connect(task, folder, { ...OPEN, hostPorts }), { code: 'CANCELLED' });
+  }
+  assert.deepEqual(asked, [256, 256 + 2 * 257]);
+});
+
 test('a passt that fails is told in its own words, and leaves nothing', async (t) => {
   const folder = await runtimeFolder(t);
   const network = await networkOf(folder, `${UNLESS_STARTING}; echo "No routable interface" >&2; exit 1`);
   await assert.rejects(network.connect(task, folder, OPEN), {
     code: 'NETWORK_FAILED',
-    message: /No routable interface/,
+    message: /passt exited with 1: No routable interface/,
   });
   const missing = createUserNetwork({ ...tools('/nonexistent/pasta'), host: host(folder) });
   await assert.rejects(missing.connect(task, folder, OPEN), { code: 'TOOL_MISSING' });

@@ -8,32 +8,42 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BangerError } from '@banger/contract/errors.ts';
+import { BangerError, wordsOf } from '@banger/contract/errors.ts';
 import type { InterfaceConfig } from '@banger/contract/guest/messages.ts';
 import { checkSocketPath } from '@banger/contract/paths.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import { diskFull } from '../platform/disk-full.ts';
 import { freeBytes } from '../platform/files.ts';
+import { type Bounds, HOST_SCOPES, type Scopes } from '../platform/scope.ts';
 import { findStarted, killStarted } from '../platform/started.ts';
 import type { Task } from '../platform/task.ts';
 import { watchForContent } from '../platform/unix-sockets.ts';
-import { endOf, forgetHeld, startHeld } from './held.ts';
+import { forgetHeld, startHeld } from './held.ts';
 import { type NetworkTools, networkCommand, USER_NETWORK } from './network-command.ts';
 import { HOST, type HostNetwork, lastWords, seeObstacle, tryNamespace } from './network-obstacle.ts';
 import { closedNetworks, type UserReach } from './reach.ts';
 import { readSearchDomains } from './search-domains.ts';
 
-const START_DEADLINE_MS = 30_000;
+/** To find out why it did not start */
+const TRIAL_LIMIT_MS = 30_000;
+/**
+ * Of passt and what is around it: mostly what waits in sockets, some MiB for each busy connection, and of those a healthy guest
+ * has hundreds.
+ */
+const MEMORY_BYTES = 4 * 2 ** 30;
+/** Besides those of the host's ports: programs, and for each name that is asked */
+const OWN_PROCESSES = 256;
+/** At most 128 connections at once, with two threads each */
+const PROCESSES_OF_PORT = 2 * 128 + 1;
 /** A little more than its log takes; it says nothing where it cannot write that it is ready */
 const NEEDED_BYTES = 64 * 1024;
 
 export type UserLink = { socketPath: string; network: InterfaceConfig };
 
-type UserNetworkParts = NetworkTools & { host?: HostNetwork };
+type UserNetworkParts = NetworkTools & { host?: HostNetwork; scopes?: Scopes };
 
 export type UserNetwork = ReturnType<typeof createUserNetwork>;
 
-export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
+export function createUserNetwork({ host = HOST, scopes = HOST_SCOPES, ...tools }: UserNetworkParts) {
   return { connect, hasEnded, release };
 
   /**
@@ -55,26 +65,26 @@ export function createUserNetwork({ host = HOST, ...tools }: UserNetworkParts) {
     const files = filesOf(runtimeFolder);
     checkSocketPath(files.socket);
     await Promise.all(Object.values(files).map((path) => rm(path, { force: true }))); // of an earlier run
-    await forgetHeld(runtimeFolder);
-    const deadline = deadlineAfter(START_DEADLINE_MS);
     const { resolversPath: resolvers } = host;
     const plan = { ...files, resolvers, closed: closedNetworks(reach), hostPorts: reach.hostPorts };
     // Not its socket, which is there before passt isolates itself. A host may refuse that: passt would take QEMU's
     // connection, and end.
     const watch = watchForContent(files.pid);
     try {
-      const started = await startHeld(task, networkCommand(tools, plan), { runtimeFolder, logPath: files.output });
-      await task.withSignal(deadline).race(Promise.race([watch.appeared, endOf(started)]));
+      await startHeld(task, networkCommand(tools, plan), {
+        ...{ runtimeFolder, logPath: files.output, bounds: boundsOf(reach), scopes },
+        untilReady: () => watch.appeared.then(() => true),
+      });
       return null;
     } catch (fault) {
       await release(runtimeFolder);
       task.check();
-      if (fault instanceof BangerError && !deadline.aborted) throw fault;
+      if (fault instanceof BangerError) throw fault;
       const free = await freeBytes(runtimeFolder);
       if (free < NEEDED_BYTES) throw diskFull(runtimeFolder, NEEDED_BYTES, free, fault);
-      const obstacle = await tryNamespace(task.within(START_DEADLINE_MS), tools);
+      const obstacle = await tryNamespace(task.within(TRIAL_LIMIT_MS), tools);
       if (obstacle) return obstacle;
-      throw await startFailure([files.output, files.log], deadline.aborted, fault);
+      throw await startFailure([files.output, files.log], fault);
     } finally {
       watch.stop();
     }
@@ -104,12 +114,15 @@ function filesOf(runtimeFolder: string) {
   };
 }
 
-async function startFailure(paths: string[], isLate: boolean, cause: unknown): Promise<BangerError> {
+function boundsOf({ hostPorts }: UserReach): Bounds {
+  return { memoryBytes: MEMORY_BYTES, processes: OWN_PROCESSES + hostPorts.length * PROCESSES_OF_PORT };
+}
+
+async function startFailure(paths: string[], cause: unknown): Promise<BangerError> {
   const printed = await Promise.all(paths.map((path) => readFile(path, 'utf8').catch(() => '')));
   const lastLines = lastWords(printed.join(''), 5);
-  const what = isLate ? `was not ready within ${START_DEADLINE_MS / 1000} s` : 'could not set up the network';
   return new BangerError('NETWORK_FAILED', {
-    message: `passt ${what}${lastLines ? `: ${lastLines}` : '.'}`,
+    message: `The network could not be set up: passt ${wordsOf(cause)}${lastLines ? `: ${lastLines}` : '.'}`,
     hint: 'Run "banger doctor", which tries the network of vms by itself.',
     cause,
   });

@@ -14,21 +14,20 @@ import type { InterfaceConfig } from '@banger/contract/guest/messages.ts';
 import type { VmId } from '@banger/contract/names.ts';
 import { checkSocketPath } from '@banger/contract/paths.ts';
 import { addressOf, gatewayOf, namesOf, type Place, tapOf } from '@banger/contract/privileged/places.ts';
-import { deadlineAfter } from '../platform/deadline.ts';
 import type { Log } from '../platform/log.ts';
 import { OWNER } from '../platform/own-files.ts';
+import { type Bounds, HOST_SCOPES, type Scopes } from '../platform/scope.ts';
 import { findStarted, killStarted } from '../platform/started.ts';
 import { Task } from '../platform/task.ts';
 import { HOST_WALLS, isInHostView, type Walls } from '../platform/walls.ts';
 import { type Privileged, refusalOf } from '../privileged/privileged.ts';
 import type { HelperState } from './choose-network.ts';
 import { chooseSubnet, freePlace } from './choose-place.ts';
-import { endOf, forgetHeld, startHeld } from './held.ts';
+import { forgetHeld, startHeld } from './held.ts';
 import { HOST, lastWords } from './network-obstacle.ts';
 import { judgeReport } from './routed-obstacle.ts';
 import { readSearchDomains } from './search-domains.ts';
 
-const START_DEADLINE_MS = 30_000;
 /** Of a helper that is busy: to say who it is, or to sweep while nobody is served yet */
 const LOOK_DEADLINE_MS = 15_000;
 /** To undo what it made, which asks nft several times; what it did not do by then is swept */
@@ -38,6 +37,8 @@ const SWEEP_AGAIN_MS = 60_000;
 const MAX_TRIES = 8;
 /** The word by which the process of a run is found */
 const CARRY = 'carry';
+/** It holds 256 KiB of frames, and starts nothing */
+const CARRY_BOUNDS: Bounds = { memoryBytes: 128 * 2 ** 20, processes: 16 };
 
 type RoutedVm = { id: VmId; name: string; place: Place | null };
 
@@ -58,6 +59,7 @@ type RoutedParts = {
   listConnected: () => VmId[];
   log: Log;
   walls?: Walls;
+  scopes?: Scopes;
   resolversPath?: string;
 };
 
@@ -72,6 +74,7 @@ export function createRoutedNetwork(parts: RoutedParts) {
     listConnected,
     log,
     walls = HOST_WALLS,
+    scopes = HOST_SCOPES,
     resolversPath = HOST.resolversPath,
   } = parts;
   let isSweepDue = false;
@@ -178,16 +181,15 @@ export function createRoutedNetwork(parts: RoutedParts) {
     const ends = [tapOf(id), socket];
     const carrier = [...around, linkPath, CARRY, ...ends];
     const command = [linkPath, 'routed', '--tap', tapOf(id), '--socket', socket, '--', ...carrier];
-    const deadline = deadlineAfter(START_DEADLINE_MS);
-    await forgetHeld(runtimeFolder);
     try {
-      const started = await startHeld(task, command, { runtimeFolder, logPath, hasReport: true });
-      const report = task.withSignal(deadline).race(Promise.race([started.report, endOf(started)]));
-      if ((await report) !== 'ready') await endOf(started);
+      await startHeld(task, command, {
+        ...{ runtimeFolder, logPath, hasReport: true, bounds: CARRY_BOUNDS, scopes },
+        untilReady: async ({ report }) => (await report) === 'ready',
+      });
     } catch (fault) {
       await killStarted(runtimeFolder, CARRY);
       task.check();
-      if (fault instanceof BangerError && !deadline.aborted) throw fault;
+      if (fault instanceof BangerError) throw fault;
       throw await carryFailure(logPath, fault);
     }
   }

@@ -1,6 +1,7 @@
 /**
  * Bounds on the memory and the number of processes of a program and all that it starts, kept by systemd: it moves the
- * program into a control group of its own, which goes when the last process in it has ended.
+ * program into a control group of its own, which goes when the last process in it has ended. It is not the daemon's group, so
+ * that a restart of the daemon's unit finds the daemon in there alone.
  *
  * An ordinary user's systemd ends with the user's last session, and everything in its groups with it, unless the user
  * lingers. Machines outlive sessions, so without lingering they have no bounds.
@@ -87,6 +88,23 @@ export function createScopes(
     wasSlow = obstacle === TOO_SLOW;
     return obstacle;
   }
+}
+
+/**
+ * Begins a program within bounds; and once more without any, where systemd bounds nothing any more and what came before the
+ * program ended, so that nothing of it has run: `hasRun` says so of what `begin` gave. Throws CANCELLED and what `begin` throws.
+ */
+export async function beginInScope<Begun>(
+  task: Task,
+  scopes: Pick<Scopes, 'around' | 'isLost'>,
+  bounds: Bounds,
+  begin: (scope: Scope) => Promise<Begun>,
+  hasRun: (begun: Begun) => boolean,
+): Promise<Begun> {
+  const scope = await scopes.around(task, bounds);
+  const begun = await begin(scope);
+  if (hasRun(begun) || scope === NO_SCOPE || !(await scopes.isLost(task))) return begun;
+  return begin(NO_SCOPE);
 }
 
 /** What can be said without a trial; null when only that tells. */
