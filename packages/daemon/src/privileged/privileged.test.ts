@@ -68,16 +68,28 @@ test('an answer that does not end is not waited for', async (t) => {
   await assert.rejects(helper.ask(task, 'list', {}), { code: 'HELPER_REFUSED', message: /does not end/ });
 });
 
-test('a helper that says nothing is left when the task is cancelled, and the next one asks', async (t) => {
-  const sockets: Socket[] = [];
-  const helper = await fakeHelper(t, (socket) => sockets.push(socket) > 1 && socket.end('{"done":{}}\n'));
+test('a helper that says nothing is left when the task is cancelled, and its late answer is never that of the next one', async (t) => {
+  const swept = (vm: string) => ({ detached: [vm], held: [] });
+  const lineOf = (vm: string) => `${JSON.stringify({ done: swept(vm) })}\n`;
+  const other = 'ba9876543210';
+  const [isAsked, isAnswered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let late: Socket | null = null;
+  const helper = await fakeHelper(t, (socket) => {
+    if (late === null) {
+      late = socket;
+      isAsked.resolve();
+      return;
+    }
+    late.end(lineOf(VM), isAnswered.resolve); // before the next one is answered
+    void isAnswered.promise.then(() => socket.end(lineOf(other)));
+  });
   const cancelled = new AbortController();
-  const asking = helper.ask(task.withSignal(cancelled.signal), 'detach', { vm: VM });
-  const asksNext = helper.ask(task, 'detach', { vm: VM });
-  while (sockets.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  const asking = helper.ask(task.withSignal(cancelled.signal), 'sweep', { known: [] });
+  const asksNext = helper.ask(task, 'sweep', { known: [] });
+  await isAsked.promise;
   cancelled.abort();
   await assert.rejects(asking, { code: 'CANCELLED' });
-  assert.deepEqual(await asksNext, {});
+  assert.deepEqual(await asksNext, swept(other));
 });
 
 test('what the helper would refuse is not sent', async (t) => {

@@ -1,7 +1,8 @@
 /**
  * The root helper, asked in the words of `contract/src/privileged`, with typed answers. It is asked one thing at a time, since it
- * does one at a time, and turns away who asks for many. What it is told it does to its end, also when the task that
- * asked is cancelled meanwhile: whoever asks registers the opposite first, and that waits for its turn.
+ * does one at a time, and turns away who asks for many. Each request has a connection of its own, so that an answer which comes
+ * too late for it is nobody's. What it is told it does to its end, also when the task that asked is cancelled meanwhile: whoever
+ * asks registers the opposite first, and that waits for its turn.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
