@@ -83,7 +83,7 @@ async function runNode(name: Exclude<SuiteName, 'rust'>): Promise<Counts> {
 
 function runCargo(): Counts {
   const counts: Counts = { passed: 0, failed: 0, skipped: [] };
-  for (const crate of ['guest/agent', 'host/link', 'host/root']) {
+  for (const crate of ['guest/agent', 'host/kernel', 'host/link', 'host/root']) {
     // Cargo reads its settings, which make the program static, from the folder that it is called in.
     const { status, stdout } = spawnSync('cargo', ['test', '--quiet', '--locked', '--release'], {
       cwd: crate,

@@ -160,9 +160,9 @@ test('what goes wrong before the hypervisor runs is one line, and exit code 1', 
     const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
     return `${code} ${said}`;
   };
-  assert.match(await failing(WITHOUT_TUN, 'fc0', 'true'), /^1 banger-link: \/dev\/net\/tun: [^\n]+\n$/);
+  assert.match(await failing(WITHOUT_TUN, 'fc0', 'true'), /^1 banger-link: fc0: \/dev\/net\/tun: [^\n]+\n$/);
   assert.match(await failing(HOST_NETWORK, 'fc0', 'true'), /^1 banger-link: this is no network namespace[^\n]+\n$/);
-  assert.match(await failing(NAMESPACE, 'a-name-of-16-byt', 'true'), /^1 banger-link: "a-name-of[^\n]+\n$/);
+  assert.match(await failing(NAMESPACE, 'a-name-of-16-byt', 'true'), /^1 banger-link: a-name-of-16-byt: [^\n]+\n$/);
   assert.match(await failing(NAMESPACE, 'fc0', 'true'), /^1 banger-link: \S+\/network.sock: No such file[^\n]+\n$/);
   await listen(t, plan.socketPath);
   const missing = join(folder, 'missing');

@@ -6,17 +6,18 @@ use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::ExitCode;
 
+use banger_kernel::sys::inherited;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::retry_on_intr;
 use rustix::net::{SocketFlags, accept_with, listen};
 
-use crate::inherited::{DEVICE, REPORT, SOCKET, take};
+use crate::inherited::{DEVICE, REPORT, SOCKET};
 use crate::program::because;
 use crate::{power, relay};
 
 pub fn carry_until_end() -> Result<ExitCode, String> {
-    let device = take(DEVICE).map_err(because("the device"))?;
-    let socket = take(SOCKET).map_err(because("the socket"))?;
+    let device = inherited(DEVICE).map_err(because("the device"))?;
+    let socket = inherited(SOCKET).map_err(because("the socket"))?;
     power::give_up().map_err(because("giving up all power"))?;
     listen(&socket, 1).map_err(because("the socket"))?;
     report_ready().map_err(because("telling that it is ready"))?;
@@ -28,7 +29,7 @@ pub fn carry_until_end() -> Result<ExitCode, String> {
 }
 
 fn report_ready() -> io::Result<()> {
-    File::from(take(REPORT)?).write_all(b"ready")
+    File::from(inherited(REPORT)?).write_all(b"ready")
 }
 
 /// One machine has this network, and has it once.

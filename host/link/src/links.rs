@@ -2,10 +2,10 @@
 
 use std::io;
 
+use banger_kernel::netlink::{ACKNOWLEDGE, NEW_ONLY, REQUEST, attribute, message};
 use rustix::io::Errno;
 
 use crate::kernel::Kernel;
-use crate::netlink::{ACKNOWLEDGE, NEW_ONLY, REQUEST, attribute, message};
 
 const NEW_LINK: u16 = 16;
 const LINK_NAME: u16 = 3;

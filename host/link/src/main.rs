@@ -27,7 +27,9 @@
 //!
 //! `routed` runs in the host's own network, where it opens the tap, which it may as its owner, and makes the socket. `carry`
 //! is left with those two alone, behind walls, and carries frames between them.
+#![forbid(unsafe_code)]
 
+mod addresses;
 mod arguments;
 mod carry;
 mod frames;
@@ -38,7 +40,6 @@ mod inside;
 mod kernel;
 mod links;
 mod names;
-mod netlink;
 mod outside;
 mod own_addresses;
 mod power;
@@ -50,7 +51,6 @@ mod resolvers;
 mod routed;
 mod tap;
 mod threads;
-mod tun;
 
 use std::process::ExitCode;
 

@@ -2,22 +2,24 @@
 //! has, before the guest sends anything, and those that it gets while the guest runs. So are machines with an address of their
 //! own: what comes from here is the host's to them.
 
+use std::convert::Infallible;
 use std::io;
 use std::process;
 
+use banger_kernel::netlink::Heard;
 use rustix::io::Errno;
 
+use crate::addresses::own_network;
 use crate::kernel::Kernel;
-use crate::netlink::Heard;
 use crate::threads::start;
 
 /// Returns when those of now are closed.
 pub fn close_each(namespace: Kernel) -> io::Result<()> {
-    let host = Kernel::listen()?;
-    host.list_addresses()?;
-    while !close_heard(&host, &namespace)? {}
+    let mut addresses = Addresses { host: Kernel::listen()?, namespace, is_list_whole: true };
+    addresses.host.list_addresses()?;
+    while !addresses.close_heard()? {}
     start(move || {
-        let Err(fault) = follow(&host, &namespace);
+        let Err(fault) = addresses.follow();
         // Without walls there is no network: the daemon sees its end, and tells.
         eprintln!("banger-link: the host's addresses cannot be followed: {fault}");
         process::exit(1);
@@ -25,25 +27,47 @@ pub fn close_each(namespace: Kernel) -> io::Result<()> {
     Ok(())
 }
 
-fn follow(host: &Kernel, namespace: &Kernel) -> io::Result<std::convert::Infallible> {
-    loop {
-        match close_heard(host, namespace) {
-            // More came than was read: what was lost is asked for.
-            Err(fault) if fault.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => host.list_addresses()?,
-            outcome => drop(outcome?),
-        }
-    }
+struct Addresses {
+    host: Kernel,
+    namespace: Kernel,
+    /// Nothing of it changed while it was told
+    is_list_whole: bool,
 }
 
-/// Whether that was the end of a list.
-fn close_heard(host: &Kernel, namespace: &Kernel) -> io::Result<bool> {
-    let heard = host.hear()?;
-    for what in &heard {
-        match what {
-            Heard::Own(network) => namespace.close(*network)?,
-            Heard::Outcome(0) | Heard::Done => {}
-            Heard::Outcome(code) => return Err(io::Error::from_raw_os_error(*code)),
+impl Addresses {
+    fn follow(&mut self) -> io::Result<Infallible> {
+        loop {
+            match self.close_heard() {
+                // More came than was read: what was lost is asked for.
+                Err(fault) if fault.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {
+                    self.host.list_addresses()?;
+                }
+                outcome => drop(outcome?),
+            }
         }
     }
-    Ok(heard.contains(&Heard::Done))
+
+    /// Whether that was the end of a list. One that may lack something is asked for again.
+    fn close_heard(&mut self) -> io::Result<bool> {
+        let mut is_end = false;
+        for what in self.host.hear()? {
+            match what {
+                Heard::Item(kind, body) => {
+                    if let Some(network) = own_network(kind, &body) {
+                        self.namespace.close(network)?;
+                    }
+                }
+                Heard::Interrupted => self.is_list_whole = false,
+                Heard::Done => {
+                    is_end = std::mem::replace(&mut self.is_list_whole, true);
+                    if !is_end {
+                        self.host.list_addresses()?;
+                    }
+                }
+                Heard::Outcome(0) => {}
+                Heard::Outcome(code) => return Err(io::Error::from_raw_os_error(code)),
+            }
+        }
+        Ok(is_end)
+    }
 }

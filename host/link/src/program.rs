@@ -2,11 +2,10 @@
 
 use std::convert::Infallible;
 use std::fmt::Display;
-use std::io::ErrorKind;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command};
 
-use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+use banger_kernel::sys::tie;
 
 pub fn command(program: &[String]) -> Result<Command, String> {
     let [name, arguments @ ..] = program else { return Err("there is no program after --".to_owned()) };
@@ -17,17 +16,7 @@ pub fn command(program: &[String]) -> Result<Command, String> {
 
 /// Ended together with this process, however that ends.
 pub fn start_tied(mut command: Command) -> Result<Child, String> {
-    let own = getpid();
-    let tie = move || {
-        set_parent_process_death_signal(Some(Signal::KILL))?;
-        // Gone before the kernel was told, we would not be missed.
-        if getppid() == Some(own) { Ok(()) } else { Err(ErrorKind::BrokenPipe.into()) }
-    };
-    #[allow(unsafe_code)]
-    // SAFETY: between fork and exec it makes two system calls, and allocates nothing.
-    unsafe {
-        command.pre_exec(tie);
-    }
+    tie(&mut command);
     command.spawn().map_err(because(&command.get_program().to_string_lossy()))
 }
 

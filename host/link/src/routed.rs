@@ -6,12 +6,12 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
 
+use banger_kernel::sys::open_plain_tap;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with};
 
 use crate::arguments::Wire;
 use crate::inherited::{DEVICE, SOCKET, keep_as};
 use crate::program::{because, become_program as become_command, command};
-use crate::tun;
 
 pub fn become_program(wire: &Wire, program: &[String]) -> Result<ExitCode, String> {
     match become_carrier(wire, program) {
@@ -22,7 +22,7 @@ pub fn become_program(wire: &Wire, program: &[String]) -> Result<ExitCode, Strin
 
 fn become_carrier(wire: &Wire, program: &[String]) -> Result<Infallible, String> {
     let carrier = command(program)?;
-    let device = tun::open_plain(&wire.device)?;
+    let device = open_plain_tap(&wire.device).map_err(because(&wire.device))?;
     keep_as(DEVICE, &device).map_err(because(&wire.device))?;
     let socket = make_socket(&wire.socket).map_err(because(&wire.socket.to_string_lossy()))?;
     keep_as(SOCKET, &socket).map_err(because("the socket"))?;

@@ -9,9 +9,12 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
+use banger_kernel::sys::{ignore_ended_children, keep_tap, make_plain_tap, make_tap};
+use rustix::process::getuid;
+
 use crate::arguments::Tap;
 use crate::program::{because, become_program as become_command, command, start_tied};
-use crate::{links, power, tun};
+use crate::{links, power};
 
 const ROUTES: &str = "/proc/self/net/route";
 /// Its other side of the hub
@@ -31,7 +34,7 @@ fn become_hypervisor(tap: &Tap, program: &[String]) -> Result<Infallible, String
     let socket = connect(&tap.socket).map_err(because(&tap.socket.to_string_lossy()))?;
     power::give_up().map_err(because("giving up all power"))?;
     start_relay(tap, device, socket)?;
-    ignore_ended_children();
+    ignore_ended_children(); // the hypervisor does not know that it has one
     become_command(hypervisor)
 }
 
@@ -46,8 +49,9 @@ fn refuse_foreign_namespace() -> Result<(), String> {
 /// Two devices: what the hypervisor puts into its own may be long and without checksums, for the network card to finish. The
 /// kernel makes plain frames of it for the other, which is ours.
 fn make_devices(name: &str) -> Result<OwnedFd, String> {
-    tun::make_for_virtio(name)?;
-    let ours = tun::make_plain(OURS)?;
+    // What belongs to nobody is opened by everybody on some kernels, and on others by who has power over the network.
+    make_tap(name, getuid().as_raw()).and_then(|device| keep_tap(&device)).map_err(because(name))?;
+    let ours = make_plain_tap(OURS).map_err(because(OURS))?;
     links::connect([name, OURS]).map_err(because("connecting the devices"))?;
     Ok(ours)
 }
@@ -63,18 +67,4 @@ fn start_relay(tap: &Tap, device: OwnedFd, socket: OwnedFd) -> Result<(), String
     let mut relay = Command::new(env::args_os().next().unwrap_or_default());
     relay.arg("relay").arg(&tap.device).arg(&tap.ended).stdin(device).stdout(socket).stderr(Stdio::null());
     start_tied(relay).map(drop)
-}
-
-/// A relay that has ended is to leave nothing, and the hypervisor does not know that it has a child.
-fn ignore_ended_children() {
-    const CHILD_ENDED: i32 = 17;
-    const IGNORE: usize = 1;
-    #[allow(unsafe_code)]
-    // SAFETY: the C library that this is linked with has it, and ignoring a signal runs no code of ours.
-    unsafe {
-        unsafe extern "C" {
-            fn signal(number: i32, handler: usize) -> usize;
-        }
-        signal(CHILD_ENDED, IGNORE);
-    }
 }

@@ -1,43 +1,34 @@
 //! A line to the kernel about the network namespace in which it was opened.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
+use banger_kernel::line::Line;
+use banger_kernel::netlink::Heard;
 use rustix::io::Errno;
-use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
-use rustix::net::{
-    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, send, socket_with,
-};
+use rustix::net::netlink::NETFILTER;
+use rustix::net::{RecvFlags, recv};
 
-use crate::netlink::{self, Heard};
-
-/// What the kernel says at once is at most half of it
-const BUFFER_BYTES: usize = 64 * 1024;
 /// A list that changes while it is read is read again.
 const MAX_READS: usize = 16;
 /// Of the kernel's groups of listeners: changes of any table
 const RULES: u32 = 1 << 6;
 
-pub struct Kernel(OwnedFd);
+pub struct Kernel(Line);
 
 impl Kernel {
     pub fn open() -> io::Result<Self> {
-        open(None).map(Self)
+        Line::open(None).map(Self)
     }
 
     pub fn ask(&self, message: &[u8]) -> io::Result<()> {
-        send(&self.0, message, SendFlags::empty())?;
-        match self.hear()?[..] {
-            [Heard::Outcome(0)] => Ok(()),
-            [Heard::Outcome(code)] => Err(io::Error::from_raw_os_error(code)),
-            _ => Err(io::Error::other("the kernel answers something else")),
-        }
+        self.0.ask(message)
     }
 
     /// What the messages of a list say, the kind left out.
     pub fn list(&self, message: &[u8]) -> io::Result<Vec<Vec<u8>>> {
         for _ in 0..MAX_READS {
-            send(&self.0, message, SendFlags::empty())?;
+            self.0.say(message)?;
             if let Some(items) = self.read_list()? {
                 return Ok(items);
             }
@@ -49,7 +40,7 @@ impl Kernel {
     fn read_list(&self) -> io::Result<Option<Vec<Vec<u8>>>> {
         let (mut items, mut is_whole) = (Vec::new(), true);
         loop {
-            for heard in self.hear()? {
+            for heard in self.0.hear()? {
                 match heard {
                     Heard::Item(_, body) => items.push(body),
                     Heard::Interrupted => is_whole = false,
@@ -59,22 +50,14 @@ impl Kernel {
             }
         }
     }
-
-    fn hear(&self) -> io::Result<Vec<Heard>> {
-        let mut buffer = vec![0; BUFFER_BYTES];
-        let (length, _) = recv(&self.0, &mut buffer[..], RecvFlags::empty())?;
-        Ok(netlink::parse(&buffer[..length]))
-    }
 }
 
 /// Told whenever somebody changes rules of nftables.
-pub struct RuleChanges(OwnedFd);
+pub struct RuleChanges(Line);
 
 impl RuleChanges {
     pub fn listen() -> io::Result<Self> {
-        let socket = open(Some(NETFILTER))?;
-        bind(&socket, &SocketAddrNetlink::new(0, RULES))?;
-        Ok(Self(socket))
+        Line::listen(Some(NETFILTER), RULES).map(Self)
     }
 
     /// Takes one that has come. More than fit are as good as one.
@@ -90,8 +73,4 @@ impl AsFd for RuleChanges {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
-}
-
-fn open(protocol: Option<Protocol>) -> io::Result<OwnedFd> {
-    Ok(socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?)
 }

@@ -7,6 +7,7 @@
 //! ```
 //!
 //! It takes ids, numbers and words of a list, and nothing else. It keeps no state: what there is, the kernel says.
+#![forbid(unsafe_code)]
 
 pub mod addresses;
 mod answers;
@@ -16,14 +17,12 @@ pub mod kernel;
 pub mod links;
 mod names;
 mod neighbours;
-mod netlink;
 mod nft;
 pub mod operations;
 pub mod policy;
 mod program;
 mod routes;
 pub mod serve;
-pub mod sys;
 mod taps;
 #[cfg(test)]
 mod vectors;

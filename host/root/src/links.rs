@@ -3,12 +3,12 @@
 use std::io;
 use std::net::Ipv4Addr;
 
+use banger_kernel::netlink::{
+    ACKNOWLEDGE, DUMP, NEW_ONLY, REPLACE, REQUEST, as_text, attribute, find, first_bytes, message, number, text,
+};
 use rustix::io::Errno;
 
 use crate::kernel::Kernel;
-use crate::netlink::{
-    ACKNOWLEDGE, DUMP, NEW_ONLY, REPLACE, REQUEST, as_text, attribute, find, first_bytes, message, number, text,
-};
 
 const NEW_LINK: u16 = 16;
 const DELETE_LINK: u16 = 17;

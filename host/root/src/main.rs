@@ -3,6 +3,7 @@
 //! ```text
 //! banger-root [--socket <path> --install <path>]
 //! ```
+#![forbid(unsafe_code)]
 
 use std::env;
 use std::io;
@@ -11,9 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
+use banger_kernel::sys;
 use banger_root::install::{INSTALL, read_owner};
 use banger_root::operations::Helper;
-use banger_root::{serve, sys, watch};
+use banger_root::{serve, watch};
 
 /// The first of those that systemd hands over
 const FIRST_HANDED: i32 = 3;

@@ -6,12 +6,12 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use banger_kernel::sys::tie;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::answers::{Code, Refusal};
-use crate::sys::tie;
 
 const MAX_TIME: Duration = Duration::from_secs(20);
 const MAX_OUTPUT_BYTES: u64 = 32 * 1024 * 1024;

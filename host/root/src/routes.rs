@@ -4,11 +4,12 @@ use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
 
+use banger_kernel::netlink::{DUMP, REQUEST, find, message, number};
+
 use crate::addresses::{Network, Subnet};
 use crate::answers::{Code, ListedSubnet, Refusal, failed};
 use crate::kernel::Kernel;
 use crate::links::{self, Link, as_address};
-use crate::netlink::{DUMP, REQUEST, find, message, number};
 use crate::words::PREFIX;
 
 const GET_ROUTE: u16 = 26;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::Ipv4Addr;
 
+use banger_kernel::sys;
 use serde::{Deserialize, Serialize};
 
 use crate::addresses::{GATEWAY_MAC, Lease, Network, Subnet};
@@ -13,8 +14,8 @@ use crate::firewall::Firewall;
 use crate::kernel::Kernel;
 use crate::links::{self, Kind, Link};
 use crate::policy::Machine;
+use crate::routes;
 use crate::words::{Reach, VmId};
-use crate::{routes, sys};
 
 const MARK: &str = "banger ";
 

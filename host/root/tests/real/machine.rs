@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::thread;
 
-use banger_root::sys::make_tap;
+use banger_kernel::sys::make_tap;
 
 use crate::corner::Corner;
 use crate::helper::{Helper, OWNER, attach};

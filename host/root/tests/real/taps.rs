@@ -3,9 +3,9 @@
 use std::fs;
 use std::process::Command;
 
+use banger_kernel::sys::make_tap;
 use banger_root::kernel::Kernel;
 use banger_root::links::{self, Kind};
-use banger_root::sys::make_tap;
 use serde_json::json;
 
 use crate::corner::Corner;

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::Ipv4Addr;
 
+use banger_kernel::sys::make_tap;
 use banger_root::addresses::GATEWAY_MAC;
-use banger_root::sys::make_tap;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::corner::Corner;
