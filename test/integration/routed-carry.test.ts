@@ -4,7 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -114,12 +114,13 @@ test('a tap that is served already is not opened a second time', async (t) => {
 
 /** The process that serves, and a machine that is connected to it. */
 async function start(t: TestContext) {
+  let stream: Socket | undefined;
+  t.after(() => stream?.destroy()); // before what it is connected to, which may not have taken the connection yet
   const { folder, socket, logPath, child, report } = await begin(t, MAKE_TAP);
   const ended = once(child, 'exit');
   assert.equal(await text(report), 'ready', readFileSync(logPath, 'utf8'));
-  const stream = connect(socket);
+  stream = connect(socket);
   await once(stream, 'connect');
-  t.after(() => stream.destroy());
   return {
     ...{ folder, socket, ended, machine: new Frames(stream, stream) },
     enter: ['--user', '--net', '--preserve-credentials', '--target', String(child.pid)],

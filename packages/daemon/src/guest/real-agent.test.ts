@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { on, once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -88,14 +89,15 @@ async function dial(t: TestContext) {
   const socket = watchForSocket(path);
   const agent = spawn(AGENT, ['--serve', path], { stdio: 'inherit' });
   const closed = once(agent, 'close');
+  let line: Socket | undefined;
   t.after(async () => {
+    line?.destroy(); // first: the agent may not have read all of it
     agent.kill('SIGKILL');
     await closed;
   });
   await socket.appeared;
   socket.stop();
-  const line = await connectSocket(Task.background(), path);
-  t.after(() => line.destroy());
+  line = await connectSocket(Task.background(), path);
   return line;
 }
 
