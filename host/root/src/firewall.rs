@@ -1,16 +1,21 @@
 //! The policy as it stands in the kernel, and what others have to let through for it.
 
+use std::io;
+
 use serde_json::Value;
 
-use crate::answers::{Code, Refusal};
+use crate::answers::{Code, Refusal, failed};
+use crate::chains::{self, Chain};
+use crate::kernel::Kernel;
 use crate::policy::{self, Machine};
 use crate::{neighbours, nft};
 
 /// Others may change their tables between our look and our change.
 const MAX_LOOKS: usize = 5;
+const READING: &str = "reading the host's rules";
 
-#[derive(Default)]
 pub struct Firewall {
+    kernel: Kernel,
     standing: Option<Standing>,
     /// Tables of others that let nobody in, not even root
     closed: Vec<String>,
@@ -23,6 +28,10 @@ struct Standing {
 }
 
 impl Firewall {
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { kernel: Kernel::of_firewall()?, standing: None, closed: Vec::new() })
+    }
+
     /// Whether it was applied, and not withdrawn since.
     pub fn stands(&self) -> bool {
         self.standing.is_some()
@@ -34,15 +43,27 @@ impl Firewall {
 
     /// Has the policy of these machines stand, and machines let through elsewhere. Changes nothing where nothing is missing.
     pub fn assert(&mut self, machines: &[Machine]) -> Result<(), Refusal> {
-        let text = policy::text(machines);
-        let mut listed = nft::list()?;
-        if !self.is_standing(&text, &listed) {
+        self.make_stand(policy::text(machines))?;
+        self.let_through()
+    }
+
+    fn make_stand(&mut self, text: String) -> Result<(), Refusal> {
+        let mut outcome = Ok(());
+        for _ in 0..MAX_LOOKS {
+            if self.is_standing(&text) {
+                return Ok(());
+            }
             // What another version has made may not be what this one adds to.
             nft::apply(&text).or_else(|_| nft::apply(&format!("{}{text}", policy::removal())))?;
-            listed = nft::list()?;
-            self.standing = Some(Standing { text, listed: of_policy(&listed) });
+            match list_ours() {
+                Ok(listed) => {
+                    self.standing = Some(Standing { text, listed });
+                    return Ok(());
+                }
+                Err(refusal) => outcome = Err(refusal), // somebody has flushed it in this moment
+            }
         }
-        self.let_through(listed)
+        outcome
     }
 
     /// Takes back whatever is of ours. Safe to repeat.
@@ -53,7 +74,8 @@ impl Firewall {
         }
         self.take_back()?;
         nft::apply(&policy::removal())?;
-        *self = Self::default();
+        self.standing = None;
+        self.closed.clear();
         Ok(())
     }
 
@@ -62,19 +84,25 @@ impl Firewall {
         if !nft::is_there() {
             return Ok((false, Vec::new()));
         }
-        let listed = nft::list()?;
-        Ok((!of_policy(&listed).is_empty(), neighbours::accepting(&listed)))
+        let has_policy = chains::has_ours(&self.kernel).map_err(failed(READING))?;
+        Ok((has_policy, neighbours::accepting(&self.chains()?)))
     }
 
-    fn is_standing(&self, text: &str, listed: &[Value]) -> bool {
-        self.standing.as_ref().is_some_and(|standing| standing.text == text && standing.listed == of_policy(listed))
+    fn is_standing(&self, text: &str) -> bool {
+        let Some(standing) = self.standing.as_ref().filter(|standing| standing.text == text) else { return false };
+        list_ours().is_ok_and(|listed| listed == standing.listed)
+    }
+
+    fn chains(&self) -> Result<Vec<Chain>, Refusal> {
+        chains::list(&self.kernel).map_err(failed(READING))
     }
 
     /// A table that refuses is told by `report`: what machines have without it they keep.
-    fn let_through(&mut self, mut listed: Vec<Value>) -> Result<(), Refusal> {
+    fn let_through(&mut self) -> Result<(), Refusal> {
+        let mut chains = self.chains()?;
         for _ in 0..MAX_LOOKS {
             self.closed.clear();
-            for (table, commands) in neighbours::missing(&listed) {
+            for (table, commands) in neighbours::missing(&chains) {
                 if nft::apply_commands(&commands).is_err() {
                     self.closed.push(table);
                 }
@@ -82,8 +110,8 @@ impl Firewall {
             if self.closed.is_empty() {
                 return Ok(());
             }
-            let before = std::mem::replace(&mut listed, nft::list()?);
-            if before == listed {
+            let before = std::mem::replace(&mut chains, self.chains()?);
+            if before == chains {
                 return Ok(());
             }
         }
@@ -93,7 +121,7 @@ impl Firewall {
     fn take_back(&self) -> Result<(), Refusal> {
         let mut outcome = Ok(());
         for _ in 0..MAX_LOOKS {
-            let removals = neighbours::removals(&nft::list()?);
+            let removals = neighbours::removals(&self.chains()?);
             if removals.is_empty() {
                 return Ok(());
             }
@@ -104,11 +132,6 @@ impl Firewall {
 }
 
 /// The tables of ours, and all that is in them.
-fn of_policy(listed: &[Value]) -> Vec<Value> {
-    let is_ours = |item: &&Value| {
-        let Some(said) = item.as_object().and_then(|whole| whole.values().next()) else { return false };
-        let text = |key: &str| said.get(key).and_then(Value::as_str);
-        matches!((text("family"), text("table").or(text("name"))), (Some(family), Some(table)) if policy::is_ours(family, table))
-    };
-    listed.iter().filter(is_ours).cloned().collect()
+fn list_ours() -> Result<Vec<Value>, Refusal> {
+    policy::ours().iter().map(|(family, table)| nft::list(family, table)).collect()
 }

@@ -1,4 +1,4 @@
-//! A line to the kernel about the network namespace in which it was opened.
+//! Lines to the kernel about the network namespace in which they were opened.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -17,34 +17,41 @@ const RULES: u32 = 1 << 6;
 pub struct Kernel(Line);
 
 impl Kernel {
+    /// About devices, addresses and routes
     pub fn open() -> io::Result<Self> {
         Line::open(None).map(Self)
+    }
+
+    /// About the firewall
+    pub fn of_firewall() -> io::Result<Self> {
+        Line::open(Some(NETFILTER)).map(Self)
     }
 
     pub fn ask(&self, message: &[u8]) -> io::Result<()> {
         self.0.ask(message)
     }
 
-    /// What the messages of a list say, the kind left out.
-    pub fn list(&self, message: &[u8]) -> io::Result<Vec<Vec<u8>>> {
+    /// What becomes of the messages of a list, of which none is kept, and the kind left out. A list that changes meanwhile is told
+    /// anew, from the beginning.
+    pub fn fold<Outcome: Default>(&self, message: &[u8], take: impl Fn(&mut Outcome, &[u8])) -> io::Result<Outcome> {
         for _ in 0..MAX_READS {
             self.0.say(message)?;
-            if let Some(items) = self.read_list()? {
-                return Ok(items);
+            if let Some(outcome) = self.read_list(&take)? {
+                return Ok(outcome);
             }
         }
         Err(io::Error::other("what is listed changes all the time"))
     }
 
     /// None when it changed meanwhile.
-    fn read_list(&self) -> io::Result<Option<Vec<Vec<u8>>>> {
-        let (mut items, mut is_whole) = (Vec::new(), true);
+    fn read_list<Outcome: Default>(&self, take: impl Fn(&mut Outcome, &[u8])) -> io::Result<Option<Outcome>> {
+        let (mut outcome, mut is_whole) = (Outcome::default(), true);
         loop {
             for heard in self.0.hear()? {
                 match heard {
-                    Heard::Item(_, body) => items.push(body),
+                    Heard::Item(_, body) => take(&mut outcome, &body),
                     Heard::Interrupted => is_whole = false,
-                    Heard::Done => return Ok(is_whole.then_some(items)),
+                    Heard::Done => return Ok(is_whole.then_some(outcome)),
                     Heard::Outcome(code) => return Err(io::Error::from_raw_os_error(code)),
                 }
             }

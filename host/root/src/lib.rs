@@ -1,9 +1,10 @@
 //! The few things of banger that only root can do, each a verb of `operations`:
 //!
 //! ```text
-//! bangerd ── one line of JSON ── serve ── operations ┬─ taps ────── kernel     a machine's device, address and route
-//!                                                    ├─ firewall ── nft        what machines reach, and others' accepts
-//!                                                    └─ names ───── resolvectl where the host asks for names
+//! bangerd ── one line of JSON ── serve ── operations ┬─ taps ────── kernel      a machine's device, address and route
+//!                                                    ├─ firewall ┬─ nft         what machines reach
+//!                                                    │           └─ neighbours  what others have to let through
+//!                                                    └─ names ───── resolvectl  where the host asks for names
 //! ```
 //!
 //! It takes ids, numbers and words of a list, and nothing else. It keeps no state: what there is, the kernel says.
@@ -11,6 +12,7 @@
 
 pub mod addresses;
 mod answers;
+mod chains;
 mod firewall;
 pub mod install;
 pub mod kernel;

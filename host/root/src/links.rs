@@ -68,8 +68,8 @@ pub enum Kind {
 }
 
 pub fn list(kernel: &Kernel) -> io::Result<Vec<Link>> {
-    let listed = kernel.list(&message(GET_LINK, REQUEST | DUMP, &[0; LINK_HEADER_BYTES]))?;
-    Ok(listed.iter().filter_map(|body| read_link(body)).collect())
+    let request = message(GET_LINK, REQUEST | DUMP, &[0; LINK_HEADER_BYTES]);
+    kernel.fold(&request, |links: &mut Vec<Link>, body| links.extend(read_link(body)))
 }
 
 /// Before it is up: who it is to a machine, and that it says nothing by itself.
@@ -110,12 +110,12 @@ pub fn add_address(kernel: &Kernel, index: u32, address: Ipv4Addr) -> io::Result
 
 /// The addresses of one device.
 pub fn addresses(kernel: &Kernel, index: u32) -> io::Result<Vec<Ipv4Addr>> {
-    let listed = kernel.list(&message(GET_ADDRESS, REQUEST | DUMP, &[IPV4, 0, 0, 0, 0, 0, 0, 0]))?;
-    let of_device = listed.iter().filter(|body| body.get(4..).and_then(number) == Some(index));
-    Ok(of_device
-        .filter_map(|body| find(body.get(ADDRESS_HEADER_BYTES..)?, ADDRESS_LOCAL))
-        .filter_map(as_address)
-        .collect())
+    let read = |body: &[u8]| {
+        let is_of_device = body.get(4..).and_then(number) == Some(index);
+        find(body.get(ADDRESS_HEADER_BYTES..)?, ADDRESS_LOCAL).filter(|_| is_of_device).and_then(as_address)
+    };
+    let request = message(GET_ADDRESS, REQUEST | DUMP, &[IPV4, 0, 0, 0, 0, 0, 0, 0]);
+    kernel.fold(&request, |addresses: &mut Vec<Ipv4Addr>, body| addresses.extend(read(body)))
 }
 
 /// A host's way to one machine. Fails where somebody has one to the same address.

@@ -48,7 +48,7 @@ pub struct Helper {
 
 impl Helper {
     pub fn new(owner: u32) -> std::io::Result<Self> {
-        Ok(Self { owner, taps: Taps::new(owner, Kernel::open()?), firewall: Firewall::default() })
+        Ok(Self { owner, taps: Taps::new(owner, Kernel::open()?), firewall: Firewall::new()? })
     }
 
     pub fn perform(&mut self, operation: &Operation) -> Result<Done, Refusal> {

@@ -61,7 +61,7 @@ pub fn is_ours(family: &str, table: &str) -> bool {
     ours().contains(&(family, table))
 }
 
-fn ours() -> [(&'static str, &'static str); 3] {
+pub fn ours() -> [(&'static str, &'static str); 3] {
     [(FAMILY, TABLE), (LINK_FAMILY, TABLE), (FAMILY, LIMITS_TABLE)]
 }
 

@@ -50,8 +50,8 @@ pub fn refuse_claimed(kernel: &Kernel, subnet: Subnet) -> Result<(), Refusal> {
 /// Of any table, the addresses of the host among them.
 pub fn list(kernel: &Kernel) -> io::Result<Vec<Route>> {
     let header = [IPV4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let listed = kernel.list(&message(GET_ROUTE, REQUEST | DUMP, &header))?;
-    Ok(listed.iter().filter_map(|body| read(body)).collect())
+    let request = message(GET_ROUTE, REQUEST | DUMP, &header);
+    kernel.fold(&request, |routes: &mut Vec<Route>, body| routes.extend(read(body)))
 }
 
 pub fn claim(subnet: Subnet, routes: &[Route], links: &[Link]) -> Option<String> {

@@ -102,9 +102,7 @@ fn ten_megabytes_are_not_read() {
     let mut stream = UnixStream::connect(helper.socket()).unwrap();
     let much = vec![b' '; 10_000_000];
     assert!(stream.write_all(&much).is_err(), "it goes away in the middle");
-    let status = std::fs::read_to_string(format!("/proc/{}/status", helper.pid())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let peak_kib: u32 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    let peak_kib = helper.peak_kib();
     assert!(peak_kib < 8192, "{peak_kib} KiB");
     assert!(helper.log().contains("TooLong"), "{}", helper.log());
     // The longest that is a request

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use banger_root::kernel::RuleChanges;
+use serde_json::json;
 
 use crate::corner::Corner;
 use crate::helper::{Helper, attach, sweep, verb};
@@ -84,7 +85,7 @@ fn the_rules_of_others_are_to_the_byte_as_before_once_no_machine_is_there() {
             assert_eq!(corner.nft("list ruleset", "").matches("comment \"banger\"").count(), accepts_in(rules));
             if end == verb("withdraw-policy") {
                 assert_eq!(helper.refused(&end), "IN_USE");
-                helper.done(&serde_json::json!({ "do": "detach", "vm": VM }));
+                helper.done(&json!({ "do": "detach", "vm": VM }));
             }
             helper.done(&end);
             assert_eq!(corner.nft("list ruleset", ""), before);
@@ -117,6 +118,50 @@ fn after_a_reload_of_others_machines_get_through_again() {
     while !corner.nft("list table inet firewalld", "").contains("iifname \"bgr*\" accept") {
         changes.take().unwrap();
     }
+}
+
+#[test]
+fn tens_of_thousands_of_rules_of_others_take_no_memory_and_keep_no_machine_from_its_tap() {
+    let corner = Corner::new();
+    corner.nft("-f -", &crowded());
+    let helper = Helper::start(&corner);
+    helper.limit_memory(96 * 1024 * 1024); // what lists all of it takes 500 MiB
+    let accepts = || corner.nft("list chain ip filter INPUT", "").matches("comment \"banger\"").count();
+    helper.done(&attach(VM, 16, &["host"]));
+    assert_eq!(accepts(), 1);
+    let listed = helper.done(&verb("list"));
+    assert_eq!((&listed["acceptedIn"], &listed["hasPolicy"]), (&json!(["ip filter"]), &json!(true)));
+
+    let changes = corner.run(|| RuleChanges::listen().unwrap());
+    corner.nft("-f -", &format!("flush ruleset\n{}", crowded()));
+    while accepts() == 0 {
+        changes.take().unwrap();
+    }
+    helper.done(&sweep(&[]));
+    assert_eq!(accepts(), 0);
+    let peak_kib = helper.peak_kib();
+    assert!(peak_kib < 32 * 1024, "{peak_kib} KiB");
+}
+
+/// As on hosts that shut out whoever has tried a password, or that have a service for each of thousands: rules in chains of their
+/// own and in those that are asked first, and a set
+fn crowded() -> String {
+    let addresses = |count: u32| (0..count).map(|number| std::net::Ipv4Addr::from(0x0b00_0000 + number).to_string());
+    let rules = |count: u32| -> String {
+        addresses(count).map(|address| format!("ip saddr {address} tcp dport 22 counter drop\n")).collect()
+    };
+    let elements = addresses(50_000).collect::<Vec<_>>().join(", ");
+    let chains: String = (0..2000).map(|number| format!("chain KUBE-SVC-{number} {{ }}\n")).collect();
+    let (own, first) = (rules(30_000), rules(20_000));
+    format!(
+        "table ip filter {{
+            set blocked {{ type ipv4_addr; elements = {{ {elements} }}; }}
+            {chains}
+            chain f2b-sshd {{ {own} }}
+            chain INPUT {{ type filter hook input priority filter; policy drop; ip saddr @blocked drop; jump f2b-sshd; }}
+            chain FORWARD {{ type filter hook forward priority filter; policy drop; {first} }}
+        }}"
+    )
 }
 
 #[test]
@@ -166,8 +211,8 @@ fn a_table_that_lets_nobody_in_is_told_and_keeps_no_machine_from_its_tap() {
     corner.nft("-f -", DOCKER);
     let helper = Helper::start(&corner);
     helper.done(&attach(VM, 16, &[]));
-    assert_eq!(helper.done(&verb("report"))["closedTables"], serde_json::json!(["inet firewalld"]));
-    assert_eq!(helper.done(&verb("list"))["acceptedIn"], serde_json::json!(["ip filter"]));
+    assert_eq!(helper.done(&verb("report"))["closedTables"], json!(["inet firewalld"]));
+    assert_eq!(helper.done(&verb("list"))["acceptedIn"], json!(["ip filter"]));
     helper.done(&sweep(&[]));
     firewalld.kill().unwrap();
     firewalld.wait().unwrap();
