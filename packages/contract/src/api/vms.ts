@@ -46,6 +46,8 @@ const publishedPortSchema = z.object({
   host: z.union([z.ipv4(), z.ipv6()], { error: 'a port is published at an IP address' }),
   hostPort: portNumber,
   guestPort: portNumber,
+  /** Where somebody else has the address, the vm starts without it, rather than not at all */
+  ifFree: z.literal(true).optional(),
 });
 
 export const publishedSchema = z

@@ -3,6 +3,7 @@
  * is no daemon; the next one opens them again.
  */
 import type { Duplex } from 'node:stream';
+import { wordsOf } from '@banger/contract/errors.ts';
 import type { VmId } from '@banger/contract/names.ts';
 import type { Log } from '../platform/log.ts';
 import type { Task } from '../platform/task.ts';
@@ -26,17 +27,17 @@ export function createPublishCapability({ connect, use, log }: PublishParts) {
   let connections = 0;
   return {
     name: 'published ports',
-    async prepare(_task, vm) {
-      await listen(vm);
+    async prepare(task, vm) {
+      await listen(vm, (note) => task.note(note));
       return {};
     },
-    adopt: listen,
+    adopt: (vm) => listen(vm, (note) => log.warn(`vm ${vm.name}: ${note}`)),
     release: async ({ id }) => release(id),
     releaseAll: () => [...open.keys()].forEach(release),
   } satisfies Capability & { releaseAll(): void };
 
-  /** Throws PORT_TAKEN; none of them is open then. */
-  async function listen(vm: VmRecord): Promise<void> {
+  /** Throws PORT_TAKEN, unless it can do without that one; none of them is open then. */
+  async function listen(vm: VmRecord, note: (text: string) => void): Promise<void> {
     release(vm.id);
     const ports: PublishedPort[] = [];
     open.set(vm.id, ports);
@@ -50,7 +51,10 @@ export function createPublishCapability({ connect, use, log }: PublishParts) {
           warn,
         });
         ports.push(port);
-        await port.listen();
+        await port.listen().catch((fault) => {
+          if (!forward.ifFree) throw fault;
+          note(withoutPort(vm.name, forward.guestPort, fault));
+        });
       }
     } catch (thrown) {
       release(vm.id);
@@ -75,4 +79,8 @@ export function createPublishCapability({ connect, use, log }: PublishParts) {
     for (const port of open.get(id) ?? []) port.close();
     open.delete(id);
   }
+}
+
+function withoutPort(vm: string, guestPort: number, fault: unknown): string {
+  return `${wordsOf(fault)}; "banger vm forward ${vm} 0:${guestPort}" makes port ${guestPort} of the vm reachable at another one.`;
 }
