@@ -1,57 +1,28 @@
 /** Builds with a fake guest, whose buildah is a script of the test's: what goes in, what comes out, what is left. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { DiskSpace, PruneResult } from '@banger/contract/api/disk-space.ts';
 import type { Image } from '@banger/contract/api/images.ts';
-import { writeLayout } from '../../packages/daemon/src/images/oci/sample-layout.ts';
-import { sampleTar } from '../../packages/daemon/src/images/sample-tar.ts';
-import { createFakeHome } from '../support/fake-home.ts';
+import { createBuildHome } from '../support/build-home.ts';
 import { watchOutput } from '../support/watch-output.ts';
 
-const ROOT = sampleTar({ name: 'bin/', type: '5' }, { name: 'bin/sh', content: '#!' });
-
-/** Builds by the word in the Dockerfile; what it was called with is in `calls`. */
-const buildahIn = (folder: string) => `#!/bin/sh
-echo "$*" >>${folder}/calls
-case $1 in
-build)
-  find in | LC_ALL=C sort >${folder}/sent
-  echo "STEP 1/2: FROM scratch"
-  case $(cat in/Dockerfile) in
-  fail) echo 'Error: building at STEP "RUN false": exit status 1'; exit 1 ;;
-  wait) echo waiting; exec sleep 1000 ;;
-  esac
-  echo "--> Using cache 0123"
-  echo built >id ;;
-push) tar -c -f image.tar -C ${folder}/layout . ;;
-esac
-`;
-
-async function createBuildHome(t: TestContext) {
-  const home = await createFakeHome(t);
-  const tools = join(home.folder, 'tools');
-  await mkdir(tools);
-  await writeFile(join(tools, 'buildah'), buildahIn(home.folder));
-  await chmod(join(tools, 'buildah'), 0o755);
-  writeLayout(join(home.folder, 'builder'), [{ layers: [ROOT], config: { Env: [`PATH=${tools}:/usr/bin:/bin`] } }]);
-  writeLayout(join(home.folder, 'layout'), [{ layers: [ROOT], config: { Cmd: ['serve'] } }]);
-  await home.json(['image', 'import', 'image-builder', join(home.folder, 'builder')]);
+async function createContextHome(t: TestContext) {
+  const { home, calls, sent } = await createBuildHome(t);
   const context = join(home.folder, 'app');
   await mkdir(context);
   const prepare = (dockerfile: string) => writeFile(join(context, 'Dockerfile'), dockerfile);
-  const calls = async () => (await readFile(join(home.folder, 'calls'), 'utf8')).trim().split('\n');
   const builder = async () => (await home.json<{ vms: { name: string; state: { is: string } }[] }>(['vm', 'ls'])).vms;
   await writeFile(join(context, '.dockerignore'), 'secret');
   await writeFile(join(context, 'secret'), 's');
   await prepare('FROM scratch');
-  return { home, context, prepare, calls, builder };
+  return { home, context, prepare, calls, sent, builder };
 }
 
 test('an image is built in a machine of its own, which rests when nobody builds', async (t) => {
-  const { home, context, calls, builder } = await createBuildHome(t);
+  const { home, context, calls, sent, builder } = await createContextHome(t);
   const build = [
     'image',
     'build',
@@ -71,10 +42,7 @@ test('an image is built in a machine of its own, which rests when nobody builds'
   assert.equal(tidied, 'rm --all');
   assert.match(built ?? '', / --target x --no-cache --build-arg A=1 2 --build-arg MODE=here in\/context$/);
   assert.equal(pushed, 'push --quiet built oci-archive:image.tar');
-  assert.equal(
-    await readFile(join(home.folder, 'sent'), 'utf8'),
-    'in\nin/Dockerfile\nin/context\nin/context/.dockerignore\nin/context/Dockerfile\n',
-  );
+  assert.equal(await sent(), 'in\nin/Dockerfile\nin/context\nin/context/.dockerignore\nin/context/Dockerfile\n');
 
   const image = await home.json<Image>(['image', 'show', 'app']);
   assert.deepEqual([image.source, image.config?.command], ['import', ['serve']]);
@@ -94,7 +62,7 @@ test('an image is built in a machine of its own, which rests when nobody builds'
 });
 
 test('a build that fails says why, and the image stays what it was', async (t) => {
-  const { home, context, prepare, builder } = await createBuildHome(t);
+  const { home, context, prepare, builder } = await createContextHome(t);
   const before = await home.json<Image>(['image', 'build', context]);
   await prepare('fail');
   const { code, stderr } = await home.run(['image', 'build', context]);
@@ -105,7 +73,7 @@ test('a build that fails says why, and the image stays what it was', async (t) =
 });
 
 test('a build that is given up ends in the guest too, and the next one goes on', async (t) => {
-  const { home, context, prepare, builder } = await createBuildHome(t);
+  const { home, context, prepare, builder } = await createContextHome(t);
   await prepare('wait');
   const command = home.start(['image', 'build', context]);
   const output = watchOutput(command);
@@ -128,7 +96,7 @@ test('a build that is given up ends in the guest too, and the next one goes on',
 });
 
 test('a vm of the same name that is not the builder is left alone', async (t) => {
-  const { home, context, builder } = await createBuildHome(t);
+  const { home, context, builder } = await createContextHome(t);
   await home.json(['vm', 'create', '--name', 'image-builder']);
   const { code, stderr } = await home.run(['image', 'build', context]);
   assert.equal(code, 65);
