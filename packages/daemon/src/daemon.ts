@@ -271,8 +271,10 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     operations.list().some(({ kind, state }) => state === 'running' && /^vm\.create|\.(pull|import|build)$/.test(kind));
   const keepsDeleted = ({ state }: VmRecord) =>
     state.is === 'stopped' || (state.is === 'running' && !drivers.of(state.machine).abilities.givesBackSpace);
+  const builder = createBuilder({ vms, images, builtFile: join(paths.cache, 'built.json'), log });
   const diskSpace = createDiskSpace({
     ...{ paths, known, unrecorded, vms, images, kernels, releases, isMaking },
+    isRebuilt: builder.isRebuilt,
     estimateComingBack: (task) => disk.estimate(task, store.vms.list().filter(keepsDeleted)),
   });
 
@@ -297,7 +299,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const handlers = {
     ...vmHandlers({ vms, operations }),
     ...workspaceHandlers({ vms, workspaces, operations }),
-    ...imageHandlers({ images, builder: createBuilder({ vms, images, log }), kernels, operations }),
+    ...imageHandlers({ images, builder, kernels, operations }),
     ...hypervisorHandlers({ releases, operations }),
     ...diskSpaceHandlers({ operations, diskSpace }),
     ...doctorHandlers({ operations, bootCanary: (task) => bootCanary(task, { vms }) }),

@@ -79,6 +79,14 @@ export const imageBuildQuerySchema = z.strictObject({
     .string()
     .max(MAX_BUILD_ARGS, `the arguments are longer than ${MAX_BUILD_ARGS} characters together`)
     .default(''),
+  /** Of all that it is built from, for who builds it again only when that has changed; it can be pruned then */
+  from: digestSchema.optional(),
+});
+
+export const imageBuiltQuerySchema = z.strictObject({ from: digestSchema });
+export const imageBuiltSchema = z.object({
+  /** Whether the image of this name was built from exactly that, and is there */
+  isBuilt: z.boolean(),
 });
 
 export const kernelImportSchema = z.strictObject({

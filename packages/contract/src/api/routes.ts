@@ -64,6 +64,7 @@ export const ROUTES = {
   imageExport: { method: 'GET', path: '/v1/images/:image/archive', answers: 'tar' },
   imagePut: { method: 'PUT', path: '/v1/images/:image', takes: 'tar', answers: 'operation' },
   imageBuild: { method: 'PUT', path: '/v1/images/:image/build', takes: 'tar', answers: 'operation' },
+  imageBuilt: { method: 'GET', path: '/v1/images/:image/built', answers: 'json' },
   imageRemove: { method: 'POST', path: '/v1/images/:image/remove', answers: 'operation' },
 
   kernelList: { method: 'GET', path: '/v1/kernels', answers: 'json' },

@@ -14,6 +14,8 @@ import { eventSchema } from './events.ts';
 import { hypervisorPullSchema, hypervisorSchema } from './hypervisors.ts';
 import {
   imageBuildQuerySchema,
+  imageBuiltQuerySchema,
+  imageBuiltSchema,
   imageImportSchema,
   imagePullSchema,
   imagePutQuerySchema,
@@ -104,6 +106,7 @@ export const SCHEMAS = {
   imagePut: { query: imagePutQuerySchema, answer: imageSchema },
   /** Of a tar with the Dockerfile and `context/`; the image gets the name in the path */
   imageBuild: { query: imageBuildQuerySchema, answer: imageSchema },
+  imageBuilt: { query: imageBuiltQuerySchema, answer: imageBuiltSchema },
   imageRemove: { answer: nothing },
 
   kernelList: { answer: z.object({ kernels: z.array(kernelSchema) }) },

@@ -35,6 +35,7 @@ export function imageHandlers({ images, builder, kernels, operations }: Parts): 
       const operation = operations.begin('image.build', name, (task) => builder.build(task, request));
       return { operation, onLeave: operation.cancel };
     },
+    imageBuilt: ({ params, query }) => ({ isBuilt: builder.isBuilt(params.image, query.from) }),
     imageExport: (call) => images.exportImage(whileAsked(call), call.params.image),
     imageRemove: (call) => {
       const name = call.params.image;

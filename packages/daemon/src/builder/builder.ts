@@ -7,6 +7,7 @@
  */
 import type { Image } from '@banger/contract/api/images.ts';
 import { BUILDER, isBuilder } from '@banger/contract/builder.ts';
+import type { Digest } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { Images } from '../images/images.ts';
 import type { Log } from '../platform/log.ts';
@@ -14,6 +15,7 @@ import { createOneAtATime } from '../platform/one-at-a-time.ts';
 import { Task } from '../platform/task.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import type { Vms } from '../vms/vms.ts';
+import { createBuilt } from './built.ts';
 import { type BuildRequest, openResult, removeWork, runBuild } from './run-build.ts';
 
 /** Sparse: what is not used of it takes nothing */
@@ -22,20 +24,35 @@ const STOP_LIMIT_MS = 10_000;
 
 type BuilderParts = {
   vms: Pick<Vms, 'find' | 'nameFor' | 'create' | 'start' | 'stop' | 'use' | 'guest'>;
-  images: Pick<Images, 'importSent'>;
+  images: Pick<Images, 'importSent' | 'find' | 'basePath'>;
+  /** Tells what images were built from */
+  builtFile: string;
   log: Log;
 };
 
+type Request = BuildRequest & { name: string; from?: Digest | undefined };
+
 export type Builder = ReturnType<typeof createBuilder>;
 
-export function createBuilder({ vms, images, log }: BuilderParts) {
+export function createBuilder({ vms, images, builtFile, log }: BuilderParts) {
+  const built = createBuilt(builtFile);
   const oneAtATime = createOneAtATime();
   /** Builds that run or wait */
   let wanted = 0;
-  return { build };
+  return { build, isBuilt, isRebuilt: built.has };
+
+  /** Whether the image of this name is there, as it was built from that. */
+  function isBuilt(name: string, from: Digest): boolean {
+    try {
+      const image = images.find(name);
+      return built.isFrom(image, from) && images.basePath(image.digest) !== '';
+    } catch {
+      return false; // there is none of that name, or its files are gone
+    }
+  }
 
   /** Destroys the request's tar unless it read all of it. Throws IMAGE_BUILD_FAILED. */
-  async function build(task: Task, request: BuildRequest & { name: string }): Promise<Image> {
+  async function build(task: Task, request: Request): Promise<Image> {
     wanted++;
     try {
       return await oneAtATime.run(task, BUILDER, () => buildNow(task, request));
@@ -45,15 +62,20 @@ export function createBuilder({ vms, images, log }: BuilderParts) {
     }
   }
 
-  async function buildNow(task: Task, { name, ...request }: BuildRequest & { name: string }): Promise<Image> {
+  async function buildNow(task: Task, { name, from, ...request }: Request): Promise<Image> {
     task.step('start the builder');
     await startBuilder(task);
     using _use = vms.use(BUILDER);
     const guest = await vms.guest(task, BUILDER);
     await runBuild(task, guest, request);
     const image = await images.importSent(task, { name, tar: await openResult(task, guest) });
+    if (from !== undefined && image.digest !== null) await remember({ name, from, digest: image.digest as Digest });
     await removeWork(task, guest);
     return image;
+  }
+
+  async function remember(note: Parameters<typeof built.add>[0]): Promise<void> {
+    await built.add(note).catch((fault) => log.warn(`what ${note.name} was built from could not be written`, fault));
   }
 
   async function startBuilder(task: Task): Promise<void> {

@@ -47,6 +47,8 @@ type Parts = {
   releases: { list(): Promise<Hypervisor[]> };
   /** About what vms give back when they next shut down, in bytes by name, where it is worth telling */
   estimateComingBack: (task: Task) => Promise<ReadonlyMap<string, number>>;
+  /** Whether whoever wants this image has it built again */
+  isRebuilt: (image: Base) => boolean;
   /** Whether a vm, an image or a kernel is being made right now */
   isMaking: () => boolean;
 };
@@ -54,7 +56,8 @@ type Parts = {
 export type DiskSpaceDoor = ReturnType<typeof createDiskSpace>;
 
 export function createDiskSpace(parts: Parts) {
-  const { paths, known, unrecorded, vms: machines, images, kernels, releases, estimateComingBack, isMaking } = parts;
+  const { paths, known, unrecorded, vms: machines, images, kernels, releases } = parts;
+  const { estimateComingBack, isRebuilt, isMaking } = parts;
   return { show, prune };
 
   async function show(): Promise<DiskSpace> {
@@ -159,8 +162,10 @@ export function createDiskSpace(parts: Parts) {
   /** Two names of one digest share its files: they count with the first. */
   async function findBases(kind: 'image' | 'kernel', bases: Base[]): Promise<Found[]> {
     const seen = new Set<string>();
-    const found = bases.map(async ({ name, digest, usedBy, source, isDefault }): Promise<Found[]> => {
+    const found = bases.map(async (base): Promise<Found[]> => {
+      const { name, digest, usedBy, isDefault } = base;
       if (digest === null) return []; // only in the catalog
+      const source = kind === 'image' && isRebuilt(base) ? 'rebuilt' : base.source;
       const path = join(paths.data, `${kind}s`, hexOf(digest));
       return [{ kind, name, path, source, isDefault, bytes: await allocatedBytesOf(path, seen), usedBy }];
     });

@@ -12,6 +12,8 @@ test('a vm never goes, nor what one needs, nor an import or a default unless it 
     assert.equal(isPrunable({ kind, usedBy: [], source: 'catalog', isDefault: true }), false);
     assert.equal(isPrunable({ kind, usedBy: [], source: 'catalog', isDefault: true }, { all: true }), true);
   }
+  assert.equal(isPrunable({ kind: 'image', usedBy: [], source: 'rebuilt' }), true);
+  assert.equal(isPrunable({ kind: 'image', usedBy: ['web'], source: 'rebuilt' }, { all: true }), false);
   assert.equal(isPrunable({ kind: 'leftover', usedBy: [] }), true);
   assert.equal(isPrunable({ kind: 'unrecorded', usedBy: [] }, { all: true }), false);
   assert.equal(isPrunable({ kind: 'unrecorded', usedBy: [] }, { isNamed: true }), true);

@@ -3,7 +3,8 @@ import type { DiskUse } from '@banger/contract/api/disk-space.ts';
 
 export type Found = Omit<DiskUse, 'describes' | 'comesBackBytes'> & {
   path: string;
-  source?: 'catalog' | 'import' | 'registry';
+  /** `rebuilt`: built from what is still there, and again when it is wanted */
+  source?: 'catalog' | 'import' | 'registry' | 'rebuilt';
   /** The next vm is made from it where nobody says otherwise */
   isDefault?: boolean;
   describes?: string | null;
