@@ -200,6 +200,8 @@ export const COMMANDS = {
       'The vm goes on running afterwards, unless --rm removes it.',
       'With a git repository, such as ".", its files as they are now go in first, and the command starts in their ' +
         'folder: see "vm workspace import". A command comes after "--".',
+      'With --devcontainer the repository says which image it wants, or has built, what is run in there first, as which ' +
+        'user, and which ports are published. Nothing of that runs on this host or sees its files and variables.',
     ],
     arguments: [{ name: 'repo', completes: 'files', summary: 'A git repository to bring in', optional: true }],
     command: 'optional',
@@ -211,10 +213,21 @@ export const COMMANDS = {
       wait,
       ...exec,
       ...source,
+      devcontainer: {
+        type: 'switch',
+        summary: "Make it as the repository's devcontainer.json or Dockerfile says",
+      },
+      'devcontainer-file': {
+        type: 'text',
+        placeholder: 'path',
+        completes: 'files',
+        summary: 'The devcontainer.json that counts, where the repository has several: its path in there',
+      },
     },
     examples: [
       { does: 'A shell in a fresh vm', line: 'banger vm run' },
       { does: 'This repository in it, and a command', line: 'banger vm run . -- make test' },
+      { does: 'In the image that the repository asks for', line: 'banger vm run --devcontainer . -- make test' },
       { does: 'One command, nothing left afterwards', line: 'banger vm run --rm -- uname -a' },
       { does: 'Its port 80 is port 8080 here, whenever it runs', line: 'banger vm run -p 8080:80' },
       { does: 'A larger vm with a name', line: 'banger vm run --name big --cpus 4 --memory 8G --disk-size 40G' },

@@ -62,7 +62,7 @@ function terminalVariables(env: Environment): Record<string, string> {
   return pick(env, ['TERM', 'COLORTERM']);
 }
 
-function chosenVariables(words: string[], env: Environment): Record<string, string> {
+export function chosenVariables(words: string[], env: Environment): Record<string, string> {
   const chosen: Record<string, string> = {};
   for (const word of words) {
     const equals = word.indexOf('=');

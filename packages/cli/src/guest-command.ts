@@ -215,7 +215,7 @@ const NO_SHELL_HINT =
 
 const MISSING_USER_HINT = '"--user root" is there in every machine, and so is every number.';
 
-function failureOf({ code, message }: AgentFailure): BangerError {
+export function failureOf({ code, message }: AgentFailure): BangerError {
   const known = meaningOf(code, 'SESSION_NOT_FOUND');
   const hint = code === 'NO_SHELL' ? NO_SHELL_HINT : MISSING_COMMAND_HINT;
   return new BangerError(known, {

@@ -8,3 +8,15 @@ export function untilInterrupted(): AbortSignal {
   for (const name of INTERRUPTS) process.once(name, () => stopping.abort());
   return stopping.signal;
 }
+
+/** The signal aborts at the first of each while the work goes on, and no longer. */
+export async function whileInterruptible<Value>(work: (signal: AbortSignal) => Promise<Value>): Promise<Value> {
+  const stopping = new AbortController();
+  const stop = () => stopping.abort();
+  for (const name of INTERRUPTS) process.on(name, stop);
+  try {
+    return await work(stopping.signal);
+  } finally {
+    for (const name of INTERRUPTS) process.off(name, stop);
+  }
+}

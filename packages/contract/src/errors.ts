@@ -175,6 +175,26 @@ export const ERRORS = {
   },
   REF_NOT_FOUND: { status: 404, exit: 66, meaning: 'The repository has no commit, branch or tag of this name.' },
   BRANCH_EXISTS: { status: 409, exit: 65, meaning: 'The repository has a branch of this name, or it is checked out.' },
+  DEVCONTAINER_NOT_FOUND: {
+    status: 404,
+    exit: 66,
+    meaning: 'A repository has neither a devcontainer.json nor a Dockerfile.',
+  },
+  DEVCONTAINER_INVALID: {
+    status: 400,
+    exit: 65,
+    meaning: 'The devcontainer.json of a repository, or what it names, is not understood.',
+  },
+  DEVCONTAINER_UNSUPPORTED: {
+    status: 400,
+    exit: 65,
+    meaning: 'The devcontainer.json of a repository asks for what banger does not do.',
+  },
+  DEVCONTAINER_FAILED: {
+    status: 500,
+    exit: 70,
+    meaning: 'A command that the devcontainer.json of a repository has run in the vm failed.',
+  },
   WORKSPACE_NOT_FOUND: { status: 404, exit: 66, meaning: 'The vm has no workspace there.' },
   WORKSPACE_CHANGED: { status: 409, exit: 65, meaning: 'What was changed in the guest would be overwritten.' },
   WORKSPACE_FAILED: { status: 502, exit: 70, meaning: 'Inside the guest, git or a program that it needs failed.' },

@@ -13,8 +13,15 @@ const CONTEXT = 'context';
 
 export type BuildContext = { dockerfile: Buffer; rules: IgnoreRules; folder: string };
 
+/** Null when it is not there. */
+type ReadFile = (path: string) => Promise<Buffer | null>;
+
 /** Both paths absolute. Throws FILE_NOT_FOUND, or USAGE for what is no folder or no Dockerfile. */
-export async function readContext(folder: string, dockerfilePath: string): Promise<BuildContext> {
+export async function readContext(
+  folder: string,
+  dockerfilePath: string,
+  read: ReadFile = readSmall,
+): Promise<BuildContext> {
   const found = await stat(fsPath(folder)).catch(() => null);
   if (!found?.isDirectory()) {
     throw new BangerError('FILE_NOT_FOUND', {
@@ -22,7 +29,7 @@ export async function readContext(folder: string, dockerfilePath: string): Promi
       hint: 'The context of a build is a folder; the Dockerfile is named by --file.',
     });
   }
-  const dockerfile = await readSmall(dockerfilePath);
+  const dockerfile = await read(dockerfilePath);
   if (dockerfile === null) {
     throw new BangerError('FILE_NOT_FOUND', {
       message: `There is no ${dockerfilePath}.`,
@@ -30,7 +37,7 @@ export async function readContext(folder: string, dockerfilePath: string): Promi
       details: { path: dockerfilePath },
     });
   }
-  return { dockerfile, folder, rules: await readRules(folder, dockerfilePath) };
+  return { dockerfile, folder, rules: await readRules(folder, dockerfilePath, read) };
 }
 
 export async function* packContext({ dockerfile, folder, rules }: BuildContext, count: CopyCount) {
@@ -48,9 +55,9 @@ export async function* packContext({ dockerfile, folder, rules }: BuildContext, 
 }
 
 /** The file of the Dockerfile's own name goes before the context's. */
-async function readRules(folder: string, dockerfilePath: string): Promise<IgnoreRules> {
+async function readRules(folder: string, dockerfilePath: string, read: ReadFile): Promise<IgnoreRules> {
   for (const path of [`${dockerfilePath}.dockerignore`, `${folder}/.dockerignore`]) {
-    const text = await readSmall(path);
+    const text = await read(path);
     if (text !== null) return parseIgnoreRules(text.toString('utf8'), basename(path));
   }
   return parseIgnoreRules('', '.dockerignore');

@@ -2,18 +2,21 @@
 
 import { join } from 'node:path/posix';
 import type { Vm } from '@banger/contract/api/vms.ts';
-import type { Workspace, WorkspaceImportRequest } from '@banger/contract/api/workspaces.ts';
+import type { WorkspaceImportRequest } from '@banger/contract/api/workspaces.ts';
 import { cleanJson } from '@banger/contract/clean-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
+import type { ExecStart } from '@banger/contract/guest/messages.ts';
 import type { Cli } from '../../cli.ts';
 import type { Input } from '../../commands.ts';
-import { planExec } from '../../exec-request.ts';
+import type { Devcontainer } from '../../devcontainer/devcontainer.ts';
+import { chosenVariables, planExec } from '../../exec-request.ts';
 import { followInVm } from '../../follow-in-vm.ts';
 import { startDetached, terminalSize } from '../../guest-command.ts';
+import { whileInterruptible } from '../../interrupts.ts';
 import type { Run } from '../../load-command.ts';
 import { remindOfRunning } from '../../remind-of-running.ts';
 import { watchOperation } from '../../watch-operation.ts';
-import { importRequest, planRequest, type SourceFlags, showPlan } from '../../workspace-request.ts';
+import { importRequest, planRequest, showPlan } from '../../workspace-request.ts';
 import { vmCreateBody } from './create.ts';
 
 export const run: Run<'vm run'> = async (cli, input) => {
@@ -31,16 +34,20 @@ export const run: Run<'vm run'> = async (cli, input) => {
     });
   }
   const repo = input.arguments.repo || null;
+  refuseDevcontainerFlags(flags);
   if (repo === null) refuseSourceFlags(flags);
   else if (flags['dry-run']) {
     await showPlan(cli, repo, flags);
     return 0;
   }
-  const { request, subfolder } =
-    repo === null ? { request: null, subfolder: '' } : await readRepository(cli, repo, flags);
-  const plan = planExec({ command, isFirst: true, flags, terminal: cli.terminal, env: cli.env, size: terminalSize });
+  const source = repo === null ? null : await readRepository(cli, repo, flags);
+  const devcontainer = source?.devcontainer ?? null;
+  const isFirst = devcontainer === null || devcontainer.runsImage;
+  const plan = planExec({ command, isFirst, flags, terminal: cli.terminal, env: cli.env, size: terminalSize });
 
-  const creating = cli.client.vmCreate({ ...vmCreateBody(cli, flags), start: true, ephemeral: flags.rm });
+  const body = vmCreateBody(cli, { ...flags, image: devcontainer?.imageName ?? flags.image });
+  const publish = devcontainer?.publishWith(body.publish ?? []);
+  const creating = cli.client.vmCreate({ ...body, ...(publish && { publish }), start: true, ephemeral: flags.rm });
   let name: string | null = null;
   try {
     const vm = await watchOperation(cli, creating, {
@@ -51,8 +58,7 @@ export const run: Run<'vm run'> = async (cli, input) => {
         if (event.is === 'done') name = event.result ? (event.result as Vm).name : name;
       },
     });
-    const workspace = request && (await bringIn(cli, vm, request, flags.rm));
-    const start = workspace === null ? plan : { ...plan, cwd: plan.cwd ?? join(workspace.path, subfolder) };
+    const start = source === null ? plan : await settleIn(cli, vm, source, plan, flags.rm);
     if (flags.detach) return await leaveRunning(cli, vm, input, start);
 
     const outcome = await followInVm(cli, vm.name, {
@@ -69,17 +75,56 @@ export const run: Run<'vm run'> = async (cli, input) => {
   }
 };
 
-const SOURCE_FLAGS = ['ref', 'include-untracked', 'skip-submodules', 'full', 'shallow', 'at', 'dry-run'] as const;
+type Flags = Input<'vm run'>['flags'];
+type Source = {
+  request: WorkspaceImportRequest;
+  /** Of the repository, the one that was named */
+  subfolder: string;
+  devcontainer: Devcontainer | null;
+};
+
+const SOURCE_FLAGS = [
+  ...(['ref', 'include-untracked', 'skip-submodules', 'full', 'shallow', 'at', 'dry-run'] as const),
+  ...(['devcontainer', 'devcontainer-file'] as const),
+];
 
 /** One that cannot go in is told before a machine is made for it. */
-async function readRepository(cli: Cli, repo: string, flags: Input<'vm run'>['flags']) {
+async function readRepository(cli: Cli, repo: string, flags: Flags): Promise<Source> {
   const request = importRequest(cli, repo, flags);
-  const { subfolder, kept } = await cli.client.workspacePlan({ ...planRequest(cli, repo, flags), keep: true });
-  return { request: { ...request, ...(kept !== null && { kept }) }, subfolder };
+  const listFiles = wantsDevcontainer(flags);
+  const workspace = await cli.client.workspacePlan({ ...planRequest(cli, repo, flags), listFiles, keep: true });
+  const { subfolder, kept } = workspace;
+  const source = { request: { ...request, ...(kept !== null && { kept }) }, subfolder };
+  if (!listFiles) return { ...source, devcontainer: null };
+  const { openDevcontainer } = await import('../../devcontainer/devcontainer.ts');
+  const devcontainer = await openDevcontainer(cli, {
+    ...{ workspace, folder: request.repo, chosen: flags['devcontainer-file'], at: flags.at ?? null },
+    handed: chosenVariables(flags.env, cli.env),
+  });
+  const user = flags.user ?? devcontainer.user;
+  const place = { at: devcontainer.at, ...(user !== null && { user }) };
+  return { ...source, request: { ...source.request, ...place }, devcontainer };
+}
+
+/** Either says that there is one. */
+function wantsDevcontainer(flags: Flags): boolean {
+  return flags.devcontainer || flags['devcontainer-file'] !== undefined;
+}
+
+function refuseDevcontainerFlags(flags: Flags): void {
+  const other = flags.image !== undefined ? 'image' : flags.ref !== undefined ? 'ref' : null;
+  if (!wantsDevcontainer(flags) || other === null) return;
+  throw new BangerError('USAGE', {
+    message: `--devcontainer and --${other} exclude each other.`,
+    hint:
+      other === 'ref'
+        ? 'What is checked out says how the machine is made: check that commit out, as in a worktree.'
+        : 'The repository names its image; leave one of them out.',
+  });
 }
 
 /** Flags that say what of a repository travels mean nothing without one. */
-function refuseSourceFlags(flags: SourceFlags): void {
+function refuseSourceFlags(flags: Flags): void {
   const [given] = SOURCE_FLAGS.filter((name) => flags[name]);
   if (given === undefined) return;
   throw new BangerError('USAGE', {
@@ -88,23 +133,34 @@ function refuseSourceFlags(flags: SourceFlags): void {
   });
 }
 
-/** A vm that stays is told of also when the repository could not go in. */
-async function bringIn(cli: Cli, vm: Vm, request: WorkspaceImportRequest, isRemoved: boolean): Promise<Workspace> {
+/** Brings the repository in and does what it asks for; gives the command as it starts then. A vm that stays is told of also when that fails. */
+async function settleIn(
+  cli: Cli,
+  vm: Vm,
+  { request, subfolder, devcontainer }: Source,
+  plan: ExecStart,
+  isRemoved: boolean,
+): Promise<ExecStart> {
   try {
-    return await watchOperation(cli, cli.client.workspaceImport({ vm: vm.name, ...request }), { isBrief: true });
+    const bringing = cli.client.workspaceImport({ vm: vm.name, ...request });
+    const { path } = await watchOperation(cli, bringing, { isBrief: true });
+    const named = join(path, subfolder);
+    if (devcontainer === null) return { ...plan, cwd: plan.cwd ?? named };
+    const user = plan.user ?? devcontainer.user;
+    const { prepareMachine } = await import('../../devcontainer/prepare-machine.ts');
+    const env = await whileInterruptible((signal) =>
+      prepareMachine(cli, { vm: vm.name, user, isRemoved, signal }, devcontainer),
+    );
+    const folder = subfolder === '' || subfolder === devcontainer.below ? devcontainer.folder : named;
+    return { ...plan, user, cwd: plan.cwd ?? folder, env: { ...env, ...plan.env } };
   } catch (fault) {
     if (!isRemoved) await remindOfRunning(cli, vm.name);
     throw fault;
   }
 }
 
-async function leaveRunning(
-  cli: Cli,
-  vm: Vm,
-  { command }: Input<'vm run'>,
-  start: ReturnType<typeof planExec>,
-): Promise<number> {
-  const runsNothing = command === null && !vm.image.hasCommand;
+async function leaveRunning(cli: Cli, vm: Vm, { command }: Input<'vm run'>, start: ExecStart): Promise<number> {
+  const runsNothing = command === null && (start.image !== 'command' || !vm.image.hasCommand);
   const session = runsNothing ? null : await startDetached(await cli.client.vmExec({ vm: vm.name }), start);
   if (cli.isJson) cli.printJson({ vm, session: session?.id ?? null });
   else cli.print(session === null ? `${vm.name}\n` : `${vm.name} ${session.id}\n`);
