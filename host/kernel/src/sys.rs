@@ -9,7 +9,9 @@ use std::process::Command;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::fcntl_getfd;
 use rustix::ioctl::{IntegerSetter, Ioctl, Opcode, Updater, ioctl};
-use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+use rustix::process::{
+    Resource, Rlimit, Signal, getpid, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
+};
 
 const TUN: &str = "/dev/net/tun";
 const ATTACH: Opcode = 0x4004_54ca;
@@ -94,6 +96,21 @@ pub fn tie(command: &mut Command) {
         if getppid() == Some(own) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     };
     // SAFETY: between fork and exec this makes two system calls, and takes neither memory nor a lock.
+    unsafe {
+        command.pre_exec(work);
+    }
+}
+
+/// The program has no more memory than this, no file of it becomes larger than that, and it leaves no core. By prlimit64, which
+/// systemd's filters let through.
+pub fn bound(command: &mut Command, memory_bytes: u64, file_bytes: u64) {
+    let limits =
+        [(Resource::As, memory_bytes), (Resource::Fsize, file_bytes), (Resource::Core, 0)].map(|(what, most)| {
+            let most = getrlimit(what).maximum.map_or(most, |own| own.min(most)); // nobody raises its own
+            (what, Rlimit { current: Some(most), maximum: Some(most) })
+        });
+    let work = move || Ok(limits.iter().try_for_each(|(what, limit)| setrlimit(*what, *limit))?);
+    // SAFETY: between fork and exec this makes three system calls, and takes neither memory nor a lock.
     unsafe {
         command.pre_exec(work);
     }

@@ -1,4 +1,4 @@
-//! Programs of the system, by fixed paths. They get no environment, no arguments from anybody, and a limited time.
+//! Programs of the system, by fixed paths. They get no environment, no arguments from anybody, and limited time and memory.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -6,7 +6,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use banger_kernel::sys::tie;
+use banger_kernel::sys::{bound, tie};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -14,7 +14,9 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use crate::answers::{Code, Refusal};
 
 const MAX_TIME: Duration = Duration::from_secs(20);
-const MAX_OUTPUT_BYTES: u64 = 32 * 1024 * 1024;
+/// Less than the unit has: a program that wants more fails and says so, where the kernel would end whom it likes
+const MAX_MEMORY_BYTES: u64 = 192 * 1024 * 1024;
+const MAX_OUTPUT_BYTES: u64 = 4 * 1024 * 1024;
 const MAX_COMPLAINT_BYTES: usize = 300;
 
 /// Gives `input` to the program, and returns what it prints. Files in memory stand in for pipes, so that neither side waits
@@ -31,14 +33,17 @@ pub fn run(path: &str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, Refu
     command.stdin(stdin).stdout(same(&stdout).map_err(wrong)?).stderr(same(&stderr).map_err(wrong)?);
     // What it has not done yet would come after the sweep of the next helper.
     tie(&mut command);
+    bound(&mut command, MAX_MEMORY_BYTES, MAX_OUTPUT_BYTES);
     let mut child = command.spawn().map_err(wrong)?;
     if !ends_in_time(&child).map_err(wrong)? {
         end(&mut child);
         return Err(Refusal::new(Code::Failed, format!("{path} took longer than {} s", MAX_TIME.as_secs())));
     }
-    if !child.wait().map_err(wrong)?.success() {
+    let status = child.wait().map_err(wrong)?;
+    if !status.success() {
         let complaint = read_whole(&mut stderr).map_err(wrong)?;
-        return Err(Refusal::new(Code::Failed, format!("{path}: {}", first_line(&complaint))));
+        let said = first_line(&complaint).unwrap_or_else(|| status.to_string());
+        return Err(Refusal::new(Code::Failed, format!("{path}: {said}")));
     }
     read_whole(&mut stdout).map_err(wrong)
 }
@@ -75,16 +80,29 @@ fn same(file: &File) -> io::Result<Stdio> {
 }
 
 fn read_whole(file: &mut File) -> io::Result<Vec<u8>> {
-    if file.metadata()?.len() > MAX_OUTPUT_BYTES {
-        return Err(io::Error::other("it prints too much"));
-    }
     let mut printed = Vec::new();
     file.rewind()?;
     file.read_to_end(&mut printed)?;
     Ok(printed)
 }
 
-fn first_line(printed: &[u8]) -> String {
+fn first_line(printed: &[u8]) -> Option<String> {
     let shown = &printed[..printed.len().min(MAX_COMPLAINT_BYTES)];
-    String::from_utf8_lossy(shown).lines().next().unwrap_or("it says nothing").to_owned()
+    String::from_utf8_lossy(shown).lines().next().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_wants_more_memory_than_it_may_have_or_prints_without_end_fails() {
+        assert_eq!(run("/bin/cat", &[], b"said").unwrap(), b"said");
+        let endless = "BEGIN { text = \"x\"; while (length(text) < 2 ^ 28) text = text text; printf \"done\" }";
+        for (path, argument, says) in [("/usr/bin/awk", endless, "memory"), ("/usr/bin/yes", "again", "SIGXFSZ")] {
+            let refusal = run(path, &[argument], b"").unwrap_err();
+            assert_eq!(refusal.code, Code::Failed);
+            assert!(refusal.message.contains(says), "{}", refusal.message);
+        }
+    }
 }

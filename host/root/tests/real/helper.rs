@@ -9,7 +9,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, process, thread};
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 
 use crate::corner::Corner;
@@ -70,12 +69,6 @@ impl Helper {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
-    }
-
-    /// It, and what it starts, may have no more.
-    pub fn limit_memory(&self, bytes: u64) {
-        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
-        prlimit(pid, Resource::As, Rlimit { current: Some(bytes), maximum: Some(bytes) }).unwrap();
     }
 
     /// The most memory that it has had
