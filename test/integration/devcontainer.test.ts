@@ -174,6 +174,42 @@ test('Ctrl-C ends what is being done in the machine', async (t) => {
   assert.deepEqual(await vms(), []);
 });
 
+test('what a repository asks for can be seen before a machine is made', async (t) => {
+  const { repo, ask, run, vms } = await createDevcontainerHome(t, null);
+  const document = {
+    build: { dockerfile: 'Dockerfile', context: '..' },
+    remoteUser: 'dev',
+    containerEnv: { MODE: 'dev', EVIL: '\u001b[2J', TOKEN: '${localEnv:GH_TOKEN}' },
+    forwardPorts: [3000],
+    postCreateCommand: { a: 'npm ci', b: ['make', 'db'] },
+    initializeCommand: 'touch /tmp/never',
+  };
+  ask(document);
+  const look = ['-e', 'GH_TOKEN=ghp-secret', '--dry-run', repo.path];
+  const { code, stdout, stderr } = await run(look);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /Makefile/);
+  assert.deepEqual(stderr.split('\n').slice(-12), [
+    'devcontainer: .devcontainer/devcontainer.json',
+    stderr.match(/^image: app-devcontainer-\w{8}, built from Dockerfile with \.\.$/m)?.[0],
+    'user: dev',
+    'folder: /workspaces/app',
+    'variable: MODE=dev',
+    'variable: EVIL=',
+    'variable: TOKEN, handed over',
+    'published: 127.0.0.1:3000 is port 3000',
+    'postCreateCommand: npm ci',
+    'postCreateCommand: ["make","db"]',
+    'initializeCommand is left out: it would run on this host.',
+    '',
+  ]);
+  const { stdout: json } = await run(['--json', ...look]);
+  const { devcontainer } = JSON.parse(json);
+  assert.deepEqual([devcontainer.path, devcontainer.user], [DOCUMENT, 'dev']);
+  assert.doesNotMatch(json + stderr, /ghp-secret/);
+  assert.deepEqual(await vms(), []);
+});
+
 test('ports are published here alone, and one that is taken keeps no machine from running', async (t) => {
   const [free, taken, own] = [await findFreePort(), await findFreePort(), await findFreePort()];
   const other = createServer().listen(taken, '127.0.0.1');
@@ -183,6 +219,10 @@ test('ports are published here alone, and one that is taken keeps no machine fro
   const { code, stderr } = await run(['-d', '--name', 'web', '-p', `${own}:8080`, repo.path]);
   assert.equal(code, 0, stderr);
   assert.match(stderr, new RegExp(`port ${taken} cannot be listened on.*"banger vm forward web 0:${taken}"`));
+  assert.match(
+    (await home.run(['vm', 'show', 'web'])).stdout,
+    new RegExp(`127.0.0.1:${free}, if free, is port ${free}`),
+  );
   const { publish } = await home.json<Vm>(['vm', 'show', 'web']);
   assert.deepEqual(publish, [
     { host: '127.0.0.1', hostPort: own, guestPort: 8080 },

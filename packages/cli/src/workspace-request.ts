@@ -66,17 +66,22 @@ export function noteAll(cli: Cli, notes: readonly string[]): void {
   for (const note of notes) cli.note(cleanLine(note));
 }
 
-/** Says what would travel; does nothing. */
-export async function showPlan(cli: Cli, repo: string, flags: SourceFlags): Promise<void> {
+/** What else would be done with it, in lines, and as values for programs */
+type Preview = (plan: WorkspacePlan) => Promise<{ lines: string[]; values: object }>;
+
+/** Says what would travel, and what `preview` says; does nothing. */
+export async function showPlan(cli: Cli, repo: string, flags: SourceFlags, preview?: Preview): Promise<void> {
   const plan = await cli.client.workspacePlan({ ...planRequest(cli, repo, flags), listFiles: true });
+  const more = await preview?.(plan);
   if (cli.isJson) {
-    cli.printJson(plan);
+    cli.printJson({ ...plan, ...(more && { devcontainer: more.values }) });
     return;
   }
   for (const { path, sizeBytes } of plan.entries ?? [])
     cli.print(`${formatSize(sizeBytes).padStart(8)}  ${cleanLine(path)}\n`);
   noteAll(cli, plan.notes);
   cli.note(cleanLine(describePlan(plan)));
+  noteAll(cli, more?.lines ?? []);
 }
 
 export function describePlan({ repo, files, sizeBytes, changed, base }: WorkspacePlan): string {

@@ -6,8 +6,14 @@ import type { Forward } from '@banger/contract/forward.ts';
 import { MAX_PUBLISHED } from '@banger/contract/limits.ts';
 import type { Cli } from '../cli.ts';
 import { buildImage, nameImage } from './build-image.ts';
+import { describePlan } from './describe-plan.ts';
 import { findDevcontainer } from './find-devcontainer.ts';
-import { type DevcontainerPlan, planDevcontainer, planDockerfile } from './plan-devcontainer.ts';
+import {
+  type DevcontainerImage,
+  type DevcontainerPlan,
+  planDevcontainer,
+  planDockerfile,
+} from './plan-devcontainer.ts';
 import { findReal } from './read-inside.ts';
 
 /** More than that nobody reads */
@@ -36,28 +42,41 @@ type DevcontainerParts = {
 
 /** With its image built, where it is one that is built. Throws DEVCONTAINER_NOT_FOUND and what reading one throws. */
 export async function openDevcontainer(cli: Cli, parts: DevcontainerParts): Promise<Devcontainer> {
-  const { workspace, at, handed, chosen } = parts;
-  const top = (await findReal(workspace.repo)) ?? workspace.repo;
-  const folder = (await findReal(parts.folder)) ?? top;
-  const found = await findDevcontainer(top, folder.startsWith(`${top}/`) ? folder : top, chosen);
-  const id = createHash('sha256').update(found.path).digest('hex');
-  const below = found.opened.slice(top.length + 1);
-  const place = { name: workspace.name, below, id, at, handed };
-  const plan = found.is === 'document' ? planDevcontainer(found.bytes, place) : planDockerfile(place);
-  cli.note(`devcontainer: ${cleanLine(found.path.slice(top.length + 1))}`);
+  const { plan, top, path, below, imageName } = await readDevcontainer(parts);
+  cli.note(`devcontainer: ${cleanLine(path.slice(top.length + 1))}`);
   for (const note of plan.notes.slice(0, MAX_NOTES)) cli.note(cleanLine(note));
+  if (plan.image.is === 'built' && imageName !== undefined) {
+    const entries = (parts.workspace.entries ?? []).map((entry) => entry.path);
+    await buildImage(cli, { top, path, build: plan.image, entries, name: imageName });
+  }
   const publishWith = (published: Forward[]) => addPorts(cli, published, plan.ports);
-  const imageName = await imageOf(cli, { workspace, top, path: found.path, id, plan });
   return { ...plan, below, publishWith, imageName };
 }
 
-type ImageParts = { workspace: WorkspacePlan; top: string; path: string; id: string; plan: DevcontainerPlan };
+/** What would be done, in lines, and as values for programs. */
+export async function previewDevcontainer(parts: DevcontainerParts) {
+  const { plan, top, path, imageName } = await readDevcontainer(parts);
+  const shownPath = path.slice(top.length + 1);
+  const image = imageName ?? null;
+  const variables = plan.variables.map((each) => ({ ...each, value: each.isKept ? each.value : null })); // a secret, maybe
+  const values = { path: shownPath, ...plan, variables, imageName: image };
+  return { lines: describePlan(plan, shownPath, image), values };
+}
 
-async function imageOf(cli: Cli, { workspace, top, path, id, plan }: ImageParts): Promise<string | undefined> {
-  if (plan.image.is === 'default') return undefined;
-  if (plan.image.is === 'named') return plan.image.name;
-  const entries = (workspace.entries ?? []).map((entry) => entry.path);
-  return buildImage(cli, { top, path, build: plan.image, entries, name: nameImage(workspace.name, id) });
+async function readDevcontainer({ workspace, at, handed, chosen, ...parts }: DevcontainerParts) {
+  const top = (await findReal(workspace.repo)) ?? workspace.repo;
+  const folder = (await findReal(parts.folder)) ?? top;
+  const { is, path, bytes, opened } = await findDevcontainer(top, folder.startsWith(`${top}/`) ? folder : top, chosen);
+  const id = createHash('sha256').update(path).digest('hex');
+  const below = opened.slice(top.length + 1);
+  const place = { name: workspace.name, below, id, at, handed };
+  const plan = is === 'document' ? planDevcontainer(bytes, place) : planDockerfile(place);
+  return { plan, top, path, below, imageName: nameOf(plan.image, workspace.name, id) };
+}
+
+function nameOf(image: DevcontainerImage, repository: string, id: string): string | undefined {
+  if (image.is === 'default') return undefined;
+  return image.is === 'named' ? image.name : nameImage(repository, id);
 }
 
 function addPorts(cli: Cli, published: Forward[], asked: Forward[]): (Forward & { ifFree?: true })[] {

@@ -102,7 +102,7 @@ export function planDevcontainer(bytes: Uint8Array, place: DevcontainerPlace): D
     ),
     ports,
     runsImage: switchOf(document.get('overrideCommand'), 'overrideCommand') === false,
-    notes: [...notesOf(document), ...notes, ...ofPorts, ...reader.notes()],
+    notes: [...notesOf(document), ...reader.notes(), ...notes, ...ofPorts],
   };
 }
 

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path/posix';
 import type { Vm } from '@banger/contract/api/vms.ts';
-import type { WorkspaceImportRequest } from '@banger/contract/api/workspaces.ts';
+import type { WorkspaceImportRequest, WorkspacePlan } from '@banger/contract/api/workspaces.ts';
 import { cleanJson } from '@banger/contract/clean-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { ExecStart } from '@banger/contract/guest/messages.ts';
@@ -37,7 +37,7 @@ export const run: Run<'vm run'> = async (cli, input) => {
   refuseDevcontainerFlags(flags);
   if (repo === null) refuseSourceFlags(flags);
   else if (flags['dry-run']) {
-    await showPlan(cli, repo, flags);
+    await showPlan(cli, repo, flags, wantsDevcontainer(flags) ? (plan) => preview(cli, repo, flags, plan) : undefined);
     return 0;
   }
   const source = repo === null ? null : await readRepository(cli, repo, flags);
@@ -97,13 +97,20 @@ async function readRepository(cli: Cli, repo: string, flags: Flags): Promise<Sou
   const source = { request: { ...request, ...(kept !== null && { kept }) }, subfolder };
   if (!listFiles) return { ...source, devcontainer: null };
   const { openDevcontainer } = await import('../../devcontainer/devcontainer.ts');
-  const devcontainer = await openDevcontainer(cli, {
-    ...{ workspace, folder: request.repo, chosen: flags['devcontainer-file'], at: flags.at ?? null },
-    handed: chosenVariables(flags.env, cli.env),
-  });
+  const devcontainer = await openDevcontainer(cli, devcontainerParts(cli, repo, flags, workspace));
   const user = flags.user ?? devcontainer.user;
   const place = { at: devcontainer.at, ...(user !== null && { user }) };
   return { ...source, request: { ...source.request, ...place }, devcontainer };
+}
+
+async function preview(cli: Cli, repo: string, flags: Flags, workspace: WorkspacePlan) {
+  const { previewDevcontainer } = await import('../../devcontainer/devcontainer.ts');
+  return previewDevcontainer(devcontainerParts(cli, repo, flags, workspace));
+}
+
+function devcontainerParts(cli: Cli, repo: string, flags: Flags, workspace: WorkspacePlan) {
+  const { at = null, env, 'devcontainer-file': chosen } = flags;
+  return { folder: cli.absolutePath(repo), workspace, chosen, at, handed: chosenVariables(env, cli.env) };
 }
 
 /** Either says that there is one. */

@@ -53,6 +53,6 @@ function describeNetwork({ state, network }: Vm): string {
 }
 
 /** "127.0.0.1:8080 is port 80" */
-function describePublished({ host, hostPort, guestPort }: Vm['publish'][number]): string {
-  return `${formatAddress(host, hostPort)} is port ${guestPort}`;
+function describePublished({ host, hostPort, guestPort, ifFree }: Vm['publish'][number]): string {
+  return `${formatAddress(host, hostPort)}${ifFree ? ', if free,' : ''} is port ${guestPort}`;
 }
