@@ -182,7 +182,9 @@ const CHAINS: &str = r#"
         drop
     }
 
+    # What belongs to no connection is translated for nobody, and would leave under the address of its machine.
     chain outward {
+        ct state invalid drop
         ip daddr @metadata iifname @reach_metadata accept
         ip daddr @metadata drop
         ip daddr @link_local iifname @reach_link_local accept
@@ -197,9 +199,11 @@ const CHAINS: &str = r#"
         drop
     }
 
-    # From the host itself: no IPv6, and nothing of what it tells to everybody on a link
+    # From the host itself: no IPv6, and nothing of what it tells to everybody on a link. An answer to a machine that the kernel
+    # can place in no connection stays at the host's own address, and a reset for it would end what the machine began.
     chain from_host {
         type filter hook output priority filter - 10; policy accept;
+        oifname != "bgr*" ct state invalid tcp flags & rst == rst drop
         oifname != "bgr*" accept
         meta nfproto ipv6 drop
         ip daddr @nowhere drop

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::corner::Corner;
 use crate::helper::{Helper, attach};
 use crate::machine::Machine;
-use crate::traffic::{Ear, PATIENCE, PORT, say, say_as};
+use crate::traffic::{Ear, PATIENCE, PORT, count, counted, say, say_as};
 use crate::wire::{ICMP, Wire};
 use crate::world::{HOST, INTERNET, World};
 
@@ -116,7 +116,7 @@ fn who_asks_for_names_without_end_is_heard_so_often_and_the_others_are_heard() {
     let helper = Helper::start(&world.host);
     let wire = Wire::start(&world.host, &helper, ONE, 16, &["host"]);
     let other = Wire::start(&world.host, &helper, OTHER, 17, &[]);
-    count(&world.host, "prerouting", "dport 53");
+    count(&world.host, "prerouting", "udp dport 53");
     world.host.ip(&format!("addr add {NAMES}/32 dev lo"));
     let ear = Ear::open(&world.host, &format!("{NAMES}:53"));
     for _ in 0..ASKED {
@@ -149,7 +149,7 @@ fn who_connects_without_end_leaves_the_host_room_for_the_others() {
     let (_, back) = outside.recv_from(&mut [0; 100]).unwrap();
     outside.send_to(b"answer", back).unwrap();
     wire.heard_until(|packet| packet.ends_with(b"answer"));
-    count(&world.host, "postrouting", &format!("dport {NOBODYS}"));
+    count(&world.host, "postrouting", &format!("udp dport {NOBODYS}"));
     for port in 1000..11_000 {
         wire.say("one more", port, INTERNET, NOBODYS);
         if port == 9000 {
@@ -190,16 +190,4 @@ fn heard_up_to_last(socket: &UdpSocket) -> Vec<String> {
         heard.push(String::from_utf8_lossy(&words[..length]).into_owned());
     }
     heard
-}
-
-/// Has the host count the datagrams of this kind that machines sent and that came so far.
-fn count(host: &Corner, hook: &str, which: &str) {
-    let chain = format!("chain c {{ type filter hook {hook} priority 300; udp {which} counter; }}");
-    host.nft("-f -", &format!("table inet counting {{ {chain}; }}"));
-}
-
-fn counted(host: &Corner) -> u64 {
-    let printed = host.nft("list table inet counting", "");
-    let mut words = printed.split_whitespace().skip_while(|word| *word != "packets");
-    words.nth(1).unwrap().parse().unwrap()
 }

@@ -13,6 +13,7 @@ mod killed;
 mod machine;
 mod neighbours;
 mod reach;
+mod strays;
 mod subnets;
 mod taps;
 mod traffic;

@@ -85,3 +85,15 @@ pub fn seen_as(corner: &Corner, server: &str) -> String {
         seen
     })
 }
+
+/// Has the host count the packets of this kind that pass here, from now on.
+pub fn count(host: &Corner, hook: &str, which: &str) {
+    let chain = format!("chain c {{ type filter hook {hook} priority 300; {which} counter; }}");
+    host.nft("-f -", &format!("table inet counting {{ {chain}; }}"));
+}
+
+pub fn counted(host: &Corner) -> u64 {
+    let printed = host.nft("list table inet counting", "");
+    let mut words = printed.split_whitespace().skip_while(|word| *word != "packets");
+    words.nth(1).unwrap().parse().unwrap()
+}

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use banger_kernel::sys::make_tap;
 use banger_root::addresses::GATEWAY_MAC;
@@ -19,6 +19,7 @@ const IPV4: [u8; 2] = [0x08, 0x00];
 const ARP: [u8; 2] = [0x08, 0x06];
 const ETHERNET_BYTES: usize = 14;
 pub const ICMP: u8 = 1;
+pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
 /// More than an answer of the host's has
 const FRAME_BYTES: usize = 4096;
@@ -87,6 +88,15 @@ impl Wire {
     fn write(&self, ends: &[u8], kind: [u8; 2], content: &[u8]) {
         (&self.end).write_all(&[&VIRTIO, ends, &kind, content].concat()).unwrap();
     }
+}
+
+/// A segment with nothing in it, that says to be at a place of its stream at which nobody is.
+pub fn segment(from: SocketAddrV4, to: SocketAddrV4, flags: u8) -> Vec<u8> {
+    let ports = [from.port(), to.port()].map(u16::to_be_bytes).concat();
+    let before = [&ports[..], &[0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0, 0x50, flags, 0xff, 0xff]].concat();
+    let pseudo = [&from.ip().octets()[..], &to.ip().octets(), &[0, TCP, 0, 20]].concat();
+    let sum = checksum(&[&pseudo[..], &before].concat());
+    [&before[..], &sum, &[0, 0]].concat()
 }
 
 fn bytes(address: &str) -> [u8; 4] {
