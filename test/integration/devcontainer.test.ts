@@ -74,6 +74,8 @@ test('an image is built for a repository, and again only when that has changed',
   repo.write('.devcontainer/Dockerfile', 'FROM scratch # again');
   assert.equal((await run(args)).code, 0);
   assert.equal((await builds()).length, 2);
+  assert.equal((await run(['--pull', 'always', ...args])).code, 0);
+  assert.match((await builds())[2] ?? '', / --pull-always --build-arg MODE=dev /);
 
   const { images } = await home.json<{ images: Image[] }>(['image', 'ls']);
   const [built, ...others] = images.filter(({ name }) => name.startsWith('app-'));
@@ -85,7 +87,7 @@ test('an image is built for a repository, and again only when that has changed',
     [built?.name],
   );
   assert.equal((await run(args)).code, 0, 'what was pruned is built again');
-  assert.equal((await builds()).length, 3);
+  assert.equal((await builds()).length, 4);
 });
 
 test('a Dockerfile is enough, and one that fails makes no machine', async (t) => {

@@ -38,13 +38,14 @@ function createBuild(t: TestContext, files: Record<string, string>) {
     }),
   };
   const cli = { client, note: () => {}, isQuiet: true, terminal: {} } as unknown as Cli;
-  const build = (entries: string[], options: Partial<Parameters<typeof buildImage>[1]['build']> = {}) =>
+  const build = (entries: string[], options: Partial<Parameters<typeof buildImage>[1]['build']> = {}, isAnew = false) =>
     buildImage(cli, {
       top,
       path: join(top, '.devcontainer/devcontainer.json'),
       build: { is: 'built', dockerfile: 'Dockerfile', context: '..', target: undefined, args: [], ...options },
       entries,
       name: 'app-devcontainer-0',
+      isAnew,
     });
   return { base, top, put, build, sent, queries };
 }
@@ -74,7 +75,7 @@ test('what does not go into a machine does not go into a build, nor does what is
       'context/src/main.c': 'int',
     },
   ]);
-  assert.deepEqual(queries, [{ image: 'app-devcontainer-0', target: 'dev', noCache: false, args: 'A=1\0B=' }]);
+  assert.deepEqual(queries, [{ image: 'app-devcontainer-0', target: 'dev', pullAlways: false, args: 'A=1\0B=' }]);
   await build(TRAVELS, { context: '../src', dockerfile: '../.devcontainer/Dockerfile' });
   assert.deepEqual(Object.keys(sent[1] ?? {}), ['Dockerfile', 'context/main.c']);
 });
@@ -97,6 +98,8 @@ test('it is built again only when something in it has changed, for which a time 
   await again('the Dockerfile', 3);
   await again('an argument', 4, { args: ['A=1'] });
   await again('the target', 5, { target: 'x' });
+  await build(TRAVELS, { target: 'x' }, true);
+  assert.equal(sent.length, 6, 'somebody asked for it');
 });
 
 test('a context, a Dockerfile or rules that lie elsewhere are refused', async (t) => {

@@ -27,20 +27,21 @@ type BuildParts = {
   /** What travels of the repository, by its paths below the top */
   entries: readonly string[];
   name: string;
+  /** Although nothing here has changed: what it starts from may have */
+  isAnew: boolean;
 };
 
 /** Gives the name. Throws REPO_UNTRUSTED, DEVCONTAINER_INVALID and IMAGE_BUILD_FAILED. */
-export async function buildImage(cli: Cli, { name, ...parts }: BuildParts): Promise<string> {
+export async function buildImage(cli: Cli, { name, isAnew, ...parts }: BuildParts): Promise<string> {
   const { target, args } = parts.build;
   const context = await openContext(parts);
   const pack = () => packContext(context, { files: 0, bytes: 0, skipped: 0 });
   const from = await describe(pack(), { target, args });
-  const { isBuilt } = await cli.client.imageBuilt({ image: name, from });
-  if (isBuilt) {
+  if (!isAnew && (await cli.client.imageBuilt({ image: name, from })).isBuilt) {
     cli.note(`image: ${name}, built before`);
     return name;
   }
-  const query = { target, noCache: false, args: args.join('\0'), from };
+  const query = { target, pullAlways: isAnew, args: args.join('\0'), from };
   await watchOperation(cli, cli.client.imageBuild({ image: name, tar: pack(), ...query }));
   return name;
 }
@@ -57,7 +58,7 @@ export function nameImage(repository: string, id: string): string {
   return name;
 }
 
-async function openContext({ top, path, build, entries }: Omit<BuildParts, 'name'>): Promise<BuildContext> {
+async function openContext({ top, path, build, entries }: Omit<BuildParts, 'name' | 'isAnew'>): Promise<BuildContext> {
   const base = dirname(path);
   const folder = await findInside(top, resolve(base, build.context));
   if (folder === null) throw missing(`its context ${quoted(build.context)}`);

@@ -38,6 +38,8 @@ type DevcontainerParts = {
   at: string | null;
   /** Variables that the caller hands over */
   handed: Readonly<Record<string, string>>;
+  /** Whether an image is built again also when nothing of the repository has changed */
+  isAnew: boolean;
 };
 
 /** With its image built, where it is one that is built. Throws DEVCONTAINER_NOT_FOUND and what reading one throws. */
@@ -47,7 +49,7 @@ export async function openDevcontainer(cli: Cli, parts: DevcontainerParts): Prom
   for (const note of plan.notes.slice(0, MAX_NOTES)) cli.note(cleanLine(note));
   if (plan.image.is === 'built' && imageName !== undefined) {
     const entries = (parts.workspace.entries ?? []).map((entry) => entry.path);
-    await buildImage(cli, { top, path, build: plan.image, entries, name: imageName });
+    await buildImage(cli, { top, path, build: plan.image, entries, name: imageName, isAnew: parts.isAnew });
   }
   const publishWith = (published: Forward[]) => addPorts(cli, published, plan.ports);
   return { ...plan, below, publishWith, imageName };

@@ -74,6 +74,8 @@ export const imageBuildQuerySchema = z.strictObject({
   /** The stage to end with; the last unless it is said */
   target: z.string().min(1).max(255).optional(),
   noCache: queryFlag,
+  /** Ask the registry for what it starts from, also where the builder has that already */
+  pullAlways: queryFlag,
   /** Each NAME=value, with a zero byte between two */
   args: z
     .string()

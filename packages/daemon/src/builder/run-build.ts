@@ -8,7 +8,13 @@ import type { Task } from '../platform/task.ts';
 import { createBuildOutput } from './build-output.ts';
 
 /** A tar with the Dockerfile, and `context/` with what it may copy */
-export type BuildRequest = { tar: Readable; target?: string | undefined; noCache: boolean; args: string[] };
+export type BuildRequest = {
+  tar: Readable;
+  target?: string | undefined;
+  noCache: boolean;
+  pullAlways: boolean;
+  args: string[];
+};
 
 const MAX_CONTEXT_BYTES = 16 * 2 ** 30;
 /** Below the folder of root, which lies on the machine's disk rather than in the overlay */
@@ -57,10 +63,11 @@ export async function removeWork(task: Task, guest: Guest): Promise<void> {
   await guest.run(task, ['rm', '-rf', WORK]);
 }
 
-function startOf({ target, noCache, args }: BuildRequest) {
+function startOf({ target, noCache, pullAlways, args }: BuildRequest) {
   const flags = [
     ...(target === undefined ? [] : ['--target', target]),
     ...(noCache ? ['--no-cache'] : []),
+    ...(pullAlways ? ['--pull-always'] : []),
     ...args.flatMap((each) => ['--build-arg', each]),
   ];
   const argv = ['/bin/sh', '-c', SCRIPT, 'build', ...flags];

@@ -109,8 +109,9 @@ async function preview(cli: Cli, repo: string, flags: Flags, workspace: Workspac
 }
 
 function devcontainerParts(cli: Cli, repo: string, flags: Flags, workspace: WorkspacePlan) {
-  const { at = null, env, 'devcontainer-file': chosen } = flags;
-  return { folder: cli.absolutePath(repo), workspace, chosen, at, handed: chosenVariables(env, cli.env) };
+  const { at = null, env, pull, 'devcontainer-file': chosen } = flags;
+  const place = { folder: cli.absolutePath(repo), workspace, chosen, at };
+  return { ...place, handed: chosenVariables(env, cli.env), isAnew: pull === 'always' };
 }
 
 /** Either says that there is one. */
