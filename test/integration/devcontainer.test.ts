@@ -108,7 +108,7 @@ test('what is to be done in the machine is done there, in its order, with its va
     remoteUser: 'root',
     onCreateCommand: 'echo 1 $MODE >>log; echo "said by a command"',
     updateContentCommand: { a: 'echo 2 >>log', b: ['sh', '-c', 'echo 2 >>log; echo to b >&2'] },
-    postCreateCommand: ['sh', '-c', 'echo "3 ${TOKEN-none} ${NONE-none}" >>"$0/log"', '.'],
+    postCreateCommand: ['sh', '-c', 'echo "3 ${TOKEN-none} ${NONE-none} $GH_TOKEN $MODE" >>"$0/log"', '.'],
     postStartCommand: 'echo 4 >>log; basename "$PWD"; echo "\u001b[2Jclear"',
     initializeCommand: 'touch /tmp/never',
   });
@@ -117,7 +117,7 @@ test('what is to be done in the machine is done there, in its order, with its va
     env: { GH_TOKEN: 'ghp', NOT_HANDED: 'x' },
   });
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /^1 dev mode\n2\n2\n3 ghp none\n4\ndev mode ghp \S+:\/opt\/x\n$/);
+  assert.match(stdout, /^1 dev mode\n2\n2\n3 ghp none ghp dev mode\n4\ndev mode ghp \S+:\/opt\/x\n$/);
   const told = stderr.split('\n');
   const inOrder = [
     '· onCreateCommand',

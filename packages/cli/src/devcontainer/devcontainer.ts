@@ -24,6 +24,8 @@ export type Devcontainer = DevcontainerPlan & {
   imageName: string | undefined;
   /** Where the folder that it is for lies below the top of the repository */
   below: string;
+  /** Variables that the caller hands over */
+  handed: Readonly<Record<string, string>>;
   /** What is published besides what the caller publishes, whose word goes first */
   publishWith: (published: Forward[]) => (Forward & { ifFree?: true | undefined })[];
 };
@@ -52,7 +54,7 @@ export async function openDevcontainer(cli: Cli, parts: DevcontainerParts): Prom
     await buildImage(cli, { top, path, build: plan.image, entries, name: imageName, isAnew: parts.isAnew });
   }
   const publishWith = (published: Forward[]) => addPorts(cli, published, plan.ports);
-  return { ...plan, below, publishWith, imageName };
+  return { ...plan, below, handed: parts.handed, publishWith, imageName };
 }
 
 /** What would be done, in lines, and as values for programs. */

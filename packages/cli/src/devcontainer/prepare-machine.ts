@@ -28,14 +28,19 @@ cat >>etc/environment
 type Machine = { vm: string; user: string | null; isRemoved: boolean; signal: AbortSignal };
 type Variables = Record<string, string>;
 
+type Wanted = Pick<DevcontainerPlan, 'variables' | 'stages' | 'folder'> & {
+  /** Variables that the caller hands over, which go first */
+  handed: Readonly<Variables>;
+};
+
 /** Gives the variables that commands in there have. Throws DEVCONTAINER_FAILED. */
 export async function prepareMachine(
   cli: Cli,
   machine: Machine,
-  { variables, stages, folder }: Pick<DevcontainerPlan, 'variables' | 'stages' | 'folder'>,
+  { variables, stages, folder, handed }: Wanted,
 ): Promise<Variables> {
   const filled = await fillVariables(cli, machine, variables);
-  const env = Object.fromEntries(filled.map(({ name, value }) => [name, value]));
+  const env = { ...Object.fromEntries(filled.map(({ name, value }) => [name, value])), ...handed };
   await keepVariables(cli, machine, filled);
   for (const { name, runs } of stages) await runStage(cli, machine, { name, runs, env, folder });
   return env;
@@ -98,14 +103,8 @@ async function runStage(cli: Cli, machine: Machine, { name, runs, env, folder }:
       const start = { argv, env, cwd: folder, user, image: 'defaults' } as const;
       const exit = await runInVm(cli, { vm, signal, start, onOutput: output.add });
       output.end();
-      if (!hasWorked(exit))
-        throw failed(
-          cli,
-          machine,
-          label === null ? name : `${name}.${cleanQuote(label, MAX_LABEL)}`,
-          exit,
-          output.last(),
-        );
+      const command = label === null ? name : `${name}.${cleanQuote(label, MAX_LABEL)}`;
+      if (!hasWorked(exit)) throw failed(cli, machine, command, exit, output.last());
     }),
   );
   for (const each of ended) if (each.status === 'rejected') throw each.reason;
