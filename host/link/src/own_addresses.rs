@@ -71,3 +71,48 @@ impl Addresses {
         Ok(is_end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+    use std::thread;
+
+    use banger_kernel::netlink::message;
+
+    use super::*;
+    use crate::addresses::{add_address, list_addresses};
+
+    const DONE: u16 = 3;
+    const OUTCOME: u16 = 2;
+    const CHANGED_MEANWHILE: u16 = 0x10;
+
+    #[test]
+    fn a_list_that_changed_while_it_was_told_is_asked_for_again() {
+        let (host, kernel) = line();
+        let (namespace, rules) = line();
+        let closing = thread::spawn(move || {
+            let mut request = [0; 1024];
+            (0..2).map(|_| rules.recv(&mut request).and_then(|_| rules.send(&outcome()))).filter(Result::is_ok).count()
+        });
+        let mut addresses = Addresses { host, namespace, is_list_whole: true };
+        let [first, second] = [[192, 0, 2, 1], [192, 0, 2, 2]].map(|address| add_address(address.into()));
+        kernel.send(&[first, message(DONE, CHANGED_MEANWHILE, &[0; 4])].concat()).unwrap();
+        assert!(!addresses.close_heard().unwrap());
+        let mut asked = [0; 1024];
+        let length = kernel.recv(&mut asked).unwrap();
+        assert_eq!(asked[..length], list_addresses());
+        kernel.send(&[second, message(DONE, 0, &[0; 4])].concat()).unwrap();
+        assert!(addresses.close_heard().unwrap());
+        assert_eq!(closing.join().unwrap(), 2);
+    }
+
+    /// One, and its other end
+    fn line() -> (Kernel, UnixDatagram) {
+        let (ours, theirs) = UnixDatagram::pair().unwrap();
+        (std::os::fd::OwnedFd::from(ours).into(), theirs)
+    }
+
+    fn outcome() -> Vec<u8> {
+        message(OUTCOME, 0, &0_i32.to_ne_bytes())
+    }
+}
