@@ -24,9 +24,11 @@ const BRING_IMAGES = `
   cp -r ${DRIVE}/build/test-data/data/banger ~/.local/share/
   cp -r ${DRIVE}/build/test-data/state/banger ~/.local/state/`;
 
-/** Of a guest and of a host alike: perl-base is in every Debian */
+/** Of a guest and of a host alike: perl-base is in every Debian. A browser connects more often than it asks. */
 const SERVE = `use IO::Socket::INET; $s = IO::Socket::INET->new(LocalPort => shift, Listen => 9, ReuseAddr => 1) or die;
-  while ($c = $s->accept) { while (<$c>) { last if /^\\r?$/ } print $c "HTTP/1.0 200 OK\\r\\n\\r\\n$ARGV[0]"; close $c }`;
+  $SIG{CHLD} = 'IGNORE';
+  while (1) { $c = $s->accept or next; next if fork; while (<$c>) { last if /^\\r?$/ }
+    print $c "HTTP/1.0 200 OK\\r\\n\\r\\n$ARGV[0]"; exit }`;
 
 /** Words for a program that answers each request with one word, for ever. */
 export function serveWord(port: number, word: string): string[] {

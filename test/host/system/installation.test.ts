@@ -81,6 +81,13 @@ test('banger is installed for the whole of a bare Debian 13', async (t) => {
   const before = await host.json(['vm', 'show', 'web']);
   const processOf = ({ state }: Vm) => (state.is === 'running' ? state.pid : null);
 
+  await t.test('a browser opens a page of it by its name', async () => {
+    await host.json(['vm', 'exec', '--detach', 'web', '--', ...serveWord(PORT, 'hello')]);
+    await host.untilShell(`curl --silent --max-time 20 http://web.vm:${PORT}/`, 'hello');
+    const open = 'timeout 300 chromium --headless --user-data-dir="$(mktemp -d)" --dump-dom';
+    assert.match(await host.shell(`${open} http://web.vm:${PORT}/`), /<body>.*hello.*<\/body>/s);
+  });
+
   await t.test('it lives through restarts of daemon, helper and resolved, and so does its name', async () => {
     for (const restart of [
       'systemctl restart bangerd.service',
