@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   truncateSync,
@@ -14,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { writePaxHeader } from '@banger/contract/tar/pax.ts';
 import { readTar } from '@banger/contract/tar/read-tar.ts';
@@ -258,8 +260,6 @@ test('a file that is larger than an image may be is refused before it is made, h
 test('a cancelled merge ends, and lets go of its files', async (t) => {
   const folder = folderOf(t);
   writeLayout(folder, [{ layers: [{ tar: sampleTar({ name: 'x', content: 'y'.repeat(2 ** 22) }), packed: 'tar' }] }]);
-  const openFiles = () => readdirSync('/proc/self/fd').length;
-  const before = openFiles();
   for (const wanted of ['check the layer', 'merge them']) {
     const controller = new AbortController();
     const task = new Task(controller.signal, (event) => {
@@ -267,8 +267,8 @@ test('a cancelled merge ends, and lets go of its files', async (t) => {
     });
     await assert.rejects(filesOf(folder, null, task), { code: 'CANCELLED' });
   }
-  await new Promise(setImmediate);
-  assert.equal(openFiles(), before);
+  // It ends by a fault, and a stream that is left so closes its file in a moment of its own.
+  while (openFiles().some((path) => path.startsWith(folder))) await delay(5);
 });
 
 test('a layout without an index is told as that', async (t) => {
@@ -280,6 +280,16 @@ test('a layout without an index is told as that', async (t) => {
   writeFileSync(join(folder, 'index.json'), '{"manifests": []}');
   await assert.rejects(open(folder), { code: 'IMAGE_INVALID', message: /holds no image/ });
 });
+
+function openFiles(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((name) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${name}`)];
+    } catch {
+      return []; // the one that reads the folder
+    }
+  });
+}
 
 function sparseOf(sizeBytes: number) {
   return [
