@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::path::Path;
 
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+
 use crate::boot_failure::{BootFailure, ToBootFailure};
 use crate::mounts::{DISK, IMAGE, attach, detached_copy};
 use crate::sys;
@@ -74,7 +76,7 @@ fn make_folder(folder: &str, target: &str, mode: u32) -> io::Result<()> {
     fs::rename(&unfinished, folder)
 }
 
-/// Files, folders and symbolic links with their owners and modes; a home has nothing else worth keeping.
+/// Files, folders and symbolic links with their owners, modes and times; a home has nothing else worth keeping.
 fn copy_content(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let (source, target) = {
@@ -94,7 +96,13 @@ fn copy_content(from: &Path, to: &Path) -> io::Result<()> {
             fs::copy(&source, &target)?;
             chown(&target, Some(there.uid()), Some(there.gid()))?;
             fs::set_permissions(&target, there.permissions())?;
+        } else {
+            continue;
         }
+        // By them git and make know what has changed.
+        let time = Timespec { tv_sec: there.mtime(), tv_nsec: there.mtime_nsec() };
+        let times = Timestamps { last_access: time, last_modification: time };
+        utimensat(CWD, &target, &times, AtFlags::SYMLINK_NOFOLLOW)?;
     }
     Ok(())
 }
@@ -114,4 +122,31 @@ fn superblock_blocks(drive: &str) -> io::Result<u64> {
     let has_high_half = word(FEATURE_INCOMPATIBLE) & FEATURE_64BIT != 0;
     let high = if has_high_half { u64::from(word(BLOCKS_HIGH)) } else { 0 };
     Ok(high << 32 | u64::from(word(BLOCKS_LOW)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_folder::TestFolder;
+    use std::process::Command;
+
+    #[test]
+    fn a_home_is_copied_with_modes_and_times() {
+        let folder = TestFolder::new("home");
+        let script = "mkdir -p from/.config/deep to; echo x >from/.config/deep/file; chmod 600 from/.config/deep/file
+            ln -s file from/.config/deep/link; mkfifo from/pipe; chmod 700 from/.config; touch -d '2020-02-02 02:02:02.5 UTC' from/.config/deep/*
+            touch -h -d '2019-01-01 UTC' from/.config/deep/link; touch -d '2001-01-01 UTC' from/.config/deep from/.config";
+        let made = Command::new("bash").args(["-ec", script]).current_dir(&*folder).status().unwrap();
+        assert!(made.success());
+        copy_content(&folder.join("from"), &folder.join("to")).unwrap();
+        let list = |name: &str| {
+            let format = r"%P %y %m %T@ %l\n";
+            let mut find = Command::new("find");
+            let find = find.args([".", "-mindepth", "1", "!", "-type", "p", "-printf", format]);
+            let output = find.current_dir(folder.join(name)).output().unwrap();
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        assert_eq!(list("to"), list("from"));
+        assert_eq!(list("to").lines().count(), 4);
+    }
 }
