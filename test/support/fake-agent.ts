@@ -7,9 +7,13 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { basename, dirname, join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { writePaxHeader } from '../../packages/contract/src/tar/pax.ts';
+import { sealTarBlock } from '../../packages/contract/src/tar/tar-block.ts';
 import { FakeSessions } from './fake-commands.ts';
 import type { FakeFaults } from './fake-faults.ts';
+import { packFakeRoot } from './fake-root.ts';
 
 type FakeAgentParts = {
   faults: FakeFaults;
@@ -17,10 +21,12 @@ type FakeAgentParts = {
   runtimePath: string;
   /** A socket that leads to the programs in the guest, see fake-home.ts */
   programs?: string | undefined;
+  /** What the guest was made from, where somebody asks for its root */
+  imageFolder?: string;
   power: { end(reason: string): unknown; portChanged(isOpen: boolean): unknown };
 };
 
-export function createFakeAgent({ faults, diskPath, runtimePath, programs, power }: FakeAgentParts) {
+export function createFakeAgent({ faults, diskPath, runtimePath, programs, imageFolder, power }: FakeAgentParts) {
   const root = join(dirname(diskPath ?? runtimePath), 'fake-root');
   for (const folder of ['root', 'tmp', 'etc']) mkdirSync(join(root, folder), { recursive: true });
   const sessions = new FakeSessions(root, faults, () => {
@@ -91,6 +97,16 @@ export function createFakeAgent({ faults, diskPath, runtimePath, programs, power
     http2.emit('connection', socket);
   }
 
+  function sendRoot(stream: ServerHttp2Stream, tar: Buffer): void {
+    stream.respond({ ':status': 200, 'banger-kind': 'directory' });
+    if (faults.fault === 'root-hangs') stream.write(tar.subarray(0, 512));
+    else if (faults.fault === 'root-without-end') writeForEver(stream, tar);
+    else if (faults.fault === 'root-unreadable') stream.end(Buffer.concat([tar.subarray(0, 1024), UNREADABLE]));
+    else if (faults.fault === 'root-breaks-off') stream.write(tar.subarray(0, 512), () => stream.session?.destroy());
+    else if (faults.fault === 'root-is-none') stream.end(Buffer.alloc(100_000, 'no tar '));
+    else stream.end(tar);
+  }
+
   async function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
     if (headers[':method'] === 'CONNECT') {
       const refused = (fault: Error) => refuse(stream, 404, 'NOT_FOUND', fault.message);
@@ -114,6 +130,8 @@ export function createFakeAgent({ faults, diskPath, runtimePath, programs, power
         return done(stream, sessions.end(id));
       case 'GET /v1/files':
         return sendTar(stream, path);
+      case 'POST /v1/root':
+        return sendRoot(stream, packFakeRoot(root, imageFolder ?? null, JSON.parse(await bodyOf(stream))));
       case 'PUT /v1/files':
         return takeTar(stream, path);
       case 'GET /v1/stat': {
@@ -149,6 +167,11 @@ export function createFakeAgent({ faults, diskPath, runtimePath, programs, power
   }
 }
 
+/** What the agent says when it cannot read a file to its end */
+const UNREADABLE = writePaxHeader([{ key: 'comment', value: Buffer.from('banger-fault INTERNAL') }]);
+UNREADABLE[156] = 0x67; // a global one
+sealTarBlock(UNREADABLE.subarray(0, 512));
+
 const SAMPLE_PORTS = JSON.parse(
   readFileSync(new URL('../../packages/contract/vectors/ports.json', import.meta.url), 'utf8'),
 ).answer;
@@ -169,11 +192,15 @@ async function joinProgram(stream: ServerHttp2Stream, authority: string, program
 }
 
 function flood(socket: Socket): void {
-  const garbage = Buffer.alloc(65_536, 'BANGER-READY 0 \xff\x1b[2J');
+  socket.resume();
+  writeForEver(socket, Buffer.alloc(65_536, 'BANGER-READY 0 \xff\x1b[2J'));
+}
+
+function writeForEver(stream: Writable, bytes: Buffer): void {
   const more = () => {
-    while (!socket.destroyed && socket.write(garbage));
+    while (!stream.destroyed && stream.write(bytes));
   };
-  socket.on('drain', more).resume();
+  stream.on('drain', more);
   more();
 }
 

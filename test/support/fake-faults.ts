@@ -25,6 +25,11 @@ export type FakeFault =
   | 'agent-restarts' // the agent ends when a command gets input, and another one takes its place
   | 'agent-dies' // the agent's stream ends when a command is begun
   | 'halts' // Firecracker's: shows an old log of a power off, and halts instead of ending, also at HALT_SIGNAL
+  | 'root-hangs' // all of the root is asked for, and after the first of it nothing comes
+  | 'root-without-end' // likewise, and it comes for ever
+  | 'root-unreadable' // likewise, and one of its files cannot be read
+  | 'root-breaks-off' // likewise, and its stream ends in the middle
+  | 'root-is-none' // likewise, and what comes is no tar
   | 'hang-on-shutdown'; // takes the request and goes on
 
 export type FakeFaults = {

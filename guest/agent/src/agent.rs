@@ -7,6 +7,7 @@ use crate::handshake::AgentInfo;
 use crate::image_config::KeptConfig;
 use crate::init_ready::InitReady;
 use crate::sessions::Sessions;
+use crate::still_root::StillRoot;
 
 /// What the agent answers for
 #[derive(Clone, Copy, PartialEq)]
@@ -24,4 +25,6 @@ pub struct Agent {
     pub init_ready: InitReady,
     pub image: KeptConfig,
     pub clock: clock::Keeper,
+    /// Of a machine whose files are only read
+    pub still: Option<StillRoot>,
 }

@@ -26,6 +26,9 @@ pub fn boot(command_line: &CommandLine) -> Result<Machine, BootFailure> {
 
     let lower = mounts::mount_images(&config.image_drives)?;
     trace::mark("image");
+    if config.is_still {
+        return boot_still(&lower, &config.disk_drive);
+    }
     mounts::mount_disk(&config.disk_drive)?;
     disk::grow(&config.disk_drive).or_fail("DISK_UNREADABLE", "growing the disk")?;
     trace::mark("disk");
@@ -61,4 +64,16 @@ pub fn boot(command_line: &CommandLine) -> Result<Machine, BootFailure> {
         trace::print();
     }
     Ok(Machine { line, info, image_init, init_notices })
+}
+
+/// The machine's files can be read, by an agent that stays outside of them: nothing of the machine runs, and of its disk
+/// nothing is changed but what the journal has left to do.
+fn boot_still(lower: &str, disk_drive: &str) -> Result<Machine, BootFailure> {
+    mounts::mount_still_disk(disk_drive)?;
+    if mounts::mount_still_root(lower)? {
+        disk::attach_home_still()?;
+    }
+    let line = host_line::open_when_there(Duration::from_secs(10))?;
+    let info = AgentInfo::of_this_machine(InitKind::Agent);
+    Ok(Machine { line, info, image_init: None, init_notices: None })
 }

@@ -47,6 +47,9 @@ pub struct BootConfig {
     /// In the order of their devices; the first has the way out
     pub interfaces: Vec<InterfaceConfig>,
     pub unix_ms: u64,
+    /// Its files are only read: nothing of it runs, and nothing of the disk is changed
+    #[serde(default)]
+    pub is_still: bool,
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -149,6 +152,16 @@ mod tests {
         let line = CommandLine::parse(&format!("console=ttyS0 quiet banger.boot={} banger.trace=1\n", vector.encoded));
         assert!(line.is_traced && !line.is_floor);
         assert_eq!(line.boot_config().unwrap(), vector.decoded);
+        assert!(!vector.decoded.is_still);
+    }
+
+    #[test]
+    fn the_sample_of_a_machine_whose_files_are_only_read_is_understood() {
+        let vector: Vector =
+            serde_json::from_str(include_str!("../../../packages/contract/vectors/boot-config-still.json")).unwrap();
+        let config = CommandLine::parse(&format!("banger.boot={}", vector.encoded)).boot_config().unwrap();
+        assert!(config.is_still);
+        assert_eq!(config, vector.decoded);
     }
 
     #[test]

@@ -9,13 +9,15 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
 use crate::boot_failure::{BootFailure, ToBootFailure};
-use crate::mounts::{DISK, IMAGE, attach, detached_copy};
+use crate::mounts::{DISK, IMAGE, attach, attach_still, detached_copy};
 use crate::sys;
+
+const HOME: (&str, &str) = ("root", "/root");
 
 /// Folder on the disk, where it belongs in the machine, its mode. Container storage is an overlay of its own, which
 /// the kernel refuses on top of ours.
 const FOLDERS: [(&str, &str, u32); 4] = [
-    ("root", "/root", 0o700),
+    (HOME.0, HOME.1, 0o700),
     ("docker", "/var/lib/docker", 0o710),
     ("containerd", "/var/lib/containerd", 0o711),
     ("containers", "/var/lib/containers", 0o755),
@@ -60,6 +62,12 @@ pub fn attach_folders(folders: &[DiskFolder]) -> Result<(), BootFailure> {
     folders.iter().try_for_each(|folder| attach(&folder.tree, folder.target))
 }
 
+/// For a machine whose files are only read. Container storage stays where it is: a machine begins without any, whatever its
+/// image has there.
+pub fn attach_home_still() -> Result<(), BootFailure> {
+    attach_still(&format!("{DISK}/{}", HOME.0), HOME.1)
+}
+
 /// Filled under another name and then renamed: a machine that dies in between starts over.
 fn make_folder(folder: &str, target: &str, mode: u32) -> io::Result<()> {
     let unfinished = format!("{folder}.unfinished");
@@ -69,7 +77,7 @@ fn make_folder(folder: &str, target: &str, mode: u32) -> io::Result<()> {
     fs::create_dir(&unfinished)?;
     fs::set_permissions(&unfinished, fs::Permissions::from_mode(mode))?;
     let seed = format!("{IMAGE}{target}");
-    if target == "/root" && fs::symlink_metadata(&seed).is_ok_and(|there| there.is_dir()) {
+    if target == HOME.1 && fs::symlink_metadata(&seed).is_ok_and(|there| there.is_dir()) {
         copy_content(Path::new(&seed), Path::new(&unfinished))?;
         rustix::fs::syncfs(File::open(&unfinished)?)?;
     }

@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 
 use crate::blocking::off_the_runtime;
 use crate::http_answers::{Answer, Code, Refusal, response, send_body};
+use crate::percent::{decode_percent, not_encoded};
+use crate::still_root::{StillRoot, Wanted};
 use crate::users::find_user;
 use crate::{tar_in, tar_out};
 
@@ -44,13 +46,32 @@ pub async fn send(query: &str, respond: &mut SendResponse<Bytes>) -> Result<(), 
     if kind == "other" {
         return Err(Refusal::bad_request("the path is neither a file, a folder nor a symbolic link"));
     }
+    send_packed(kind, respond, move |pieces| tar_out::pack(&path, pieces)).await
+}
+
+/// Answers with a tar stream of all of the files of a machine that does not run, as an image has them.
+pub async fn send_root(
+    still: Option<StillRoot>,
+    wanted: Wanted,
+    respond: &mut SendResponse<Bytes>,
+) -> Result<(), Refusal> {
+    let still = still.ok_or_else(|| Refusal::bad_request("the machine runs, and its files change"))?;
+    let (root, choice) = off_the_runtime(move || Ok((still.root.clone(), still.choose(wanted)?))).await?;
+    send_packed("directory", respond, move |pieces| tar_out::pack_root(&root, choice, pieces)).await
+}
+
+async fn send_packed(
+    kind: &'static str,
+    respond: &mut SendResponse<Bytes>,
+    pack: impl FnOnce(mpsc::Sender<Bytes>) -> io::Result<()> + Send + 'static,
+) -> Result<(), Refusal> {
     let mut response = response(StatusCode::OK);
     response.headers_mut().insert("content-type", HeaderValue::from_static("application/x-tar"));
     response.headers_mut().insert("banger-kind", HeaderValue::from_static(kind));
     let Ok(mut stream) = respond.send_response(response, false) else { return Ok(()) };
 
     let (pieces, mut queue) = mpsc::channel(QUEUE_PIECES);
-    let packing = tokio::task::spawn_blocking(move || tar_out::pack(&path, pieces));
+    let packing = tokio::task::spawn_blocking(move || pack(pieces));
     while let Some(piece) = queue.recv().await {
         if send_body(&mut stream, piece).await.is_err() {
             return Ok(()); // the host wants no more; the packing ends when its queue is gone
@@ -114,20 +135,6 @@ fn parameter(query: &str, name: &str) -> Result<Option<Vec<u8>>, Refusal> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let value = pairs.find(|(key, _)| *key == name).map(|(_, value)| value);
     value.map(decode_percent).transpose()
-}
-
-fn decode_percent(text: &str) -> Result<Vec<u8>, Refusal> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let mut digit = || rest.next().and_then(|digit| (digit as char).to_digit(16)).ok_or_else(not_encoded);
-        bytes.push(if byte == b'%' { (digit()? * 16 + digit()?) as u8 } else { byte });
-    }
-    Ok(bytes)
-}
-
-fn not_encoded() -> Refusal {
-    Refusal::bad_request("the query is not percent-encoded")
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ mod mounts;
 mod needs;
 mod network;
 mod output;
+mod percent;
 mod ports;
 mod process;
 mod process_list;
@@ -48,6 +49,7 @@ mod shutdown;
 mod socket_line;
 mod start_request;
 mod start_session;
+mod still_root;
 mod supervisor;
 mod sys;
 mod tar_format;
@@ -69,6 +71,7 @@ use std::process::ExitCode;
 use command_line::CommandLine;
 use rustix::process::Pid;
 use socket_line::SocketLine;
+use still_root::StillRoot;
 
 /// What the program does; as PID 1 and as the agent it does not end.
 pub fn run() -> ExitCode {
@@ -97,13 +100,18 @@ pub fn run() -> ExitCode {
 }
 
 /// `--serve <socket>` answers there as in a machine that has booted; each host that connects takes the place of the last.
+/// With two folders behind it, as in a machine whose files are only read: those in the first; its image is the second.
 fn run_on_host(words: &[String]) -> ExitCode {
-    let [_, "--serve", path] = words.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
-        println!("banger-agent {}: the /init of a banger vm", env!("CARGO_PKG_VERSION"));
-        return ExitCode::FAILURE;
+    let (path, still) = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [_, "--serve", path] => (path, None),
+        [_, "--serve", path, root, image] => (path, Some(StillRoot { root: root.into(), image: image.into() })),
+        _ => {
+            println!("banger-agent {}: the /init of a banger vm", env!("CARGO_PKG_VERSION"));
+            return ExitCode::FAILURE;
+        }
     };
     match SocketLine::listen(Path::new(path)) {
-        Ok(line) => serve::run_on_host(line),
+        Ok(line) => serve::run_on_host(line, still),
         Err(error) => {
             eprintln!("banger-agent: {path}: {error}");
             ExitCode::FAILURE

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_change, mount_move, move_mount,
-    open_tree,
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_bind, mount_change, mount_move,
+    move_mount, open_tree,
 };
 
 use crate::boot_failure::{BootFailure, ToBootFailure};
@@ -22,7 +22,7 @@ pub const IMAGE: &str = "/banger/image";
 const LAYERS: &str = "/banger/layers";
 pub const DISK: &str = "/banger/disk";
 const MODULES: &str = "/banger/modules";
-const NEW_ROOT: &str = "/banger/root";
+pub const NEW_ROOT: &str = "/banger/root";
 
 /// A driver finds its device after the module is loaded, in its own time.
 const DRIVE_PATIENCE: Duration = Duration::from_secs(5);
@@ -129,6 +129,43 @@ pub fn mount_disk(drive: &str) -> Result<(), BootFailure> {
     make_folder(DISK)?;
     // What is deleted is given back to the host at once: the disk's file there is sparse, and would only ever grow.
     mount(&device, DISK, "ext4", MountFlags::NOATIME, c"errors=remount-ro,discard").or_fail("DISK_UNREADABLE", &device)
+}
+
+/// The disk of a machine whose files are only read.
+pub fn mount_still_disk(drive: &str) -> Result<(), BootFailure> {
+    let device = wait_for_drive(drive).ok_or_else(|| missing("DISK_DRIVE_MISSING", drive))?;
+    make_folder(DISK)?;
+    mount(&device, DISK, "ext4", MountFlags::RDONLY, c"errors=remount-ro").or_fail("DISK_UNREADABLE", &device)
+}
+
+/// The root as the machine has it, to be read. False for a machine that never ran, whose files are its image's.
+pub fn mount_still_root(lower: &str) -> Result<bool, BootFailure> {
+    make_folder(NEW_ROOT)?;
+    let upper = format!("{DISK}/upper");
+    if !is_folder(&upper) {
+        mount_bind(IMAGE, NEW_ROOT).or_fail("MOUNT_FAILED", NEW_ROOT)?;
+        return Ok(false);
+    }
+    let options =
+        CString::new(format!("lowerdir={upper}:{lower},redirect_dir=follow,index=off,metacopy=off,xino=auto"))
+            .or_fail("OVERLAY_FAILED", "options")?;
+    mount("overlay", NEW_ROOT, "overlay", MountFlags::RDONLY, options.as_c_str())
+        .or_fail("OVERLAY_FAILED", "mounting the root")?;
+    Ok(true)
+}
+
+/// Puts a folder of the disk where the machine has it.
+pub fn attach_still(folder: &str, target: &str) -> Result<(), BootFailure> {
+    let target = format!("{NEW_ROOT}{target}");
+    if !is_folder(folder) || !is_folder(&target) {
+        return Ok(());
+    }
+    mount_bind(folder, &target).or_fail("MOUNT_FAILED", &target)
+}
+
+/// And no link to one.
+fn is_folder(path: &str) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|there| there.is_dir())
 }
 
 /// For the last moment of a machine: the disk below the overlay, which nobody could unmount, is as after an unmount, with

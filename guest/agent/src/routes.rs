@@ -16,7 +16,7 @@ use crate::exec::Signal;
 use crate::http_answers::{Answer, Code, Refusal, read_json, read_json_within, response, send_answer};
 use crate::image_config::{self, ImageConfig};
 use crate::process::signal_number;
-use crate::{exec, files, forward, ports, shutdown};
+use crate::{exec, files, forward, ports, shutdown, still_root};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,6 +56,10 @@ pub async fn answer(agent: Arc<Agent>, request: Request<RecvStream>, mut respond
             Ok(()) => return,
             Err(refusal) => Err(refusal),
         },
+        ("POST", ["v1", "root"]) => match send_root(&agent, &mut body, &mut respond).await {
+            Ok(()) => return,
+            Err(refusal) => Err(refusal),
+        },
         ("PUT", ["v1", "files"]) => files::receive(query, body).await,
         ("GET", ["v1", "stat"]) => files::stat(query).await,
         ("GET", ["v1", "ports"]) => ports::list().await,
@@ -84,6 +88,11 @@ async fn keep_image(agent: Arc<Agent>, body: &mut RecvStream) -> Result<Answer, 
     let config: ImageConfig = read_json_within(body, image_config::LIMIT_BYTES).await?;
     off_the_runtime(move || agent.image.set(config)).await?;
     Ok(Answer::NoContent)
+}
+
+async fn send_root(agent: &Agent, body: &mut RecvStream, respond: &mut SendResponse<Bytes>) -> Result<(), Refusal> {
+    let wanted = read_json_within(body, still_root::LIMIT_BYTES).await?;
+    files::send_root(agent.still.clone(), wanted, respond).await
 }
 
 async fn follow_clock(agent: &Agent, body: &mut RecvStream) -> Result<Answer, Refusal> {

@@ -21,6 +21,7 @@ use crate::line_stream::{Gathered, LineStream, LiveLine};
 use crate::routes;
 use crate::sessions::Sessions;
 use crate::socket_line::SocketLine;
+use crate::still_root::StillRoot;
 use crate::{clock, comeback, console, host_line, process_list, sys};
 
 const AGENT_NICE: i32 = -10;
@@ -42,13 +43,14 @@ pub fn run(machine: Machine) -> ! {
         (InitKind::Image, Some(_)) => InitWord::Telling,
     };
     become_lasting();
-    serve_for_ever(World::Machine, machine.line, machine.info, says, machine.init_notices)
+    let still = StillRoot::of_machine();
+    serve_for_ever(World::Machine, machine.line, machine.info, says, machine.init_notices, still)
 }
 
 /// The agent without a machine, for tests of what it answers.
-pub fn run_on_host(line: SocketLine) -> ! {
+pub fn run_on_host(line: SocketLine, still: Option<StillRoot>) -> ! {
     let info = AgentInfo::of_this_machine(InitKind::Agent);
-    serve_for_ever(World::Process, Box::new(line), info, InitWord::None, None)
+    serve_for_ever(World::Process, Box::new(line), info, InitWord::None, None, still)
 }
 
 /// The agent that takes the place of one that ended.
@@ -61,7 +63,8 @@ pub fn come_back() -> ! {
     match host_line::open_when_there(COME_BACK_PATIENCE) {
         Ok(line) => {
             become_lasting();
-            serve_for_ever(World::Machine, line, AgentInfo::of_this_machine(init), says, notices)
+            let info = AgentInfo::of_this_machine(init);
+            serve_for_ever(World::Machine, line, info, says, notices, StillRoot::of_machine())
         }
         Err(failure) => {
             console::say(&format!("the agent cannot come back: {} {}", failure.code, failure.message));
@@ -76,13 +79,14 @@ fn serve_for_ever(
     info: AgentInfo,
     says: InitWord,
     notices: Option<UnixDatagram>,
+    still: Option<StillRoot>,
 ) -> ! {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_stack_size(STACK_BYTES)
         .build();
-    let ended = runtime.and_then(|runtime| runtime.block_on(serve(world, line, info, says, notices)));
+    let ended = runtime.and_then(|runtime| runtime.block_on(serve(world, line, info, says, notices, still)));
     console::say(&format!("the agent cannot go on: {ended:?}"));
     std::process::exit(1)
 }
@@ -104,6 +108,7 @@ async fn serve(
     info: AgentInfo,
     says: InitWord,
     notices: Option<UnixDatagram>,
+    still: Option<StillRoot>,
 ) -> io::Result<()> {
     let line = Arc::new(LiveLine::new(line)?);
     let is_machine = world == World::Machine;
@@ -114,7 +119,7 @@ async fn serve(
     // An agent after this one would wait in vain for what the init says once.
     let init_ready = InitReady::follow(says, notices, || drop(InitWord::Ready.remember()))?;
     let image = if is_machine { KeptConfig::of_machine() } else { KeptConfig::default() };
-    let agent = Arc::new(Agent { world, sessions, info, init_ready, image, clock: clock::Keeper::default() });
+    let agent = Arc::new(Agent { world, sessions, info, init_ready, image, clock: clock::Keeper::default(), still });
     loop {
         let beginning = greet(&line, &agent).await?;
         let (stream, gathered) = LineStream::new(line.clone(), beginning);

@@ -99,16 +99,16 @@ impl Block {
     }
 
     /// With an extended header before it where the block has no room. `records` are further ones.
-    pub fn write(&self, records: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    pub fn write(&self, records: &[(String, Vec<u8>)]) -> Vec<u8> {
         let mut records = records.to_vec();
-        if self.name.len() > NAME.len() && !records.iter().any(|(key, _)| *key == "GNU.sparse.name") {
-            records.push(("path", self.name.clone()));
+        if self.name.len() > NAME.len() && !records.iter().any(|(key, _)| key == "GNU.sparse.name") {
+            records.push(("path".to_owned(), self.name.clone()));
         }
         if self.link.len() > LINK.len() {
-            records.push(("linkpath", self.link.clone()));
+            records.push(("linkpath".to_owned(), self.link.clone()));
         }
         if self.mtime.tv_nsec != 0 || self.mtime.tv_sec < 0 {
-            records.push(("mtime", time_text(self.mtime).into_bytes()));
+            records.push(("mtime".to_owned(), time_text(self.mtime).into_bytes()));
         }
         let mut whole = if records.is_empty() { Vec::new() } else { extension(kind::EXTENSION, &records) };
         whole.extend_from_slice(&self.bytes());
@@ -136,14 +136,14 @@ impl Block {
 
 /// What the host is to know and a tar has no word for; other readers of tar pass over a comment.
 pub fn comment(text: &str) -> Vec<u8> {
-    extension(kind::GLOBAL_EXTENSION, &[("comment", text.as_bytes().to_vec())])
+    extension(kind::GLOBAL_EXTENSION, &[("comment".to_owned(), text.as_bytes().to_vec())])
 }
 
 pub fn padding(size: u64) -> usize {
     (BLOCK_BYTES - (size % BLOCK_BYTES as u64) as usize) % BLOCK_BYTES
 }
 
-fn extension(kind: u8, records: &[(&str, Vec<u8>)]) -> Vec<u8> {
+fn extension(kind: u8, records: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut content = Vec::new();
     for (key, value) in records {
         let rest = key.len() + value.len() + 3;

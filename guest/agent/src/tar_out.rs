@@ -8,10 +8,11 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use rustix::fs::{SeekFrom, Timespec};
+use rustix::fs::{SeekFrom, Timespec, lgetxattr, lgetxattr_query, llistxattr, llistxattr_query};
 use tokio::sync::mpsc::Sender;
 
 use crate::http_answers::Refusal;
+use crate::still_root::Choice;
 use crate::tar_format::{BLOCK_BYTES, Block, comment, kind, padding};
 
 const PIECE_BYTES: usize = 64 * 1024;
@@ -22,13 +23,28 @@ const PIECES_LIMIT: usize = 65_536;
 /// Files with several names whose first name is remembered; further ones become copies
 const LINKED_LIMIT: usize = 100_000;
 const STAT_BLOCK_BYTES: u64 = 512;
+/// Those that an image can keep
+const ATTRIBUTES: [&str; 3] = ["user.", "security.", "trusted."];
 
 /// Entry names begin with the path's last part. Blocks while the queue is full. What goes wrong is told in the stream,
 /// which then has no end mark.
 pub fn pack(path: &Path, pieces: Sender<Bytes>) -> io::Result<()> {
+    let name = path.file_name().map_or_else(|| b"root".to_vec(), |name| name.as_bytes().to_vec());
+    pack_tree(path, name, None, pieces)
+}
+
+/// All that is below `root`, with extended attributes, as `choice` says.
+pub fn pack_root(root: &Path, choice: Choice, pieces: Sender<Bytes>) -> io::Result<()> {
+    pack_tree(root, Vec::new(), Some(choice), pieces)
+}
+
+/// With a choice attributes are kept; an empty name is that of a root, which has no entry.
+fn pack_tree(path: &Path, name: Vec<u8>, choice: Option<Choice>, pieces: Sender<Bytes>) -> io::Result<()> {
     let stream = BufWriter::with_capacity(PIECE_BYTES, Pieces(pieces));
-    let mut packing = Packing { stream, links: HashMap::new(), skipped: 0 };
-    match packing.append_all(path) {
+    let keeps_attributes = choice.is_some();
+    let choice = choice.unwrap_or_default();
+    let mut packing = Packing { stream, links: HashMap::new(), skipped: 0, keeps_attributes, choice };
+    match packing.append_all(path, name) {
         Ok(()) => packing.finish()?,
         Err(error) => packing.stream.write_all(&comment(&fault(&error)))?,
     }
@@ -48,20 +64,26 @@ struct Packing<W: Write> {
     stream: W,
     links: HashMap<(u64, u64), Vec<u8>>,
     skipped: u64,
+    keeps_attributes: bool,
+    choice: Choice,
 }
+
+/// Of an extended header
+type Record = (String, Vec<u8>);
 
 impl<W: Write> Packing<W> {
     /// Each folder goes before what is in it, and that in the order of the names.
-    fn append_all(&mut self, path: &Path) -> io::Result<()> {
-        let name = path.file_name().map_or_else(|| b"root".to_vec(), |name| name.as_bytes().to_vec());
+    fn append_all(&mut self, path: &Path, name: Vec<u8>) -> io::Result<()> {
         let mut waiting = vec![(path.to_path_buf(), name)];
         while let Some((path, name)) = waiting.pop() {
-            if self.append(&path, &name)? {
+            let path = self.choice.elsewhere(&name).unwrap_or(path);
+            if name.is_empty() || self.append(&path, &name)? {
                 let mut names =
                     fs::read_dir(&path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
                 names.sort_unstable_by(|a, b| b.cmp(a));
                 waiting.extend(names.into_iter().map(|child| {
-                    let entry = [&name[..], b"/", child.as_bytes()].concat();
+                    let slash: &[u8] = if name.is_empty() { b"" } else { b"/" };
+                    let entry = [&name[..], slash, child.as_bytes()].concat();
                     (path.join(PathBuf::from(std::ffi::OsString::from_vec(child.into_vec()))), entry)
                 }));
             }
@@ -82,18 +104,23 @@ impl<W: Write> Packing<W> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false), // it went away meanwhile
             there => there?,
         };
+        if self.choice.leaves_out(name, path, &there) {
+            return Ok(false);
+        }
         let kind = there.file_type();
         if kind.is_dir() {
-            self.stream.write_all(&block_of(&there, kind::FOLDER, &[name, b"/"].concat()).write(&[]))?;
+            let block = block_of(&there, kind::FOLDER, &[name, b"/"].concat());
+            self.stream.write_all(&block.write(&self.attributes_of(path)?))?;
         } else if kind.is_symlink() {
             let link = fs::read_link(path)?.into_os_string().into_vec();
-            self.stream.write_all(&Block { link, ..block_of(&there, kind::SYMLINK, name) }.write(&[]))?;
+            let block = Block { link, ..block_of(&there, kind::SYMLINK, name) };
+            self.stream.write_all(&block.write(&self.attributes_of(path)?))?;
         } else if kind.is_file() {
             self.append_file(path, name, &there)?;
         } else if kind.is_socket() {
             self.skipped += 1; // a tar has no word for one
         } else {
-            self.stream.write_all(&device_of(&there, name).write(&[]))?;
+            self.stream.write_all(&device_of(&there, name).write(&self.attributes_of(path)?))?;
         }
         Ok(kind.is_dir())
     }
@@ -110,33 +137,55 @@ impl<W: Write> Packing<W> {
             file => file?,
         };
         let there = file.metadata()?;
+        let attributes = self.attributes_of(path)?;
+        if let Some(content) = self.choice.content(name) {
+            let block = Block { size: content.len() as u64, ..block_of(&there, kind::FILE, name) };
+            self.stream.write_all(&block.write(&attributes))?;
+            self.stream.write_all(content)?;
+            return self.pad(block.size);
+        }
         if there.nlink() > 1 && self.links.len() < LINKED_LIMIT {
             self.links.insert(id, name.to_vec());
         }
         let block = block_of(&there, kind::FILE, name);
         if there.len() <= PIECE_BYTES as u64 {
-            self.append_small(block, &mut file, there.len())
+            self.append_small(block, &mut file, there.len(), &attributes)
         } else if there.blocks() * STAT_BLOCK_BYTES < there.len() {
-            self.append_sparse(block, &file, there.len())
+            self.append_sparse(block, &file, there.len(), &attributes)
         } else {
-            self.stream.write_all(&Block { size: there.len(), ..block }.write(&[]))?;
+            self.stream.write_all(&Block { size: there.len(), ..block }.write(&attributes))?;
             self.append_piece(&mut file, there.len())?;
             self.pad(there.len())
         }
     }
 
+    fn attributes_of(&self, path: &Path) -> io::Result<Vec<Record>> {
+        if !self.keeps_attributes {
+            return Ok(Vec::new());
+        }
+        let names = read_attribute(llistxattr_query(path), |buffer| llistxattr(path, buffer))?;
+        let names = names.split(|byte| *byte == 0).filter_map(|name| std::str::from_utf8(name).ok());
+        // One with an equals sign would be another one in a tar.
+        let kept = names.filter(|name| ATTRIBUTES.iter().any(|kind| name.starts_with(kind)) && !name.contains('='));
+        kept.map(|name| {
+            let value = read_attribute(lgetxattr_query(path, name), |buffer| lgetxattr(path, name, buffer))?;
+            Ok((format!("SCHILY.xattr.{name}"), value))
+        })
+        .collect()
+    }
+
     /// Read before it is announced: those of /proc and /sys have other sizes than they say.
-    fn append_small(&mut self, block: Block, file: &mut File, size: u64) -> io::Result<()> {
+    fn append_small(&mut self, block: Block, file: &mut File, size: u64, attributes: &[Record]) -> io::Result<()> {
         let mut content = Vec::with_capacity(size as usize);
         let limit = if size == 0 { UNSIZED_LIMIT_BYTES } else { size };
         file.take(limit).read_to_end(&mut content)?;
         let size = content.len() as u64;
-        self.stream.write_all(&Block { size, ..block }.write(&[]))?;
+        self.stream.write_all(&Block { size, ..block }.write(attributes))?;
         self.stream.write_all(&content)?;
         self.pad(size)
     }
 
-    fn append_sparse(&mut self, block: Block, file: &File, real_size: u64) -> io::Result<()> {
+    fn append_sparse(&mut self, block: Block, file: &File, real_size: u64, attributes: &[Record]) -> io::Result<()> {
         let pieces = pieces_of(file, real_size)?;
         let mut map = format!("{}\n", pieces.len());
         for (offset, length) in &pieces {
@@ -145,12 +194,13 @@ impl<W: Write> Packing<W> {
         let mut map = map.into_bytes();
         map.resize(map.len() + padding(map.len() as u64), 0);
         let content: u64 = pieces.iter().map(|(_, length)| length).sum();
-        let records = [
-            ("GNU.sparse.major", b"1".to_vec()),
-            ("GNU.sparse.minor", b"0".to_vec()),
-            ("GNU.sparse.name", block.name.clone()),
-            ("GNU.sparse.realsize", real_size.to_string().into_bytes()),
+        let mut records = vec![
+            ("GNU.sparse.major".to_owned(), b"1".to_vec()),
+            ("GNU.sparse.minor".to_owned(), b"0".to_vec()),
+            ("GNU.sparse.name".to_owned(), block.name.clone()),
+            ("GNU.sparse.realsize".to_owned(), real_size.to_string().into_bytes()),
         ];
+        records.extend_from_slice(attributes);
         let size = map.len() as u64 + content;
         self.stream.write_all(&Block { name: b"GNUSparseFile.0/file".to_vec(), size, ..block }.write(&records))?;
         self.stream.write_all(&map)?;
@@ -171,6 +221,21 @@ impl<W: Write> Packing<W> {
     fn pad(&mut self, size: u64) -> io::Result<()> {
         self.stream.write_all(&[0; BLOCK_BYTES][..padding(size)])
     }
+}
+
+/// `size` is what it asks for, and for most files there is nothing.
+fn read_attribute(
+    size: rustix::io::Result<usize>,
+    read: impl FnOnce(&mut [u8]) -> rustix::io::Result<usize>,
+) -> io::Result<Vec<u8>> {
+    let size = match size {
+        Err(rustix::io::Errno::NOTSUP) | Ok(0) => return Ok(Vec::new()),
+        size => size?,
+    };
+    let mut value = vec![0; size];
+    let length = read(&mut value)?;
+    value.truncate(length);
+    Ok(value)
 }
 
 /// Where the file has content, in whole blocks of a tar.

@@ -22,7 +22,7 @@ function readPair(pair: string): [key: string, value: string] {
     : [decodePercent(pair.slice(0, equals)), decodePercent(pair.slice(equals + 1))];
 }
 
-function encodePercent(text: string): string {
+export function encodePercent(text: string): string {
   const characters = Array.from(bytesOfText(text), (byte) => {
     const character = String.fromCharCode(byte);
     return UNRESERVED.test(character) ? character : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;

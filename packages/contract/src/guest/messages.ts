@@ -86,4 +86,6 @@ export type BootConfig = {
   /** In the order of their devices; the first has the way out */
   interfaces: InterfaceConfig[];
   unixMs: number;
+  /** Its files are only read, by `POST /v1/root`: nothing of it runs, and nothing of the disk is changed */
+  isStill?: true;
 };

@@ -5,11 +5,14 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { link, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
 import { type Duplex, Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { encodeFrame, FRAME, FrameReader, textOf } from '@banger/contract/guest/frames.ts';
 import type { ExecStart } from '@banger/contract/guest/messages.ts';
+import { readTar } from '@banger/contract/tar/read-tar.ts';
 import { Task } from '../platform/task.ts';
 import { connectGuest, followCommand, type Guest } from './guest.ts';
 
@@ -18,6 +21,8 @@ export type AgentHarness = {
   dial(t: TestContext): Promise<Duplex>;
   /** Two folders of the guest's without files */
   folders(t: TestContext): Promise<[string, string]>;
+  /** A line to one whose machine was booted only to read its files, and where these and those of its image are on this host */
+  dialStill?: (t: TestContext) => Promise<{ line: Duplex; root: string; image: string }>;
   /** Whose commands run; the guest's root unless it says otherwise */
   user?: string;
 };
@@ -25,7 +30,7 @@ export type AgentHarness = {
 const task = Task.background();
 const START: ExecStart = { argv: [], env: {}, cwd: '/', user: null, tty: null, stdin: true, keep: false };
 
-export function testAgent(name: string, { dial, folders, user }: AgentHarness): void {
+export function testAgent(name: string, { dial, folders, dialStill, user }: AgentHarness): void {
   const story = (title: string, run: (t: TestContext) => Promise<void>) => test(`${name}: ${title}`, run);
   const connect = async (t: TestContext) => connectGuest(task, await dial(t));
   const as = user === undefined ? {} : { user };
@@ -155,5 +160,55 @@ export function testAgent(name: string, { dial, folders, user }: AgentHarness): 
     await assert.rejects(guest.writeTar(task, '/nowhere', again), { code: 'GUEST_PATH' });
     const broken = Readable.from([Buffer.alloc(300_000, 'no tar ')]);
     await assert.rejects(guest.writeTar(task, to, broken), { code: 'GUEST_REFUSED' });
+  });
+
+  if (dialStill === undefined) return;
+
+  story('all files of a machine come out, but for what is no part of an image of it', async (t) => {
+    const { line, root, image } = await dialStill(t);
+    const guest = await connectGuest(task, line);
+    const write = async (folder: string, name: string, content: string) => {
+      await mkdir(dirname(join(folder, name)), { recursive: true });
+      await writeFile(join(folder, name), content);
+    };
+    await write(root, 'etc/hostname', 'of the machine\n');
+    await write(image, 'etc/hostname', 'of the image\n');
+    await write(root, 'etc/resolv.conf', 'not in the image\n');
+    await write(root, 'etc/keys/host_rsa', 'secret\n');
+    await write(root, 'etc/keys/config', 'kept\n');
+    await write(root, 'etc/environment', 'A=1\n# brought\nsecret=1\nB=2\n');
+    await write(root, 'own/brought-1', 'text\nsecret\n');
+    await write(root, 'certs/all', 'mine\ntext\nsecret\nyours\n');
+    await symlink('brought-1.pem', join(root, 'certs/0.0'));
+    await symlink('mine.pem', join(root, 'certs/1.0'));
+    await write(root, 'root/a b/brought', 'secret\n');
+    await write(root, 'root/a b/kept', 'kept\n');
+    await write(root, 'work/deep/file', 'secret\n');
+    await link(join(root, 'root/a b/kept'), join(root, 'twin'));
+
+    const tar = await guest.readRoot(task, {
+      ...{ without: ['root/a b/brought', 'work', 'not/there'], withoutStarting: ['etc/keys/host_', 'own/brought-'] },
+      asInImage: ['etc/hostname', 'etc/resolv.conf', 'etc/nothing'],
+      withoutLines: [{ file: 'etc/environment', mark: '# brought', lines: 2 }],
+      withoutTextsOf: [{ file: 'certs/all', folder: 'own', start: 'brought-' }],
+      withoutLinksTo: [{ folder: 'certs', start: 'brought-' }],
+    });
+    const found = new Map<string, string>();
+    for await (const { name, type, target, body } of readTar(tar)) {
+      const pieces = [];
+      for await (const { bytes } of body()) pieces.push(bytes);
+      const plain = (path: string) => path.replace(/^\.\/|\/$/g, '');
+      if (type === 'hardlink') found.set(plain(name), found.get(plain(target)) ?? 'a link to nothing');
+      else if (type !== 'directory') found.set(plain(name), target || Buffer.concat(pieces).toString());
+    }
+    assert.deepEqual(Object.fromEntries(found), {
+      'certs/1.0': 'mine.pem',
+      'certs/all': 'mine\nyours\n',
+      'etc/environment': 'A=1\nB=2\n',
+      'etc/hostname': 'of the image\n',
+      'etc/keys/config': 'kept\n',
+      'root/a b/kept': 'kept\n',
+      twin: 'kept\n',
+    });
   });
 }

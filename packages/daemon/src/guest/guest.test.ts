@@ -15,7 +15,15 @@ import { connectGuest } from './guest.ts';
 
 const task = Task.background();
 
-testAgent('the fake agent', { dial: dialFake, folders: async () => ['/root', '/tmp'] });
+testAgent('the fake agent', {
+  dial: dialFake,
+  folders: async () => ['/root', '/tmp'],
+  dialStill: async (t) => {
+    const image = await temporaryFolder(t);
+    const folder = await temporaryFolder(t);
+    return { line: await dialFake(t, null, { folder, imageFolder: image }), root: join(folder, 'fake-root'), image };
+  },
+});
 
 test('what listens in the guest is told', async (t) => {
   const { ports, isCut } = await (await connectFake(t)).ports(task);
@@ -76,11 +84,14 @@ async function connectFake(t: TestContext, fault: FakeFault | null = null) {
   return connectGuest(task, await dialFake(t, fault));
 }
 
-async function dialFake(t: TestContext, fault: FakeFault | null = null) {
-  const folder = await temporaryFolder(t);
+type Place = { folder?: string; imageFolder?: string };
+
+async function dialFake(t: TestContext, fault: FakeFault | null = null, { folder: given, ...place }: Place = {}) {
+  const folder = given ?? (await temporaryFolder(t));
   const faults = { fault, bootMs: 0, afterMs: 0 };
   const parts = {
     faults,
+    ...place,
     diskPath: null,
     runtimePath: join(folder, 'agent.sock'),
     power: { end: () => {}, portChanged: () => {} },

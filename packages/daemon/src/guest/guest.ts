@@ -6,7 +6,7 @@
  * pass through the daemon unread.
  */
 import { type ClientHttp2Stream, constants } from 'node:http2';
-import type { Duplex, Readable } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import type { ImageConfig } from '@banger/contract/api/image-config.ts';
 import { cleanQuote } from '@banger/contract/clean-text.ts';
 import { checkCommandSize } from '@banger/contract/guest/command-size.ts';
@@ -21,6 +21,7 @@ import {
   type SessionInfo,
   sessionsSchema,
 } from '@banger/contract/guest/messages.ts';
+import { encodeRootWanted, type RootWanted } from '@banger/contract/guest/root-wanted.ts';
 import { writeQuery } from '@banger/contract/query.ts';
 import { z } from 'zod';
 import { countDown } from '../platform/deadline.ts';
@@ -136,6 +137,13 @@ export class Guest {
     return { kind, tar: stream };
   }
 
+  /** All files of a machine that was booted only for that, as a tar stream. Whoever reads it says how long it may be silent. */
+  async readRoot(task: Task, wanted: RootWanted): Promise<Readable> {
+    const body = encodeRootWanted(wanted);
+    const { stream } = await this.#session.open(task, { method: 'POST', path: '/v1/root', body });
+    return Readable.from(untilItsEnd(stream));
+  }
+
   /** Unpacks a tar stream in a folder of the guest, which must exist. Each file is replaced whole or stays as it was. */
   async writeTar(task: Task, folder: string, tar: Readable, options: TarOptions = {}): Promise<void> {
     const path = `/v1/files?${writeQuery({ path: folder, owner: options.owner, durable: options.isDurable })}`;
@@ -188,6 +196,12 @@ export class Guest {
     await this.#session.answerTo(task, stream);
     return stream;
   }
+}
+
+/** A stream that was broken off would else end like any other. */
+async function* untilItsEnd(stream: ClientHttp2Stream): AsyncGenerator<Buffer, void> {
+  for await (const bytes of stream) yield bytes;
+  if (!stream.readableEnded) throw agentLost('it broke off a transfer');
 }
 
 function cleanPort({ address, process }: GuestPorts['ports'][number]) {

@@ -23,6 +23,10 @@ const task = Task.background();
 testAgent('the real agent', {
   dial,
   folders: async (t) => [await temporaryFolder(t), await temporaryFolder(t)],
+  dialStill: async (t) => {
+    const [root, image] = [await temporaryFolder(t), await temporaryFolder(t)];
+    return { line: await dial(t, root, image), root, image };
+  },
   user: userInfo().username,
 });
 
@@ -76,6 +80,12 @@ test('the largest that an image may say is taken, and with a command that is as 
   await assert.rejects(run(Array.from({ length: 12 }, () => 'y'.repeat(120_000))), { code: 'COMMAND_TOO_LONG' });
 });
 
+test('the files of a machine that runs are not given as a whole', async (t) => {
+  const guest = await connectGuest(task, await dial(t));
+  const nothing = { without: [], withoutStarting: [], asInImage: [], withoutLines: [], withoutTextsOf: [] };
+  await assert.rejects(guest.readRoot(task, { ...nothing, withoutLinksTo: [] }), { code: 'GUEST_REFUSED' });
+});
+
 async function untilReady(stream: Duplex): Promise<void> {
   const reader = new FrameReader();
   for await (const bytes of on(stream, 'data')) {
@@ -84,10 +94,10 @@ async function untilReady(stream: Duplex): Promise<void> {
   }
 }
 
-async function dial(t: TestContext) {
+async function dial(t: TestContext, ...still: string[]) {
   const path = join(await temporaryFolder(t), 'agent.sock');
   const socket = watchForSocket(path);
-  const agent = spawn(AGENT, ['--serve', path], { stdio: 'inherit' });
+  const agent = spawn(AGENT, ['--serve', path, ...still], { stdio: 'inherit' });
   const closed = once(agent, 'close');
   let line: Socket | undefined;
   t.after(async () => {

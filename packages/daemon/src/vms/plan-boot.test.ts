@@ -39,11 +39,12 @@ function bootOf({ kernelArguments }: { kernelArguments: string[] }): BootConfig 
   return JSON.parse(Buffer.from(encoded, 'base64url').toString());
 }
 
-test('the boot configuration is encoded as the sample says', () => {
-  const sample = JSON.parse(
-    readFileSync(new URL('../../../contract/vectors/boot-config.json', import.meta.url), 'utf8'),
-  ) as { encoded: string; decoded: BootConfig };
-  assert.equal(encodeBootConfig(sample.decoded), sample.encoded);
+test('the boot configuration is encoded as the samples say', () => {
+  for (const name of ['boot-config', 'boot-config-still']) {
+    const path = new URL(`../../../contract/vectors/${name}.json`, import.meta.url);
+    const sample = JSON.parse(readFileSync(path, 'utf8')) as { encoded: string; decoded: BootConfig };
+    assert.equal(encodeBootConfig(sample.decoded), sample.encoded, name);
+  }
 });
 
 test('image, disk and modules are drives in this order, and only the disk can be written', () => {
@@ -64,6 +65,11 @@ test('a kernel with everything built in has no modules drive, a vm without netwo
   assert.equal(plan.drives.length, 2);
   assert.equal(plan.network, null);
   assert.deepEqual([bootOf(plan).modulesDrive, bootOf(plan).interfaces], [null, []]);
+});
+
+test('a boot that only reads the files says so, and no other does', () => {
+  const isStill = (given: object) => bootOf(planBoot({ ...parts, ...given, contributions: [disk] })).isStill;
+  assert.deepEqual([isStill({ isStill: true }), isStill({})], [true, undefined]);
 });
 
 test('the agent is told of a driver that is not as the first one', () => {

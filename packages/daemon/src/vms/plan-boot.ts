@@ -13,10 +13,13 @@ type BootParts = {
   contributions: Contribution[];
   folders: { runtime: string; console: string; hypervisorLog: string };
   unixMs: number;
+  /** Only to read its files */
+  isStill?: boolean;
 };
 
 /** Drives in order: the image, what the capabilities bring (the disk first), the kernel's modules. */
-export function planBoot({ vm, kernel, imagePath, driver, contributions, folders, unixMs }: BootParts): MachinePlan {
+export function planBoot(parts: BootParts): MachinePlan {
+  const { vm, kernel, imagePath, driver, contributions, folders, unixMs, isStill = false } = parts;
   const drives = [{ path: imagePath, readOnly: true }, ...contributions.flatMap(({ drives }) => drives ?? [])];
   if (kernel.modulesImagePath) drives.push({ path: kernel.modulesImagePath, readOnly: true });
   const link = contributions.find(({ network }) => network !== undefined)?.network;
@@ -29,6 +32,7 @@ export function planBoot({ vm, kernel, imagePath, driver, contributions, folders
     modulesDrive: kernel.modulesImagePath ? driveName(drives.length - 1) : null,
     interfaces: link ? [link.guest] : [],
     unixMs,
+    ...(isStill && { isStill }),
   };
   return {
     vmId: vm.id,
