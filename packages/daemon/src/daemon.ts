@@ -62,6 +62,7 @@ import { locateProgram, pulledPrograms } from './releases/pulled.ts';
 import { createReleases } from './releases/releases.ts';
 import { networkTools, type Settings } from './settings.ts';
 import { createSsh } from './ssh/ssh.ts';
+import { createBrought } from './store/brought.ts';
 import type { VmRecord } from './store/records/vms.ts';
 import { openStore } from './store/store.ts';
 import { createVmFolders } from './store/vm-folders.ts';
@@ -161,6 +162,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   });
   const folders = createVmFolders({ dataFolder: paths.data, runtimeFolder: paths.runtime });
   const manifests = createVmManifests({ folders, workspaces: store.workspaces, log });
+  const brought = createBrought({ folders });
   const userNetwork = createUserNetwork(networkTools(settings));
   const names = createNames({
     ...{ machines, handed: settings.namesSockets, resolversPath: join(settings.hostRoot, 'etc/resolv.conf'), log },
@@ -215,7 +217,10 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
   const capabilities = [
     disk,
     createNetworkCapability({ folders, user: userNetwork, routed: routedNetwork, readReach }),
-    createFileSyncCapability({ home: settings.home, readWanted: async () => (await config.read()).fileSync, now }),
+    createFileSyncCapability({
+      ...{ home: settings.home, brought, now },
+      readWanted: async () => (await config.read()).fileSync,
+    }),
     createHostSettingsCapability({
       hostRoot: settings.hostRoot,
       proxies: settings.proxies,
@@ -223,6 +228,7 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
         const [{ inside }, { hostPorts }] = [await config.read(), await readReach(vm)];
         return { ...inside, hostPorts };
       },
+      brought,
       now,
     }),
     createSshCapability({ ssh }),

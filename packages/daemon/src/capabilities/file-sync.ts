@@ -9,6 +9,7 @@ import type { FileSync } from '@banger/contract/api/config.ts';
 import type { VmId } from '@banger/contract/names.ts';
 import { type PackedEntry, packTar } from '@banger/contract/tar/pack-tar.ts';
 import type { Task } from '../platform/task.ts';
+import type { BroughtFiles } from '../store/brought.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import type { Capability } from './capability.ts';
 import { newBudget, readHomeFiles } from './read-home-files.ts';
@@ -20,10 +21,11 @@ type FileSyncParts = {
   home: string;
   /** Throws CONFIG_INVALID. */
   readWanted: () => Promise<FileSync[]>;
+  brought: Pick<BroughtFiles, 'note'>;
   now: () => Date;
 };
 
-export function createFileSyncCapability({ home, readWanted, now }: FileSyncParts): Capability {
+export function createFileSyncCapability({ home, readWanted, brought, now }: FileSyncParts): Capability {
   const prepared = new Map<VmId, PackedEntry[]>();
   return {
     name: 'file sync',
@@ -35,11 +37,14 @@ export function createFileSyncCapability({ home, readWanted, now }: FileSyncPart
     async release({ id }) {
       prepared.delete(id);
     },
-    async finish(task, { id }: VmRecord, guest) {
+    async finish(task, vm: VmRecord, guest) {
+      const { id } = vm;
       const entries = prepared.get(id);
       if (!entries) return;
       prepared.delete(id);
       task.step('copy your files');
+      const files = entries.filter((entry) => entry.is === 'file').map(({ path }) => path);
+      await brought.note(vm, { files });
       const limited = task.within(UNPACK_LIMIT_MS);
       await guest.writeTar(limited, '/', Readable.from([packTar(entries, now())]), { owner: 'root' });
     },

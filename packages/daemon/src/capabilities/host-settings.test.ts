@@ -156,6 +156,7 @@ function arrange(t: TestContext) {
     const notes: string[] = [];
     const task = new Task(signal, (event) => event.is === 'note' && notes.push(event.text));
     const capability = createHostSettingsCapability({
+      brought: { note: async () => {} },
       hostRoot: host,
       proxies: { http_proxy: 'http://proxy.example:3128' },
       readWanted: async () => wanted as never,

@@ -15,6 +15,7 @@ import type { VmId } from '@banger/contract/names.ts';
 import { packTar } from '@banger/contract/tar/pack-tar.ts';
 import type { Guest } from '../guest/guest.ts';
 import type { Task } from '../platform/task.ts';
+import type { BroughtFiles } from '../store/brought.ts';
 import type { VmRecord } from '../store/records/vms.ts';
 import type { Capability } from './capability.ts';
 import { digestOf, type HostCertificate, readHostCertificates } from './host-certificates.ts';
@@ -42,6 +43,7 @@ type HostSettingsParts = {
   proxies: Readonly<Record<string, string>>;
   /** Throws CONFIG_INVALID. */
   readWanted: (vm: VmRecord) => Promise<Wanted>;
+  brought: Pick<BroughtFiles, 'note'>;
   now: () => Date;
 };
 
@@ -52,7 +54,13 @@ type Settings = {
   timeZone: HostTimeZone | null;
 };
 
-export function createHostSettingsCapability({ hostRoot, proxies, readWanted, now }: HostSettingsParts): Capability {
+export function createHostSettingsCapability({
+  hostRoot,
+  proxies,
+  readWanted,
+  brought,
+  now,
+}: HostSettingsParts): Capability {
   const prepared = new Map<VmId, Settings>();
   return {
     name: 'host settings',
@@ -63,14 +71,14 @@ export function createHostSettingsCapability({ hostRoot, proxies, readWanted, no
     async release({ id }) {
       prepared.delete(id);
     },
-    async finish(task, { id }, guest) {
-      const settings = prepared.get(id);
-      prepared.delete(id);
+    async finish(task, vm, guest) {
+      const settings = prepared.get(vm.id);
+      prepared.delete(vm.id);
       if (!settings) return;
       const { certificates, timeZone } = settings;
       if (certificates) await attempt(task, 'CA certificates', (own) => giveCertificates(own, guest, certificates));
       if (settings.proxies) await attempt(task, 'proxies', (own) => giveProxies(own, guest, settings.proxies ?? {}));
-      if (timeZone) await attempt(task, 'time zone', (own) => giveTimeZone(own, guest, timeZone));
+      if (timeZone) await attempt(task, 'time zone', (own) => giveTimeZone(own, vm, guest, timeZone));
     },
   };
 
@@ -102,7 +110,8 @@ export function createHostSettingsCapability({ hostRoot, proxies, readWanted, no
     }
   }
 
-  async function giveTimeZone(task: Task, guest: Guest, { name, content }: HostTimeZone): Promise<void> {
+  async function giveTimeZone(task: Task, vm: VmRecord, guest: Guest, { name, content }: HostTimeZone): Promise<void> {
+    await brought.note(vm, { hasTimeZone: true });
     const outcome = await runScript(task, guest, 'time-zone', [name ?? ''], content);
     if (outcome === NOT_POSSIBLE) task.note(`The vm does not know the host's time zone, ${name}.`);
   }

@@ -16,6 +16,7 @@ export function createVmFolders({ dataFolder, runtimeFolder }: { dataFolder: str
         data: join(data, id),
         disk: join(data, id, 'disk.ext4'),
         manifest: join(data, id, 'vm.json'),
+        brought: join(data, id, 'brought.json'),
         console: join(data, id, 'console.log'),
         hypervisorLog: join(data, id, 'hypervisor.log'),
         runtime: join(runtime, id),
