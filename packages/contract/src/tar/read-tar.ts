@@ -7,6 +7,7 @@
  */
 import { textOfBytes } from '../byte-text.ts';
 import { BangerError } from '../errors.ts';
+import { agentFault, agentSkipped } from './agent-comments.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { type PaxRecord, parsePaxSize, parsePaxTime, readPaxRecords } from './pax.ts';
 import { SparseMapReader, type SparsePiece } from './sparse-map.ts';
@@ -45,9 +46,6 @@ const MAX_FOREIGN_EXTENSION_BYTES = 2 ** 20;
 const MAX_ENTRIES = 4_000_000;
 /** A decimal number of the map of holes, with its newline */
 const MAX_MAP_LINE_BYTES = 17;
-
-const FAULT = /^banger-fault ([A-Z_]{1,40})$/;
-const SKIPPED = /^banger-skipped (\d{1,15})$/;
 
 const TYPES: Record<string, TarType> = {
   '0': 'file',
@@ -235,11 +233,11 @@ class TarSource {
 
   #hear(content: Uint8Array): void {
     if (this.#foreign) return;
-    const comment = lastValue(readPaxRecords(content) ?? fail('a pax record that is none'), 'comment') ?? '';
-    const [, fault] = FAULT.exec(comment) ?? [];
-    if (fault !== undefined) throw unreadable(this.#name, fault);
-    const [, skipped] = SKIPPED.exec(comment) ?? [];
-    if (skipped !== undefined) this.#onSkipped(Number(skipped));
+    const records = readPaxRecords(content) ?? fail('a pax record that is none');
+    const fault = agentFault(records);
+    if (fault !== null) throw unreadable(this.#name, fault);
+    const skipped = agentSkipped(records);
+    if (skipped !== null) this.#onSkipped(skipped);
   }
 }
 

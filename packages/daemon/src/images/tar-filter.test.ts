@@ -97,12 +97,31 @@ test('extended attributes that squashfs keeps pass; others are left out', async 
   );
 });
 
-async function filter(input: Buffer, chunkBytes = 4096): Promise<Buffer> {
+test('what an agent says that it could not read is told, and of anybody else means nothing', async () => {
+  const told = { name: 'comment', type: 'g', content: '31 comment=banger-fault SHRANK\n' };
+  const input = sampleTar({ name: 'bin/sh', content: 'x' }, told, { name: 'etc/passwd' });
+  assert.deepEqual(listTar(await filter(input)), ['bin/sh', 'etc/passwd']);
+  await assert.rejects(filter(input, 512, { isOfAgent: true }), {
+    code: 'GUEST_PATH',
+    message: /could not read all of its files: SHRANK, at or after "bin\/sh"/,
+  });
+});
+
+test('a tar of an agent ends with its end', async () => {
+  const input = Buffer.concat([sampleTar({ name: 'bin/sh' }), Buffer.alloc(2 ** 20)]);
+  const twice = Buffer.concat([input, Buffer.alloc(2 ** 20)]);
+  assert.deepEqual(listTar(await filter(twice)), ['bin/sh']);
+  assert.deepEqual(listTar(await filter(input.subarray(0, 2 ** 20), 4096, { isOfAgent: true })), ['bin/sh']);
+  await assert.rejects(filter(twice, 4096, { isOfAgent: true }), { code: 'IMAGE_INVALID', message: /behind its end/ });
+});
+
+async function filter(input: Buffer, chunkBytes = 4096, options: { isOfAgent?: boolean } = {}): Promise<Buffer> {
   const chunks: Buffer[] = [];
   const pieces = Array.from({ length: Math.ceil(input.length / chunkBytes) }, (_, index) =>
     input.subarray(index * chunkBytes, (index + 1) * chunkBytes),
   );
-  await pipeline(Readable.from(pieces), new TarFilter(), async (output) => {
+  const filtering = Object.assign(new TarFilter(), options);
+  await pipeline(Readable.from(pieces), filtering, async (output) => {
     for await (const chunk of output) chunks.push(chunk as Buffer);
   });
   return Buffer.concat(chunks);

@@ -9,6 +9,7 @@ import { Transform, type TransformCallback } from 'node:stream';
 import { bytesOfText, textOfBytes } from '@banger/contract/byte-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { formatSize } from '@banger/contract/sizes.ts';
+import { agentFault } from '@banger/contract/tar/agent-comments.ts';
 import { type PaxRecord, parsePaxSize, readPaxRecords, writePaxHeader } from '@banger/contract/tar/pax.ts';
 import {
   cutAtZero,
@@ -26,6 +27,7 @@ const MAX_CONTENT_BYTES = 256 * 2 ** 30;
 /** Of the headers that belong to one entry: long names and extended attributes */
 const MAX_EXTENSION_BYTES = 1024 * 1024;
 const MAX_NAME_BYTES = 4095;
+const MAX_BYTES_BEHIND = 2 ** 20;
 
 const SHELL = /^(?:usr\/)?bin\/(?:sh|bash|dash|ash|busybox)$/;
 const KEPT_ATTRIBUTES = /^(?:user|security|trusted)\.(?!overlay\.)/;
@@ -45,6 +47,8 @@ export class TarFilter extends Transform {
   contentBytes = 0;
   /** Whether what has no shell is taken for something else than a root filesystem */
   needsShell = true;
+  /** Of one it ends with its end, and its comments say what could not be read, see docs/agent-protocol.md */
+  isOfAgent = false;
   #state: State = { is: 'header' };
   #partial: Buffer = Buffer.alloc(0);
   #passing: Uint8Array[] = [];
@@ -52,6 +56,8 @@ export class TarFilter extends Transform {
   #extensionBytes = 0;
   #hasShell = false;
   #topNames = new Set<string>();
+  #lastName = '';
+  #bytesBehind = 0;
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     try {
@@ -87,7 +93,7 @@ export class TarFilter extends Transform {
   /** Deals with the beginning of `rest`, and says how much of it; 0 when a whole block is not there yet. */
   #take(rest: Buffer): number {
     const state = this.#state;
-    if (state.is === 'end') return rest.length;
+    if (state.is === 'end') return this.#passOver(rest.length);
     if (state.is === 'content') return this.#takeContent(state, rest);
     if (rest.length < TAR_BLOCK_BYTES) return 0;
     const block = rest.subarray(0, TAR_BLOCK_BYTES);
@@ -95,6 +101,13 @@ export class TarFilter extends Transform {
     else if (state.is === 'extension') this.#takeExtension(state, block);
     else this.#takeSparseMap(state, block);
     return TAR_BLOCK_BYTES;
+  }
+
+  /** Behind the end of a tar there is what fills its last block, whoever makes it; an agent could go on for ever. */
+  #passOver(bytes: number): number {
+    this.#bytesBehind += bytes;
+    if (this.isOfAgent && this.#bytesBehind > MAX_BYTES_BEHIND) throw invalid('The tar goes on behind its end');
+    return bytes;
   }
 
   #takeContent(state: State & { is: 'content' }, rest: Buffer): number {
@@ -132,7 +145,13 @@ export class TarFilter extends Transform {
     const content = Buffer.concat(state.chunks).subarray(0, state.header.sizeBytes);
     // A global header holds comments of the program that made the tar; nothing in it belongs to an entry.
     if (state.header.type !== 'g') this.#extensions.push({ type: state.header.type, content });
+    else if (this.isOfAgent) this.#hear(content);
     this.#state = { is: 'header' };
+  }
+
+  #hear(content: Buffer): void {
+    const code = agentFault(readPaxRecords(content) ?? []);
+    if (code !== null) throw unreadable(this.#lastName, code);
   }
 
   #takeEntry(block: Buffer, header: TarBlock): void {
@@ -148,6 +167,7 @@ export class TarFilter extends Transform {
     const sparseSize = value('GNU.sparse.realsize') ?? value('GNU.sparse.size');
     // tar2sqfs reads each hole: a few bytes that promise very much would keep it for hours.
     const wholeBytes = header.type === 'S' ? readWholeSize(block) : parsePaxSize(sparseSize ?? '0');
+    this.#lastName = name;
     this.#count(name, sizeBytes, wholeBytes);
     const keep = name !== '';
     if (keep) {
@@ -228,6 +248,14 @@ function hasContent(type: string): boolean {
 /** A stranger's text, safe for a terminal. */
 function show(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 80);
+}
+
+function unreadable(name: string, code: string): BangerError {
+  return new BangerError('GUEST_PATH', {
+    message: `The guest could not read all of its files: ${show(code)}, at or after "${show(name)}".`,
+    hint: 'Nothing was kept. Its disk may be damaged: the console of a start tells, "banger vm logs".',
+    details: { guestCode: code },
+  });
 }
 
 function notATar(): BangerError {
