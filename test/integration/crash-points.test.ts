@@ -64,6 +64,17 @@ for (const driver of DRIVER_NAMES) {
   });
 }
 
+test('a daemon that is killed while it makes an image of a vm', async (t) => {
+  await killAtEachTouch(t, {
+    prepare: async (home) => {
+      await haveVm(home);
+      await home.client.vmKill({ vm: 'web' }).result();
+    },
+    run: ({ client }) => client.vmCommit({ vm: 'web', name: 'mine', force: true }).result(),
+    check: (vm) => assert.equal(vm?.state.is, 'stopped'),
+  });
+});
+
 test('a daemon that is killed while it runs a command in a vm that nobody keeps', async (t) => {
   await killAtEachTouch(t, {
     prepare: async () => {},
@@ -156,6 +167,12 @@ async function assertTrue(home: Home, check: Story['check'], when: string): Prom
     assert.deepEqual((await list(home.paths.data, 'vms')).sort(), ids, 'folders of vms are those of the records');
     assert.deepEqual(await list(home.paths.runtime, 'vms'), running, 'runtime folders are those of running vms');
     for (const id of await list(home.paths.runtime, 'vms')) assert.ok(running.includes(id));
+    const images = await list(home.paths.data, 'images');
+    assert.deepEqual(
+      images.filter((name) => name.startsWith('.')),
+      [],
+      'no image is half-made',
+    );
     const processes = findByArgument(`${home.paths.runtime}/vms/`);
     assert.equal(processes.length > 0, running.length > 0, `processes: ${JSON.stringify(processes)}`);
     for (const id of running) assert.deepEqual(await exitOf(home, id, ['true']), { code: 0 }, 'it is usable');

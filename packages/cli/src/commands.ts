@@ -384,6 +384,26 @@ export const COMMANDS = {
     ],
     alsoTried: ['vm copy', 'vm scp', 'cp', 'copy'],
   },
+  'vm commit': {
+    summary: 'Make an image of a stopped vm',
+    details: [
+      'The image has the files of the vm as it left them, and says of running it what the image says that the vm was made ' +
+        'from. Nothing of the vm runs meanwhile, and the vm stays as it is.',
+      'Left out are host keys, the machine id and the seed of random numbers, what banger brought in (files of [[file_sync]], ' +
+        'proxies, certificates, the time zone, ssh keys), the folders of repositories that were brought in, and what docker, ' +
+        'containerd and podman keep in /var/lib.',
+    ],
+    arguments: [vm, { name: 'image', summary: 'What the image is to be called' }],
+    flags: {
+      force: {
+        type: 'switch',
+        short: 'f',
+        summary: 'Also where an image is called so; vms keep the one that they have',
+      },
+    },
+    examples: [{ does: 'A vm with tools of your own, for --image tools', line: 'banger vm commit web tools' }],
+    alsoTried: ['commit', 'image commit', 'vm save', 'vm snapshot'],
+  },
   'vm logs': {
     summary: "Show a vm's console",
     arguments: [vm],

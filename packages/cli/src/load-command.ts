@@ -22,6 +22,7 @@ const LOADERS: Loaders = {
   'vm sessions': () => import('./commands/vm/sessions.ts'),
   'vm attach': () => import('./commands/vm/attach.ts'),
   'vm cp': () => import('./commands/vm/cp.ts'),
+  'vm commit': () => import('./commands/vm/commit.ts'),
   'vm logs': () => import('./commands/vm/logs.ts'),
   'vm workspace import': () => import('./commands/vm/workspace/import.ts'),
   'vm workspace diff': () => import('./commands/vm/workspace/diff.ts'),

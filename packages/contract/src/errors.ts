@@ -44,6 +44,7 @@ export const ERRORS = {
 
   // Images and kernels
   IMAGE_NOT_FOUND: { status: 404, exit: 66, meaning: 'No image has this name or digest, here or in its registry.' },
+  IMAGE_EXISTS: { status: 409, exit: 65, meaning: 'Another image already has this name.' },
   IMAGE_DAMAGED: { status: 500, exit: 74, meaning: 'The files of an image are not as they were left.' },
   IMAGE_IN_USE: { status: 409, exit: 65, meaning: 'A vm still needs this image.' },
   IMAGE_INVALID: { status: 400, exit: 65, meaning: 'A file is not a root filesystem that banger can use.' },

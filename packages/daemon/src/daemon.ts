@@ -62,7 +62,7 @@ import { locateProgram, pulledPrograms } from './releases/pulled.ts';
 import { createReleases } from './releases/releases.ts';
 import { networkTools, type Settings } from './settings.ts';
 import { createSsh } from './ssh/ssh.ts';
-import { createBrought } from './store/brought.ts';
+import { type Brought, createBrought } from './store/brought.ts';
 import type { VmRecord } from './store/records/vms.ts';
 import { openStore } from './store/store.ts';
 import { createVmFolders } from './store/vm-folders.ts';
@@ -250,6 +250,10 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     readIdleLimitMs: async () => (await config.read()).idleStopAfterMs,
     readFromHost: async () => wantedFromHost((await config.read()).inside),
     readDefaults: async () => resolve((await config.read()).vmDefaults),
+    readBrought: async (id) => ({
+      ...(brought.read(id) ?? broughtBy(await config.read())),
+      workspaces: store.workspaces.list(id).map(({ path }) => path.slice(1)),
+    }),
     bootTimeoutMs: settings.bootTimeoutMs,
   });
   const workspaces = createWorkspaces({
@@ -274,7 +278,9 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     onChange: (change, operation) => events.publish({ is: 'operation', change, operation }),
   });
   const isMaking = () =>
-    operations.list().some(({ kind, state }) => state === 'running' && /^vm\.create|\.(pull|import|build)$/.test(kind));
+    operations
+      .list()
+      .some(({ kind, state }) => state === 'running' && /^vm\.create|\.(pull|import|build|commit)$/.test(kind));
   const keepsDeleted = ({ state }: VmRecord) =>
     state.is === 'stopped' || (state.is === 'running' && !drivers.of(state.machine).abilities.givesBackSpace);
   const builder = createBuilder({ vms, images, builtFile: join(paths.cache, 'built.json'), log });
@@ -358,6 +364,11 @@ export async function startDaemon(settings: Settings, log: Log, requestStop: () 
     lock[Symbol.dispose]();
     log.info('stopped');
   }
+}
+
+/** What a start would bring into a vm of which nobody noted that */
+function broughtBy({ fileSync, inside }: Config): Brought {
+  return { files: fileSync.map(({ to }) => to.slice(1)), hasTimeZone: inside.timeZone === true };
 }
 
 function withAddress(vm: VmRecord) {

@@ -9,6 +9,7 @@ const OPERATION_KINDS = [
   'vm.restart',
   'vm.remove',
   'vm.set',
+  'vm.commit',
   'workspace.import',
   'workspace.export',
   'image.pull',

@@ -34,6 +34,7 @@ export const ROUTES = {
   vmSet: { method: 'PATCH', path: '/v1/vms/:vm', answers: 'operation' },
   vmRemove: { method: 'POST', path: '/v1/vms/:vm/remove', answers: 'operation' },
   vmStart: { method: 'POST', path: '/v1/vms/:vm/start', answers: 'operation' },
+  vmCommit: { method: 'POST', path: '/v1/vms/:vm/commit', answers: 'operation' },
   vmStop: { method: 'POST', path: '/v1/vms/:vm/stop', answers: 'operation' },
   vmKill: { method: 'POST', path: '/v1/vms/:vm/kill', answers: 'operation' },
   vmRestart: { method: 'POST', path: '/v1/vms/:vm/restart', answers: 'operation' },

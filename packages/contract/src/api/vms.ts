@@ -120,6 +120,13 @@ export const vmRemoveSchema = z.strictObject({
   force: z.boolean().default(false),
 });
 
+export const vmCommitSchema = z.strictObject({
+  /** What the image is called */
+  name: z.string(),
+  /** Also where another image is called so */
+  force: z.boolean().default(false),
+});
+
 export const stopReasonSchema = z.enum([
   'new', // never started
   'shut-down', // the guest shut down as it was asked to

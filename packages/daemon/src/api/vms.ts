@@ -36,6 +36,11 @@ export function vmHandlers({ vms, operations }: { vms: Vms; operations: Operatio
       const { name } = vms.find(call.params.vm);
       return { operation: operations.begin('vm.restart', name, (task) => vms.restart(task, name, request)) };
     },
+    vmCommit: (call) => {
+      const request = call.body;
+      const { name } = vms.find(call.params.vm);
+      return { operation: operations.begin('vm.commit', name, (task) => vms.commit(task, name, request)) };
+    },
     vmSet: (call) => {
       const sizes = call.body;
       const { name } = vms.find(call.params.vm);

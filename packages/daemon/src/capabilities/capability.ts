@@ -21,6 +21,8 @@ export type Contribution = {
 
 export type Capability = {
   name: string;
+  /** It has files of the guest's, so a machine that is booted only to read these gets it too, and nothing of the others */
+  holdsFiles?: boolean;
   /** Makes what lasts as long as the vm */
   create?(task: Task, vm: VmRecord): Promise<void>;
   remove?(vm: VmRecord): Promise<void>;

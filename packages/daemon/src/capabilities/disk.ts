@@ -31,9 +31,10 @@ type VmDisk = { id: VmId; name: string; diskBytes: number };
 export function createDiskCapability({ folders, log }: { folders: VmFolders; log: Log }) {
   /** Those that something which gives back space may still be at, though it was killed: the host waits for their drive */
   const mayBeAtWork = new Set<string>();
-  return { name: 'disk', create, remove, prepare, tidy, sweep, resize, estimate } satisfies Capability & {
-    estimate: unknown;
-  };
+  return {
+    ...{ name: 'disk', holdsFiles: true },
+    ...{ create, remove, prepare, tidy, sweep, resize, estimate },
+  } satisfies Capability & { estimate: unknown };
 
   async function create(task: Task, { id, diskBytes }: { id: VmId; diskBytes: number }): Promise<void> {
     const { data, disk } = folders.of(id);

@@ -28,6 +28,7 @@ import { createImageNames, describeSource } from './image-names.ts';
 import { writeArchive } from './oci/write-archive.ts';
 import { type Opened, openImport, openSent } from './open-import.ts';
 import { createPullImage, type PullOptions } from './pull-image.ts';
+import { receiveTarball } from './receive-tarball.ts';
 import { createRegistry, type RegistryParts } from './registry/registry.ts';
 
 const BASE = 'base.squashfs';
@@ -47,6 +48,9 @@ export type ImagesParts = {
   log: Log;
   now: () => Date;
 };
+
+/** Hands over the tar of a root; ends in what its image says of running it. */
+type RootReader = (task: Task, receive: (tar: Readable) => Promise<void>) => Promise<ImageConfig | null>;
 
 type FindOptions = Pick<PullOptions, 'access'> & { pull?: PullChoice };
 
@@ -76,7 +80,7 @@ export function createImages({ catalogFolder, proxies = {}, registry: registryPa
     listNames: () => bases.list().map(({ name }) => name),
   });
   return {
-    ...{ list, show, find, findOrPull, pull, importFile, importSent, exportImage },
+    ...{ list, show, find, findOrPull, pull, importFile, importSent, makeOf, exportImage },
     ...{ remove, release: bases.release, basePath, configOf, sweep },
   };
 
@@ -168,6 +172,23 @@ export function createImages({ catalogFolder, proxies = {}, registry: registryPa
     }
   }
 
+  /** Of the root that an agent reads, once the name is found free, or one that may come to mean this. Throws IMAGE_EXISTS. */
+  async function makeOf(
+    task: Task,
+    { name, force }: { name: string; force: boolean },
+    read: RootReader,
+  ): Promise<Image> {
+    const writeTo: TarSource = (own, filter) => {
+      Object.assign(filter, { needsShell: false, isOfAgent: true });
+      return read(own, (tar) => receiveTarball(own, tar, filter));
+    };
+    const added = await bases.add(task, name, () => {
+      if (!force && (records.find(name) !== null || names.isInCatalog(name))) throw nameTaken(name);
+      return recipeOf({ imageBytes: 0, open: () => ({ writeTo }) });
+    });
+    return withSpace(added);
+  }
+
   /** As an OCI archive, once its layer is packed; what it is packed into goes when all was read, or the task ends. */
   async function exportImage(task: Task, typed: string): Promise<Readable> {
     const { name, digest, config, sizeBytes } = find(typed);
@@ -207,6 +228,14 @@ function neverPulled(name: string): BangerError {
   return new BangerError('IMAGE_NOT_FOUND', {
     message: `The image "${name}" is not here, and "--pull never" keeps it from being fetched.`,
     hint: `Fetch it with "banger image pull ${name}", or leave --pull out.`,
+    details: { image: name },
+  });
+}
+
+function nameTaken(name: string): BangerError {
+  return new BangerError('IMAGE_EXISTS', {
+    message: `There is an image named "${name}".`,
+    hint: 'Choose another name. With --force the name means the new one; vms keep what they were made from.',
     details: { image: name },
   });
 }

@@ -20,7 +20,7 @@ const broughtSchema = z.object({
   hasTimeZone: z.boolean(),
 });
 
-type Brought = Omit<z.infer<typeof broughtSchema>, 'v'>;
+export type Brought = Omit<z.infer<typeof broughtSchema>, 'v'>;
 
 export type BroughtFiles = ReturnType<typeof createBrought>;
 

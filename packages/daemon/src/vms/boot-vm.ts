@@ -1,7 +1,7 @@
 /** From a record that says `starting` to an agent that answers. Whatever it begins is on the caller's undo stack. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { BangerError, toBangerError } from '@banger/contract/errors.ts';
-import type { Contribution } from '../capabilities/capability.ts';
+import type { Capability, Contribution } from '../capabilities/capability.ts';
 import { connectGuest, type Guest } from '../guest/guest.ts';
 import type { Driver, Machine, MachineExit } from '../hypervisor/hypervisor.ts';
 import { deadlineAfter } from '../platform/deadline.ts';
@@ -21,7 +21,15 @@ const CONSOLE_LINES = 12;
 
 type Booted = { machine: Machine; guest: Guest; contributions: Contribution[] };
 
-export async function bootVm(task: Task, parts: VmParts, starting: VmRecord, undo: UndoStack): Promise<Booted> {
+/** `isStill`: only to read its files, for which it gets nothing but its disk */
+type BootOptions = { undo: UndoStack; isStill?: boolean };
+
+export async function bootVm(
+  task: Task,
+  parts: VmParts,
+  starting: VmRecord,
+  { undo, isStill = false }: BootOptions,
+): Promise<Booted> {
   const folders = parts.folders.of(starting.id);
   undo.add('remove its sockets', () => removeRun(folders.runtime));
   await makePrivateFolder(folders.runtime);
@@ -35,12 +43,13 @@ export async function bootVm(task: Task, parts: VmParts, starting: VmRecord, und
     hasVsock: kernel.hasVsock,
   });
   undo.add('release its resources', () => releaseRun(parts, starting));
-  const contributions = await prepareAll(task, parts, starting, driver);
+  const capabilities = parts.capabilities.filter(({ holdsFiles = false }) => holdsFiles || !isStill);
+  const contributions = await prepareAll(task, capabilities, starting, driver);
   const imagePath = parts.images.basePath(starting.imageDigest);
 
   task.step('boot');
   const plan = planBoot({
-    ...{ vm: starting, kernel, imagePath, contributions, folders },
+    ...{ vm: starting, kernel, imagePath, contributions, folders, isStill },
     ...{ driver: driver.abilities, unixMs: parts.now().getTime() },
   });
   const consoleFrom = consoleBytes(folders.console);
@@ -51,7 +60,7 @@ export async function bootVm(task: Task, parts: VmParts, starting: VmRecord, und
 
 async function prepareAll(
   task: Task,
-  { capabilities }: VmParts,
+  capabilities: readonly Capability[],
   vm: VmRecord,
   { abilities }: Driver,
 ): Promise<Contribution[]> {

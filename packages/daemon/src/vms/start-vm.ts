@@ -23,7 +23,7 @@ export async function startVm(task: Task, parts: VmParts, stopped: VmRecord): Pr
   let fault: VmRecord['fault'] = null;
   undo.add('mark it stopped', () => moveVm(parts, current(), before, fault));
   try {
-    const { machine, guest, contributions } = await bootVm(task, parts, starting, undo);
+    const { machine, guest, contributions } = await bootVm(task, parts, starting, { undo });
     const imageConfig = parts.images.configOf(starting.imageDigest);
     if (imageConfig) await guest.useImage(task, imageConfig);
     for (const capability of parts.capabilities) await capability.finish?.(task, starting, guest);

@@ -11,6 +11,7 @@ import type { Log } from '../platform/log.ts';
 import { killStarted } from '../platform/started.ts';
 import type { VmFault, VmRecord, VmRecordState, VmRecords } from '../store/records/vms.ts';
 import type { VmFolders } from '../store/vm-folders.ts';
+import type { BroughtIn } from './left-out.ts';
 import type { RunningVms } from './running-vms.ts';
 import type { Tidying } from './tidying.ts';
 import { assertMove } from './vm-states.ts';
@@ -38,6 +39,8 @@ export type VmParts = {
   readFromHost: () => Promise<FromHost[]>;
   /** What a vm gets when nobody says. Throws CONFIG_INVALID. */
   readDefaults: () => Promise<VmDefaults>;
+  /** What was brought into a vm and is no part of an image of it. Throws CONFIG_INVALID, FILE_NOT_FOUND. */
+  readBrought: (id: VmId) => Promise<BroughtIn>;
   /** How long a guest may take from launch to its agent's hello */
   bootTimeoutMs: number;
 };

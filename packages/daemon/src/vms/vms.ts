@@ -16,6 +16,7 @@ import type { VmRecord } from '../store/records/vms.ts';
 import { createActivity } from './activity.ts';
 import { adoptWhenItAnswers } from './adopt-vm.ts';
 import { awaitSystem } from './await-system.ts';
+import { type Commit, commitVm } from './commit-vm.ts';
 import { chooseName, createVm, type NamedVmCreate } from './create-vm.ts';
 import { createIdleStop } from './idle-stop.ts';
 import { createClockKeeper } from './keep-clocks.ts';
@@ -77,6 +78,8 @@ export function createVms(given: Omit<VmParts, 'running' | 'tidying'>) {
     stop,
     restart,
     set,
+    commit: (task: Task, nameOrId: string, wanted: Commit) =>
+      queue(task, find(nameOrId).id, (vm) => commitVm(task, parts, vm, wanted)),
     remove,
     removeAfter,
     removeEphemeral,
