@@ -121,6 +121,10 @@ async function makePlaces(t: TestContext) {
       ...{ command: ['image', 'import', 'tiny', '-'], stdin: readFileSync(archive), undo: ['image', 'rm', 'tiny'] },
     },
     {
+      ...{ what: 'an image of a vm', folder: join(data, 'images') },
+      ...{ command: ['vm', 'commit', 'still', 'tiny'], undo: ['image', 'rm', 'tiny'] },
+    },
+    {
       ...{ what: 'a kernel', folder: join(data, 'kernels'), isEmpty: true },
       ...{ command: ['kernel', 'import', 'tiny', vmlinux], undo: ['kernel', 'rm', 'tiny'] },
     },

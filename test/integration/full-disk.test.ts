@@ -81,6 +81,7 @@ for (const [what, { take, ...options }] of Object.entries(OBSTACLES)) {
         ['vm', 'create', '--name', 'new'],
         ['vm', 'create', '--name', 'new', '--start'],
         ['vm', 'set', '--cpus', '3', 'still'],
+        ['vm', 'commit', 'still', 'tiny'],
         ['vm', 'run', '--rm', '--', 'true'],
         ['doctor', '--boot'],
       ]) {
