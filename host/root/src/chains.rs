@@ -13,11 +13,13 @@ const NFTABLES: u16 = 10 << 8;
 const GET_TABLE: u16 = NFTABLES | 1;
 const GET_CHAIN: u16 = NFTABLES | 4;
 const GET_RULE: u16 = NFTABLES | 7;
+const GET_GENERATION: u16 = NFTABLES | 16;
 
 const ANY: u8 = 0;
 const FAMILIES: [(u8, &str); 3] = [(1, "inet"), (2, "ip"), (3, "arp")];
 const HEADER_BYTES: usize = 4;
 
+const GENERATION: u16 = 1;
 const TABLE_NAME: u16 = 1;
 const CHAIN_TABLE: u16 = 1;
 const CHAIN_NAME: u16 = 3;
@@ -142,6 +144,23 @@ pub fn list(kernel: &Kernel) -> io::Result<Vec<Chain>> {
 pub fn has_ours(kernel: &Kernel) -> io::Result<bool> {
     let is_ours = |body: &[u8]| Some(policy::is_ours(family_of(body)?, name_of(body, TABLE_NAME)?));
     kernel.fold(&request(GET_TABLE, ANY, &[]), |has_ours, body| *has_ours |= is_ours(body).unwrap_or(false))
+}
+
+/// Of all rules of the host: each change of any of them, by whomever, makes the next one.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Generation(u32);
+
+impl Generation {
+    pub fn read(kernel: &Kernel) -> io::Result<Self> {
+        let body = kernel.get(&message(GET_GENERATION, REQUEST, &[ANY, 0, 0, 0]))?;
+        let said = body.get(HEADER_BYTES..).and_then(|said| find(said, GENERATION)).and_then(number);
+        said.map(Self).ok_or_else(|| io::Error::other("the kernel tells no generation of its rules"))
+    }
+
+    /// There is none of number 0.
+    pub fn next(self) -> Self {
+        Self(self.0.wrapping_add(1).max(1))
+    }
 }
 
 fn request(kind: u16, family: u8, attributes: &[u8]) -> Vec<u8> {

@@ -5,7 +5,7 @@ use std::io;
 use serde_json::Value;
 
 use crate::answers::{Code, Refusal, failed};
-use crate::chains::{self, Chain};
+use crate::chains::{self, Chain, Generation};
 use crate::kernel::Kernel;
 use crate::policy::{self, Machine};
 use crate::{neighbours, nft};
@@ -48,22 +48,22 @@ impl Firewall {
     }
 
     fn make_stand(&mut self, text: String) -> Result<(), Refusal> {
-        let mut outcome = Ok(());
         for _ in 0..MAX_LOOKS {
             if self.is_standing(&text) {
                 return Ok(());
             }
+            self.standing = None;
+            let before = self.generation()?;
             // What another version has made may not be what this one adds to.
             nft::apply(&text).or_else(|_| nft::apply(&format!("{}{text}", policy::removal())))?;
-            match list_ours() {
-                Ok(listed) => {
-                    self.standing = Some(Standing { text, listed });
-                    return Ok(());
-                }
-                Err(refusal) => outcome = Err(refusal), // somebody has flushed it in this moment
+            let listed = list_ours();
+            // Only then is it what was applied: to flush it again somebody needs no longer than to list it.
+            if self.generation()? == before.next() {
+                self.standing = Some(Standing { text, listed: listed? });
+                return Ok(());
             }
         }
-        outcome
+        Err(Refusal::new(Code::Failed, "others change the host's rules all the time"))
     }
 
     /// Takes back whatever is of ours. Safe to repeat.
@@ -91,6 +91,10 @@ impl Firewall {
     fn is_standing(&self, text: &str) -> bool {
         let Some(standing) = self.standing.as_ref().filter(|standing| standing.text == text) else { return false };
         list_ours().is_ok_and(|listed| listed == standing.listed)
+    }
+
+    fn generation(&self) -> Result<Generation, Refusal> {
+        Generation::read(&self.kernel).map_err(failed(READING))
     }
 
     fn chains(&self) -> Result<Vec<Chain>, Refusal> {

@@ -31,6 +31,16 @@ impl Kernel {
         self.0.ask(message)
     }
 
+    /// The one message that answers
+    pub fn get(&self, message: &[u8]) -> io::Result<Vec<u8>> {
+        self.0.say(message)?;
+        match &mut self.0.hear()?[..] {
+            [Heard::Item(_, body)] => Ok(std::mem::take(body)),
+            [Heard::Outcome(code)] => Err(io::Error::from_raw_os_error(*code)),
+            _ => Err(io::Error::other("the kernel answers something else")),
+        }
+    }
+
     /// What becomes of the messages of a list, of which none is kept, and the kind left out. A list that changes meanwhile is told
     /// anew, from the beginning.
     pub fn fold<Outcome: Default>(&self, message: &[u8], take: impl Fn(&mut Outcome, &[u8])) -> io::Result<Outcome> {

@@ -163,6 +163,22 @@ fn crowded() -> String {
     )
 }
 
+/// The helper has then not yet looked at what it has just applied.
+#[test]
+fn what_is_flushed_as_soon_as_it_is_back_comes_back_again() {
+    let corner = Corner::new();
+    let helper = Helper::start(&corner);
+    helper.done(&attach(VM, 16, &[]));
+    let whole = corner.nft("list table inet banger", "");
+    for _ in 0..30 {
+        let changes = corner.run(|| RuleChanges::listen().unwrap());
+        corner.nft("-f -", "flush table inet banger");
+        while corner.nft("list table inet banger", "") != whole {
+            changes.take().unwrap();
+        }
+    }
+}
+
 #[test]
 fn another_helper_keeps_what_the_one_before_it_left() {
     let corner = Corner::new();
