@@ -212,6 +212,15 @@ test('one that is given up while its files are read, or whose daemon is killed t
   await home.json(['vm', 'commit', 'web', 'mine']);
 });
 
+test('a home that each new machine would copy for long is told', async (t) => {
+  const { home, root } = await createStoppedVm(t);
+  assert.doesNotMatch((await home.run(['vm', 'commit', 'web', 'mine'])).stderr, /\/root has/);
+  for (let count = 0; count < 2000; count++) write(root, `root/many/${count}`, '');
+  const { code, stderr } = await home.run(['vm', 'commit', '--force', 'web', 'mine']);
+  assert.equal(code, 0);
+  assert.match(stderr, /\/root has 0B in 200\d files and folders, which each vm of this image copies/);
+});
+
 test('where nobody can tell what was brought in, no image is made', async (t) => {
   const { home, root } = await createStoppedVm(t);
   write(root, '../brought.json', '{');

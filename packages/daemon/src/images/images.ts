@@ -13,6 +13,7 @@ import type { Digest } from '@banger/contract/digest.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import { familiarRef, parseImageRef } from '@banger/contract/image-ref.ts';
 import type { PullChoice } from '@banger/contract/registry-access.ts';
+import { formatSize } from '@banger/contract/sizes.ts';
 import { createBases, type Made, type Recipe, type Shown } from '../bases/bases.ts';
 import { allocatedBytesOf } from '../platform/allocated-bytes.ts';
 import { digestFile, makePrivateFolder, sizeOfFile } from '../platform/files.ts';
@@ -30,8 +31,10 @@ import { type Opened, openImport, openSent } from './open-import.ts';
 import { createPullImage, type PullOptions } from './pull-image.ts';
 import { receiveTarball } from './receive-tarball.ts';
 import { createRegistry, type RegistryParts } from './registry/registry.ts';
+import type { TarFilter } from './tar-filter.ts';
 
 const BASE = 'base.squashfs';
+const LARGE_HOME = { entries: 2000, bytes: 64 * 2 ** 20 };
 
 export type ImagesParts = {
   records: ImageRecords;
@@ -180,7 +183,10 @@ export function createImages({ catalogFolder, proxies = {}, registry: registryPa
   ): Promise<Image> {
     const writeTo: TarSource = (own, filter) => {
       Object.assign(filter, { needsShell: false, isOfAgent: true });
-      return read(own, (tar) => receiveTarball(own, tar, filter));
+      return read(own, async (tar) => {
+        await receiveTarball(own, tar, filter);
+        noteLargeHome(own, filter);
+      });
     };
     const added = await bases.add(task, name, () => {
       if (!force && (records.find(name) !== null || names.isInCatalog(name))) throw nameTaken(name);
@@ -262,6 +268,15 @@ export function readImageFolder(folder: string): ImageManifest | null {
 export async function isWholeImage(task: Task, folder: string): Promise<boolean> {
   const facts = readImageFolder(folder);
   return facts !== null && (await digestFile(task, join(folder, BASE))) === facts.baseDigest;
+}
+
+/** A machine copies thousands of files, or as many MiB, in some seconds, and in a minute where it is emulated. */
+function noteLargeHome(task: Task, { home: { entries, bytes } }: TarFilter): void {
+  if (entries < LARGE_HOME.entries && bytes < LARGE_HOME.bytes) return;
+  task.note(
+    `/root has ${formatSize(bytes)} in ${entries} files and folders, which each vm of this image copies to its disk when it ` +
+      'first boots, before it answers. What is in /opt or /srv is not copied.',
+  );
 }
 
 type Import = { name: string; ref?: string | null | undefined };

@@ -45,6 +45,8 @@ type State =
 export class TarFilter extends Transform {
   entries = 0;
   contentBytes = 0;
+  /** What each machine will copy to its disk when it first boots */
+  readonly home = { entries: 0, bytes: 0 };
   /** Whether what has no shell is taken for something else than a root filesystem */
   needsShell = true;
   /** Of one it ends with its end, and its comments say what could not be read, see docs/agent-protocol.md */
@@ -200,6 +202,10 @@ export class TarFilter extends Transform {
       throw invalid(`The tar holds more than ${formatSize(MAX_CONTENT_BYTES)}`);
     }
     if (SHELL.test(name)) this.#hasShell = true;
+    if (name.startsWith('root/')) {
+      this.home.entries += 1;
+      this.home.bytes += sizeBytes;
+    }
     if (this.#topNames.size < 5 && name) this.#topNames.add(name.split('/', 1)[0] as string);
   }
 
