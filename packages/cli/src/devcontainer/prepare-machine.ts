@@ -1,7 +1,8 @@
 /** What a devcontainer.json asks for inside of the machine, once the repository is in it: variables, then its commands. */
-import { cleanLine, cleanQuote } from '@banger/contract/clean-text.ts';
+import { cleanQuote } from '@banger/contract/clean-text.ts';
 import { BangerError } from '@banger/contract/errors.ts';
 import type { ExecExit } from '@banger/contract/guest/command-messages.ts';
+import { createLineCleaner } from '@banger/contract/line-cleaner.ts';
 import type { Cli } from '../cli.ts';
 import { runInVm } from '../run-in-vm.ts';
 import type { Run } from './fields.ts';
@@ -11,7 +12,6 @@ import { asksGuest, fillFromGuest } from './variables.ts';
 /** As much as the agent reads of /etc/environment, less what is there already */
 const MAX_KEPT_BYTES = 32 * 1024;
 const MAX_ENVIRONMENT_BYTES = 4 * 2 ** 20;
-const MAX_LINE = 1000;
 const MAX_LABEL = 40;
 /** Shown with a failure where nothing was shown before */
 const LAST_LINES = 20;
@@ -97,44 +97,20 @@ async function runStage(cli: Cli, machine: Machine, { name, runs, env, folder }:
   const { vm, user, signal } = machine;
   const ended = await Promise.allSettled(
     runs.map(async ({ label, argv }) => {
-      const output = createLines((line) =>
-        cli.note(label === null ? line : `${cleanQuote(label, MAX_LABEL)}: ${line}`),
-      );
+      const last: string[] = [];
+      const output = createLineCleaner((line) => {
+        cli.note(label === null ? line : `${cleanQuote(label, MAX_LABEL)}: ${line}`);
+        last.push(line);
+        if (last.length > LAST_LINES) last.shift();
+      });
       const start = { argv, env, cwd: folder, user, image: 'defaults' } as const;
       const exit = await runInVm(cli, { vm, signal, start, onOutput: output.add });
       output.end();
       const command = label === null ? name : `${name}.${cleanQuote(label, MAX_LABEL)}`;
-      if (!hasWorked(exit)) throw failed(cli, machine, command, exit, output.last());
+      if (!hasWorked(exit)) throw failed(cli, machine, command, exit, last);
     }),
   );
   for (const each of ended) if (each.status === 'rejected') throw each.reason;
-}
-
-/** A guest's: cleaned, and none longer than is told. */
-function createLines(tell: (line: string) => void) {
-  const decoder = new TextDecoder();
-  const last: string[] = [];
-  let rest = '';
-  return { add, end, last: () => last };
-
-  function add(bytes: Uint8Array): void {
-    const lines = (rest + decoder.decode(bytes, { stream: true })).split(/\r?\n|\r/);
-    rest = (lines.pop() ?? '').slice(0, MAX_LINE);
-    for (const line of lines) told(line);
-  }
-
-  function end(): void {
-    told(rest);
-    rest = '';
-  }
-
-  function told(line: string): void {
-    const text = cleanLine(line.slice(0, MAX_LINE)).trimEnd();
-    if (text === '') return;
-    tell(text);
-    last.push(text);
-    if (last.length > LAST_LINES) last.shift();
-  }
 }
 
 function hasWorked(exit: ExecExit): boolean {
